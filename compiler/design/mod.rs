@@ -1,0 +1,1 @@
+//! The netlist as data: instances, memories, descriptors, legal names.

@@ -1,0 +1,1 @@
+//! Runs an integer graph plainly: the bit-exact reference.

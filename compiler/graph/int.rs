@@ -1,0 +1,233 @@
+//! The integer stage: what the executor runs, the planner maps and the canonical ONNX export writes.
+//!
+//! Every value is one sample's tensor of canonical signed integers in channel, row, column order (`[c, h, w]`);
+//! uint8 tensors of the file are stored minus 128, their zero points too. All arithmetic between an [`IntOp::Input`]
+//! and an [`IntOp::Output`] is integer; the `f32` scales that remain here are the *specification* (ONNX Runtime's
+//! formula, see `arith`), which `quant` replaces by proved integer lanes.
+
+use ndarray::Array4;
+
+use super::{Graph, Stage};
+use crate::arith::{AddSpec, AverageSpec, RescaleSpec};
+
+/// The integer stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Int;
+
+impl Stage for Int {
+    type Op = IntOp;
+    type Fact = QFact;
+}
+
+/// The canonical integer graph.
+pub type IntGraph = Graph<Int>;
+
+/// What is known of an integer value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QFact {
+    /// Channels, rows, columns of one sample.
+    pub shape: [usize; 3],
+    /// Bit width, 1 to 8; the value lies in -2^(bits-1) ..= 2^(bits-1)-1.
+    pub bits: u8,
+    /// Real value of one step.
+    pub scale: f32,
+    /// The canonical (signed) integer that stands for real 0.
+    pub zero_point: i32,
+    /// Add this to a canonical integer to get the file's: 0 for int8, 128 for uint8.
+    pub source_offset: i32,
+}
+
+impl QFact {
+    /// Elements of one sample.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+    /// Whether a sample has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A convolution window: kernel, strides, dilations as (rows, columns); pads as top, left, bottom, right,
+/// as in the ONNX `Conv`, `MaxPool` and `AveragePool` specifications with `auto_pad` resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Kernel rows and columns.
+    pub kernel: [usize; 2],
+    /// Steps between output positions.
+    pub strides: [usize; 2],
+    /// Steps between taps.
+    pub dilations: [usize; 2],
+    /// Top, left, bottom, right.
+    pub pads: [usize; 4],
+}
+
+impl Window {
+    /// A 1x1 window.
+    pub const POINT: Window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+}
+
+/// Convolution, and every Gemm and MatMul with constant weights (a Gemm over a flattened map is a convolution
+/// whose kernel is the whole map; layout changes before it are absorbed into its weights).
+///
+/// acc[o] = sum over taps of (x - zx) * weight[o, i, kh, kw] + bias[o], int32; pads contribute 0.
+/// y[o] = rescale(acc[o]).
+#[derive(Clone, Debug)]
+pub struct Conv {
+    /// Window; `groups` below.
+    pub window: Window,
+    /// ONNX `group`.
+    pub groups: usize,
+    /// `[out, in / groups, kh, kw]`, the weight zero point already subtracted: -255 ..= 255.
+    pub weight: Array4<i16>,
+    /// One int32 per output channel.
+    pub bias: Vec<i32>,
+    /// Accumulator to output integer.
+    pub rescale: RescaleSpec,
+    /// Weight scale, one or one per output channel: for the export and the report only.
+    pub weight_scale: Vec<f32>,
+}
+
+/// Elementwise addition of two tensors of equal shape with different scales.
+#[derive(Clone, Debug)]
+pub struct Add {
+    /// The source operator's formula.
+    pub spec: AddSpec,
+}
+
+/// Any unary function of one element, requantization included: `y = table[x + 128]`.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Canonical output for each canonical input -128 ..= 127.
+    pub table: Box<[i8; 256]>,
+    /// The function's ONNX operator, e.g. `Sigmoid` or `Requantize`, with how to write it back as ONNX.
+    pub source: TableSource,
+}
+
+/// Where a [`Table`] comes from, so that the canonical graph can be exported and run by ONNX Runtime.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TableSource {
+    /// DequantizeLinear then QuantizeLinear with the output's parameters.
+    Requantize,
+    /// Integer clamp (Relu or Clip on an already quantized tensor), canonical bounds.
+    Clamp(i32, i32),
+    /// com.microsoft QLinear form of the operator, e.g. `QLinearSigmoid`, with its float attributes.
+    QLinear(&'static str, Vec<(&'static str, f32)>),
+    /// DequantizeLinear, the standard operator with its float attributes, QuantizeLinear.
+    Float(&'static str, Vec<(&'static str, f32)>),
+}
+
+/// Maximum over a window; pads never win. Output parameters equal the input's.
+#[derive(Clone, Debug)]
+pub struct MaxPool {
+    /// Window; output size follows from the output fact's shape (ceil_mode is resolved into it).
+    pub window: Window,
+}
+
+/// Average over a window (GlobalAveragePool is a window of the whole map).
+///
+/// acc = sum of (x - zx) over the taps inside the map; y = spec(acc, divisor), with
+/// divisor = kernel size if `count_include_pad`, else the number of taps inside the map.
+#[derive(Clone, Debug)]
+pub struct AveragePool {
+    /// Window.
+    pub window: Window,
+    /// ONNX `count_include_pad`.
+    pub count_include_pad: bool,
+    /// The source operator's formula.
+    pub spec: AverageSpec,
+}
+
+/// How one sample of an ONNX tensor maps to canonical `[c, h, w]` order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrangement {
+    /// The ONNX shape, batch axis included (of size 1).
+    pub onnx_shape: Vec<usize>,
+    /// Canonical element i (row-major `[c, h, w]`) is ONNX element `source[i]` (row-major); `None` means identity.
+    pub source: Option<Vec<u32>>,
+}
+
+/// An element type of the model's own inputs and outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostType {
+    /// float32
+    F32,
+    /// uint8
+    U8,
+    /// int8
+    I8,
+    /// int64 (ArgMax)
+    I64,
+}
+
+/// A model input: what the host does before the first integer.
+#[derive(Clone, Debug)]
+pub struct HostInput {
+    /// The ONNX input's type. F32: QuantizeLinear with the fact's scale and zero point, on the host.
+    pub dtype: HostType,
+    /// Layout.
+    pub arrangement: Arrangement,
+}
+
+/// One step that the host runs after the accelerator, by ONNX Runtime's formula.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HostStep {
+    /// DequantizeLinear with (scale, the file's zero point).
+    Dequantize(f32, i32),
+    /// QuantizeLinear with (scale, the file's zero point, signed).
+    Quantize(f32, i32, bool),
+    /// Float Softmax over an axis of the ONNX shape.
+    Softmax(usize),
+    /// com.microsoft QLinearSoftmax over an axis: input (scale, zero point), output (scale, zero point), signed.
+    QLinearSoftmax {
+        /// Axis of the ONNX shape.
+        axis: usize,
+        /// Input scale and the file's zero point.
+        input: (f32, i32),
+        /// Output scale and the file's zero point.
+        output: (f32, i32),
+        /// int8 (else uint8).
+        signed: bool,
+    },
+    /// ArgMax over an axis, keeping the dimension or not, last index wins or not.
+    ArgMax {
+        /// Axis of the ONNX shape.
+        axis: usize,
+        /// ONNX `keepdims`.
+        keepdims: bool,
+        /// ONNX `select_last_index`.
+        select_last_index: bool,
+    },
+    /// Only the shape changes.
+    Reshape(Vec<usize>),
+}
+
+/// A model output: the host steps after the last integer.
+#[derive(Clone, Debug)]
+pub struct HostOutput {
+    /// The ONNX output's type.
+    pub dtype: HostType,
+    /// Layout of the integer tensor.
+    pub arrangement: Arrangement,
+    /// What follows, in order.
+    pub steps: Vec<HostStep>,
+}
+
+/// The operators of the integer stage. Exhaustive: a new kernel is a new arm.
+#[derive(Clone, Debug)]
+pub enum IntOp {
+    /// No operands; one output.
+    Input(HostInput),
+    /// Operand x.
+    Conv(Conv),
+    /// Operands a, b.
+    Add(Add),
+    /// Operand x.
+    Table(Table),
+    /// Operand x.
+    MaxPool(MaxPool),
+    /// Operand x.
+    AveragePool(AveragePool),
+    /// Operand x; no outputs. Listed in order of the model's outputs.
+    Output(HostOutput),
+}

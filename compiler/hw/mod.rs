@@ -1,0 +1,1 @@
+//! Rust's view of `rtl/`: parameters, register map, descriptor fields.

@@ -1,0 +1,3 @@
+//! The command line: words in, library calls, diagnostics and exit codes out.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One ONNX operator per file: import rule, attributes, shapes, meaning.

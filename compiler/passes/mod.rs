@@ -1,0 +1,1 @@
+//! One rewrite per file; pipelines are lists.

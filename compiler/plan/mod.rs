@@ -1,0 +1,1 @@
+//! Array shape, tiling, buffers, descriptors, cycles.

@@ -1,0 +1,1 @@
+//! Scales to integers, with a proof, or a refusal.

@@ -1,0 +1,1 @@
+//! ONNX Runtime as the judge: the two integer references and the exported canonical graph.

@@ -1,0 +1,1 @@
+//! What a device has: multipliers, memories, clock.
