@@ -1,1 +1,318 @@
-//! The netlist as data: instances, memories, descriptors, legal names.
+//! The netlist as data: parameters, memories, layers, streams, legal names. Text is made from it by `emit`.
+//!
+//! `plan` builds a [`Design`]; [`Design::check`] is the only way to a [`Checked`] one, and `emit` takes nothing else.
+
+use serde::Serialize;
+
+use crate::diag::{Diagnostic, Result, code};
+
+/// A legal Verilog identifier, not a keyword of Verilog or SystemVerilog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ident(String);
+
+/// One parameter of `o2c_accelerator`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Param {
+    /// The Verilog parameter's name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: i64,
+}
+
+/// A memory that the generated top initialises with `$readmemh`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Memory {
+    /// File stem under `mem/`, e.g. `weights`.
+    pub name: &'static str,
+    /// The string parameter of `o2c_accelerator` that carries the hex file's path.
+    pub param: &'static str,
+    /// Bits of one word.
+    pub width: usize,
+    /// The words, each as little-endian bytes (`width.div_ceil(8)` of them), the unused top bits 0.
+    #[serde(skip)]
+    pub words: Vec<Vec<u8>>,
+    /// One sentence for the manifest.
+    pub what: &'static str,
+    /// How a word is packed, least significant first, e.g. `K x C weights of 8 bits, channel fastest`.
+    pub packing: String,
+}
+
+/// A memory that holds working data only; for the inventory.
+#[derive(Clone, Debug, Serialize)]
+pub struct Storage {
+    /// Instance name.
+    pub name: &'static str,
+    /// Bits of one word.
+    pub width: usize,
+    /// Words.
+    pub depth: usize,
+    /// One sentence.
+    pub what: &'static str,
+}
+
+/// One layer: one descriptor.
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    /// The ONNX node's name, else its first output's, unique. A fused Add belongs to the later convolution.
+    pub name: String,
+    /// ONNX operators that the layer computes, e.g. `Conv+Add`.
+    pub op: String,
+    /// The integer graph's nodes that it computes: the one whose accumulator and requantized values
+    /// the trace shows, and the one whose output is written (the same without a fused Add).
+    pub first_node: u32,
+    /// See `first_node`.
+    pub last_node: u32,
+    /// Channels, rows, columns of the main operand.
+    pub input_shape: [usize; 3],
+    /// Channels, rows, columns of the result.
+    pub output_shape: [usize; 3],
+    /// Activation and weight bits.
+    pub bits: [u8; 2],
+    /// Multiply-accumulates of the network's own layer (padding taps counted, alignment not).
+    pub macs: u64,
+    /// Cycles from this descriptor's issue to the next one's (the last layer: to the last byte written).
+    pub cycles: u64,
+    /// Canonical output scale, zero point and what to add to get the file's integers (0 or 128).
+    pub output_quant: (f32, i32, i32),
+}
+
+/// One AXI4-Stream: quantized bytes, NHWC, row-major, one packet a sample.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stream {
+    /// The ONNX tensor's name.
+    pub tensor: String,
+    /// Channels, rows, columns.
+    pub shape: [usize; 3],
+    /// Bytes a packet.
+    pub bytes: usize,
+    /// `int8` or `uint8` on the wire.
+    pub dtype: &'static str,
+    /// Real value of one step, and the file's zero point.
+    pub scale: f32,
+    /// See `scale`.
+    pub zero_point: i32,
+    /// Cycles to move one sample when the other side never stalls.
+    pub cycles: u64,
+}
+
+/// Everything that the hand-off folder's RTL needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Design {
+    /// The top module's name.
+    pub name: Ident,
+    /// P, C, K of the array.
+    pub array: [usize; 3],
+    /// Requantize lanes.
+    pub lanes: usize,
+    /// Parameters of `o2c_accelerator`, in its order.
+    pub params: Vec<Param>,
+    /// Initialised memories.
+    pub memories: Vec<Memory>,
+    /// Working memories.
+    pub storage: Vec<Storage>,
+    /// Layers in execution order.
+    pub layers: Vec<Layer>,
+    /// Input stream.
+    pub input: Stream,
+    /// Output stream.
+    pub output: Stream,
+    /// Total of the layers' cycles.
+    pub cycles: u64,
+    /// Files of `rtl/` that the design uses, in dependency order, e.g. `o2c_engine.v`.
+    pub rtl_files: Vec<&'static str>,
+}
+
+/// A value that has been validated; only this module makes one.
+#[derive(Clone, Debug)]
+pub struct Checked<T>(T);
+
+impl<T> std::ops::Deref for Checked<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Words that no generated name may be: Verilog-2005 and SystemVerilog keywords that tools trip over.
+const KEYWORDS: &[&str] = &[
+    "always",
+    "and",
+    "assign",
+    "automatic",
+    "begin",
+    "bit",
+    "buf",
+    "byte",
+    "case",
+    "cell",
+    "checker",
+    "class",
+    "clocking",
+    "config",
+    "const",
+    "context",
+    "cover",
+    "deassign",
+    "default",
+    "defparam",
+    "design",
+    "disable",
+    "dist",
+    "do",
+    "edge",
+    "else",
+    "end",
+    "endcase",
+    "endfunction",
+    "endgenerate",
+    "endmodule",
+    "enum",
+    "event",
+    "expect",
+    "export",
+    "extern",
+    "final",
+    "for",
+    "force",
+    "forever",
+    "fork",
+    "function",
+    "generate",
+    "genvar",
+    "global",
+    "if",
+    "import",
+    "initial",
+    "inout",
+    "input",
+    "int",
+    "integer",
+    "interface",
+    "join",
+    "let",
+    "library",
+    "local",
+    "localparam",
+    "logic",
+    "longint",
+    "matches",
+    "module",
+    "nand",
+    "negedge",
+    "new",
+    "nor",
+    "not",
+    "or",
+    "output",
+    "package",
+    "packed",
+    "parameter",
+    "posedge",
+    "primitive",
+    "priority",
+    "program",
+    "property",
+    "pure",
+    "rand",
+    "real",
+    "ref",
+    "reg",
+    "release",
+    "repeat",
+    "return",
+    "sequence",
+    "shortint",
+    "signed",
+    "small",
+    "specify",
+    "static",
+    "string",
+    "strong",
+    "struct",
+    "super",
+    "supply0",
+    "supply1",
+    "table",
+    "task",
+    "this",
+    "time",
+    "tri",
+    "type",
+    "typedef",
+    "union",
+    "unique",
+    "unsigned",
+    "use",
+    "var",
+    "virtual",
+    "void",
+    "wait",
+    "weak",
+    "while",
+    "wire",
+    "with",
+    "within",
+    "wor",
+    "xnor",
+    "xor",
+];
+
+impl Ident {
+    /// Makes a legal identifier from any text: other characters become `_`, a leading digit or a keyword gets a prefix.
+    pub fn legalise(text: &str) -> Ident {
+        let mut s: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        if s.is_empty()
+            || s.starts_with(|c: char| c.is_ascii_digit())
+            || KEYWORDS.contains(&s.to_lowercase().as_str())
+        {
+            s.insert_str(0, "n_");
+        }
+        s.truncate(100);
+        Ident(s)
+    }
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Ident {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Design {
+    /// Validates what `emit` relies on: word sizes, unique names, sums that agree.
+    ///
+    /// # Errors
+    /// O2C0900 names the inconsistency: it is always a fault of the compiler.
+    pub fn check(self) -> Result<Checked<Design>> {
+        let fail =
+            |cause: String| Err(Diagnostic::new(code::INTERNAL, "the design is inconsistent", cause).into());
+        for m in &self.memories {
+            let bytes = m.width.div_ceil(8);
+            if m.words.is_empty() || m.words.iter().any(|w| w.len() != bytes) {
+                return fail(format!("memory {}: a word is not {bytes} bytes, or there is none", m.name));
+            }
+            let spare = 8 * bytes - m.width;
+            if spare > 0 && m.words.iter().any(|w| w[bytes - 1] >> (8 - spare) != 0) {
+                return fail(format!("memory {}: bits above the width are set", m.name));
+            }
+        }
+        let mut names: Vec<_> = self.layers.iter().map(|l| l.name.as_str()).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|w| w[0] == w[1]) {
+            return fail("two layers have the same name".into());
+        }
+        if self.layers.iter().map(|l| l.cycles).sum::<u64>() != self.cycles {
+            return fail("the layers' cycles do not sum to the total".into());
+        }
+        for s in [&self.input, &self.output] {
+            if s.shape.iter().product::<usize>() != s.bytes {
+                return fail(format!("stream {}: {} bytes for shape {:?}", s.tensor, s.bytes, s.shape));
+            }
+        }
+        Ok(Checked(self))
+    }
+}
