@@ -1,1 +1,154 @@
-//! Data to text; takes no decisions.
+//! Data to text: a checked design, its golden vectors and its facts become a hand-off folder. Takes no decisions.
+//!
+//! In: [`Package`]. Out: [`Files`], a sorted list of named byte strings, each with its manifest entry; [`folder`]
+//! writes them to disk, whole or not at all. Guarantees: the same package gives the same bytes; no clock, path,
+//! user name or environment is in any of them; behaviour comes from the fixed `rtl/` and `testbench/`, and what is
+//! generated is structure, tables and memory contents.
+
+pub mod folder;
+mod library;
+mod manifest;
+mod memory;
+pub mod report;
+mod text;
+mod vectors;
+
+use serde::Serialize;
+
+pub use library::RTL_FILES;
+pub use manifest::{Entry, Manifest};
+pub use memory::MemFormat;
+pub use vectors::{LayerVectors, SampleVectors, Vectors};
+
+use crate::design::{Checked, Design};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+
+/// The marker in `manifest.json` by which a hand-off folder is recognised.
+pub const FORMAT: &str = "onnx2chip hand-off 1";
+
+/// What `quant` proved of a layer's requantization, for the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct LayerFacts {
+    /// Which lane: `offset`, `exact`, `table`, `none`, or how the channels are dealt among them.
+    pub lane: String,
+    /// The interval that the accumulator was proved to stay in, over all channels.
+    pub reachable: [i64; 2],
+    /// Bits of a signed integer that holds the interval.
+    pub accumulator_bits: u8,
+    /// Accumulators inside the interval for which the hardware differs from ONNX Runtime's formula.
+    pub differing_accumulators: u64,
+}
+
+/// What the report says beside the design.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The model file's name, without its folder.
+    pub model: String,
+    /// SHA-256 of the model file, lower-case hex.
+    pub model_sha256: String,
+    /// The target's name.
+    pub target: String,
+    /// Clock that the constraints ask for, in MHz.
+    pub clock_mhz: u32,
+    /// What the host does before the input stream, one sentence each.
+    pub host_before: Vec<String>,
+    /// What the host does after the output stream, one sentence each.
+    pub host_after: Vec<String>,
+    /// One for each layer of the design.
+    pub layers: Vec<LayerFacts>,
+}
+
+/// Everything that goes into a hand-off folder.
+#[derive(Clone, Copy, Debug)]
+pub struct Package<'a> {
+    /// The netlist.
+    pub design: &'a Checked<Design>,
+    /// What the report says beside it.
+    pub facts: &'a Facts,
+    /// Golden vectors of at least one sample.
+    pub vectors: &'a Vectors,
+    /// Memory formats beside `.hex`.
+    pub formats: &'a [MemFormat],
+}
+
+/// One file of the folder.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its line in the manifest, path and digest included.
+    pub entry: Entry,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The files of a folder, ascending by path, `manifest.json` last.
+#[derive(Clone, Debug)]
+pub struct Files(Vec<File>);
+
+impl Files {
+    /// The files, ascending by path, `manifest.json` last.
+    pub fn iter(&self) -> std::slice::Iter<'_, File> {
+        self.0.iter()
+    }
+    /// The bytes of the file at a path.
+    pub fn get(&self, path: &str) -> Option<&[u8]> {
+        self.0.iter().find(|f| f.entry.path == path).map(|f| f.bytes.as_slice())
+    }
+}
+
+/// Makes every file of the hand-off folder, in memory.
+///
+/// # Errors
+/// O2C0900 if the vectors or facts do not fit the design, or a library file is not in the binary.
+pub fn files(package: &Package<'_>) -> Result<Files> {
+    let design = package.design;
+    if package.facts.layers.len() != design.layers.len() {
+        return Err(internal("the facts do not have one entry for each layer"));
+    }
+    let mut out = Vec::new();
+    library::add(design, &mut out)?;
+    memory::add(design, package.formats, &mut out)?;
+    vectors::add(package, &mut out)?;
+    text::add(package, &mut out)?;
+    report::add(&report::Report::new(package)?, &mut out)?;
+    out.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    if let Some(w) = out.windows(2).find(|w| w[0].entry.path == w[1].entry.path) {
+        return Err(internal(format!("two files are called {}", w[0].entry.path)));
+    }
+    let manifest = manifest::Manifest::new(design.name.as_str(), &out);
+    out.push(File::text("manifest.json", "this list", manifest.to_json()?));
+    Ok(Files(out))
+}
+
+impl File {
+    /// A text file.
+    fn text(path: impl Into<String>, what: impl Into<String>, text: String) -> File {
+        File::bytes(path, what, text.into_bytes())
+    }
+    /// Any file.
+    fn bytes(path: impl Into<String>, what: impl Into<String>, bytes: Vec<u8>) -> File {
+        File { entry: Entry::new(path.into(), what.into(), &bytes), bytes }
+    }
+}
+
+fn internal(cause: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(code::INTERNAL, "the hand-off folder can't be made (emit)", cause).into()
+}
+
+/// The value of a parameter of `o2c_accelerator`.
+fn param(design: &Design, name: &str) -> Result<i64> {
+    design
+        .params
+        .iter()
+        .find(|p| p.name == name)
+        .map(|p| p.value)
+        .ok_or_else(|| internal(format!("the design has no parameter {name}")))
+}
+
+/// Bytes of one stream beat.
+fn stream_bytes(design: &Design) -> Result<usize> {
+    let bits = usize::try_from(param(design, "STREAM_W")?).unwrap_or(0);
+    if bits == 0 || bits % 8 != 0 {
+        return Err(internal(format!("STREAM_W = {bits} is not a whole number of bytes")));
+    }
+    Ok(bits / 8)
+}

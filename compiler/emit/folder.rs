@@ -1,0 +1,215 @@
+//! A hand-off folder on disk: written whole or not at all, recognised, measured.
+//!
+//! Guarantees: a folder appears under its name only when every file is in it; nothing is left behind on failure;
+//! nothing that onnx2chip did not write is ever removed. A folder's `build/` survives when the folder is replaced.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{FORMAT, Files, Manifest, report};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+
+/// Folder of tool outputs inside a hand-off folder.
+pub const BUILD: &str = "build";
+
+/// Writes the files to a temporary sibling and renames it to `dir`, replacing an earlier hand-off folder.
+///
+/// # Errors
+/// O2C0003 if `dir` holds anything that is not a hand-off folder's own, O2C0002 if it can't be written.
+pub fn write(dir: &Path, files: &Files) -> Result<()> {
+    check_replaceable(dir)?;
+    let name = dir.file_name().ok_or_else(|| exists(dir, "the path does not end in a name"))?;
+    let parent = match dir.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).map_err(|e| unwritable(parent, &e))?;
+    let sibling = |tag: &str| {
+        let mut s = std::ffi::OsString::from(".");
+        s.push(name);
+        s.push(format!(".{tag}-{}", std::process::id()));
+        parent.join(s)
+    };
+    let (fresh, old) = (sibling("new"), sibling("old"));
+    let done = write_all(&fresh, files).and_then(|()| swap(dir, &fresh, &old));
+    if done.is_err() {
+        // Best effort: the error that matters is the first one.
+        let _ = std::fs::remove_dir_all(&fresh);
+    }
+    done
+}
+
+fn write_all(fresh: &Path, files: &Files) -> Result<()> {
+    std::fs::create_dir(fresh).map_err(|e| unwritable(fresh, &e))?;
+    for file in files.iter() {
+        let path = fresh.join(&file.entry.path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|e| unwritable(parent, &e))?;
+        }
+        std::fs::write(&path, &file.bytes).map_err(|e| unwritable(&path, &e))?;
+    }
+    Ok(())
+}
+
+fn swap(dir: &Path, fresh: &Path, old: &Path) -> Result<()> {
+    let rename = |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|e| unwritable(to, &e));
+    if !dir.exists() {
+        return rename(fresh, dir);
+    }
+    rename(dir, old)?;
+    if let Err(e) = rename(fresh, dir) {
+        let _ = std::fs::rename(old, dir);
+        return Err(e);
+    }
+    if old.join(BUILD).exists() {
+        rename(&old.join(BUILD), &dir.join(BUILD))?;
+    }
+    std::fs::remove_dir_all(old).map_err(|e| unwritable(old, &e))
+}
+
+/// Whether `dir` may become a hand-off folder: absent, empty, or an earlier one with nothing of the user's in it.
+///
+/// # Errors
+/// O2C0003 naming what is in the way.
+pub fn check_replaceable(dir: &Path) -> Result<()> {
+    if dir.is_symlink() {
+        return Err(exists(dir, "it is a symbolic link"));
+    }
+    if !dir.exists() {
+        return Ok(());
+    }
+    if !dir.is_dir() {
+        return Err(exists(dir, "it is a file"));
+    }
+    let present = list(dir)?;
+    if present.is_empty() {
+        return Ok(());
+    }
+    let Ok(manifest) = manifest(dir) else {
+        return Err(exists(dir, "it has files, and no manifest.json of onnx2chip's"));
+    };
+    let own: BTreeSet<&str> =
+        manifest.files.iter().map(|e| e.path.as_str()).chain(["manifest.json"]).collect();
+    match present.iter().find(|p| !own.contains(p.as_str())) {
+        Some(alien) => Err(exists(dir, &format!("{alien} in it was not written by onnx2chip"))),
+        None => Ok(()),
+    }
+}
+
+/// Every file below `dir` but those in `build/`, as manifest paths.
+fn list(dir: &Path) -> Result<BTreeSet<String>> {
+    let mut out = BTreeSet::new();
+    let mut todo = vec![(dir.to_path_buf(), String::new())];
+    while let Some((path, prefix)) = todo.pop() {
+        for entry in std::fs::read_dir(&path).map_err(|e| unreadable(&path, &e))? {
+            let entry = entry.map_err(|e| unreadable(&path, &e))?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let kind = entry.file_type().map_err(|e| unreadable(&path, &e))?;
+            if !kind.is_dir() {
+                out.insert(name);
+            } else if name != BUILD {
+                todo.push((entry.path(), name + "/"));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Reads the manifest of a hand-off folder.
+///
+/// # Errors
+/// O2C0600 if there is none of this format.
+pub fn manifest(dir: &Path) -> Result<Manifest> {
+    let path = dir.join("manifest.json");
+    let bytes = std::fs::read(&path).map_err(|e| invalid(dir, format!("manifest.json: {e}")))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|e| invalid(dir, format!("manifest.json: {e}")))?;
+    if manifest.format != FORMAT {
+        return Err(invalid(dir, format!("its format is {:?}, not {FORMAT:?}", manifest.format)));
+    }
+    Ok(manifest)
+}
+
+/// The files of a folder that are missing (an error) or whose digest is not the manifest's (returned).
+///
+/// # Errors
+/// O2C0600 if a file is missing or unreadable.
+pub fn altered(dir: &Path, manifest: &Manifest) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for e in &manifest.files {
+        let bytes = std::fs::read(dir.join(&e.path)).map_err(|err| invalid(dir, format!("{}: {err}", e.path)))?;
+        if super::manifest::digest(&bytes) != e.sha256 {
+            out.push(e.path.clone());
+        }
+    }
+    Ok(out)
+}
+
+/// Digest over the named files' paths and contents, for deciding whether a build is still good.
+///
+/// # Errors
+/// O2C0600 if one can't be read.
+pub fn digest(dir: &Path, paths: &[String]) -> Result<String> {
+    let mut all = Vec::new();
+    for path in paths {
+        let bytes = std::fs::read(dir.join(path)).map_err(|e| invalid(dir, format!("{path}: {e}")))?;
+        all.extend_from_slice(format!("{path} {}\n", super::manifest::digest(&bytes)).as_bytes());
+    }
+    Ok(super::manifest::digest(&all))
+}
+
+/// Reads `report.json`.
+///
+/// # Errors
+/// O2C0600 if it is not there or not a report.
+pub fn report(dir: &Path) -> Result<report::Report> {
+    let bytes = std::fs::read(dir.join("report.json")).map_err(|e| invalid(dir, format!("report.json: {e}")))?;
+    serde_json::from_slice(&bytes).map_err(|e| invalid(dir, format!("report.json: {e}")))
+}
+
+/// Writes `report.json` and `report.html` again, and their lines in the manifest.
+///
+/// # Errors
+/// O2C0002 if a file can't be written.
+pub fn update_report(dir: &Path, report: &report::Report) -> Result<()> {
+    let mut manifest = manifest(dir)?;
+    let mut files = Vec::new();
+    report::add(report, &mut files)?;
+    for file in &files {
+        replace(&dir.join(&file.entry.path), &file.bytes)?;
+        manifest.update(&file.entry.path, &file.bytes);
+    }
+    replace(&dir.join("manifest.json"), manifest.to_json()?.as_bytes())
+}
+
+/// Writes a file beside its place and renames it there.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut tmp = path.as_os_str().to_owned();
+    tmp.push(".new");
+    let tmp = PathBuf::from(tmp);
+    std::fs::write(&tmp, bytes).and_then(|()| std::fs::rename(&tmp, path)).map_err(|e| unwritable(path, &e))
+}
+
+fn exists(dir: &Path, cause: &str) -> Diagnostics {
+    Diagnostic::new(code::OUTPUT_EXISTS, "the output folder would overwrite something", cause)
+        .at(format!("folder {}", dir.display()))
+        .into()
+}
+
+fn unwritable(path: &Path, e: &std::io::Error) -> Diagnostics {
+    Diagnostic::new(code::FILE_UNWRITABLE, "the hand-off folder can't be written", e.to_string())
+        .at(format!("file {}", path.display()))
+        .into()
+}
+
+fn unreadable(path: &Path, e: &std::io::Error) -> Diagnostics {
+    Diagnostic::new(code::FILE_UNREADABLE, "a folder can't be read", e.to_string())
+        .at(format!("folder {}", path.display()))
+        .into()
+}
+
+fn invalid(dir: &Path, cause: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(code::HANDOFF_INVALID, "this is not a complete hand-off folder", cause)
+        .at(format!("folder {}", dir.display()))
+        .into()
+}

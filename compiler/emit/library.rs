@@ -1,0 +1,60 @@
+//! The fixed library, carried in the binary: RTL and testbench, copied into every folder unchanged.
+
+use super::{File, internal};
+use crate::design::Design;
+use crate::diag::Result;
+
+macro_rules! embed {
+    ($dir:literal: $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../", $dir, "/", $name)))),*]
+    };
+}
+
+/// Every file of `rtl/`: name, text. A test holds the list against the folder.
+pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":);
+
+/// The files of `testbench/` that a folder carries.
+const TESTBENCH: &[(&str, &str)] = embed!("testbench":
+    "harness.cpp",
+    "options.h",
+    "npy.h",
+    "axi.h",
+    "checker.h",
+    "o2c_bench.v",
+);
+
+/// Adds `rtl/` (library files) and `tb/` (fixed files).
+pub(super) fn add(design: &Design, out: &mut Vec<File>) -> Result<()> {
+    for name in &design.rtl_files {
+        let Some((_, text)) = RTL_FILES.iter().find(|(n, _)| n == name) else {
+            return Err(internal(format!("rtl/{name} is not in the binary")));
+        };
+        out.push(File::text(format!("rtl/{name}"), "library module", (*text).to_owned()));
+    }
+    for (name, text) in TESTBENCH {
+        let what = if name.ends_with(".v") { "Verilog testbench, fixed part" } else { "C++ testbench, fixed part" };
+        out.push(File::text(format!("tb/{name}"), what, (*text).to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_list_is_the_folder() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rtl");
+        let on_disk: BTreeSet<String> = std::fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .filter(|n| n.ends_with(".v") || n.ends_with(".vh"))
+            .collect();
+        let listed: BTreeSet<String> = RTL_FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
+        assert_eq!(on_disk, listed);
+    }
+}

@@ -1,0 +1,287 @@
+//! `report.json` and `report.html`: one structure, two forms; `simulate` adds what it measured.
+
+use askama::Template;
+use serde::{Deserialize, Serialize};
+
+use super::{File, Package, internal};
+use crate::design::Stream;
+use crate::diag::Result;
+
+/// Cycles of one sample, and what follows from them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cycles {
+    /// By the planner's formula.
+    pub predicted: u64,
+    /// By simulation of the Verilog.
+    pub measured: Option<u64>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LayerReport {
+    /// ONNX name.
+    pub name: String,
+    /// ONNX operators.
+    pub op: String,
+    /// Channels, rows, columns.
+    pub input_shape: [usize; 3],
+    /// Channels, rows, columns.
+    pub output_shape: [usize; 3],
+    /// Activation and weight bits.
+    pub bits: [u8; 2],
+    /// Multiply-accumulates of the network's layer.
+    pub macs: u64,
+    /// By the planner's formula.
+    pub cycles_predicted: u64,
+    /// By simulation.
+    pub cycles_measured: Option<u64>,
+    /// macs / (cycles * multipliers).
+    pub efficiency: f64,
+    /// Requantize lane.
+    pub lane: String,
+    /// Proved interval of the accumulator.
+    pub reachable: [i64; 2],
+    /// Bits of a signed integer that holds it.
+    pub accumulator_bits: u8,
+    /// Accumulators in it for which the hardware differs from ONNX Runtime's formula.
+    pub differing_accumulators: u64,
+    /// Scale of the output.
+    pub output_scale: f32,
+    /// The file's zero point of the output.
+    pub output_zero_point: i32,
+}
+
+/// One memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MemoryReport {
+    /// Name.
+    pub name: String,
+    /// `initialised` or `working`.
+    pub kind: String,
+    /// Bits of a word.
+    pub width: usize,
+    /// Words.
+    pub depth: usize,
+    /// Bits in all.
+    pub bits: usize,
+    /// What it holds.
+    pub what: String,
+}
+
+/// One stream.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// The ONNX tensor.
+    pub tensor: String,
+    /// Channels, rows, columns (on the wire: row, column, channel).
+    pub shape: [usize; 3],
+    /// Bytes of a packet.
+    pub bytes: usize,
+    /// Type on the wire.
+    pub dtype: String,
+    /// Real value of one step.
+    pub scale: f32,
+    /// The integer of real 0.
+    pub zero_point: i32,
+    /// Cycles to move one sample when nothing stalls; beside the engine's cycles.
+    pub cycles: u64,
+}
+
+/// A parameter of the RTL.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ParamReport {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: i64,
+}
+
+/// What a simulation found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// Samples run.
+    pub samples: u64,
+    /// Values that differ from golden, in all stages.
+    pub mismatches: u64,
+    /// Stall mode of the streams.
+    pub stall: String,
+    /// Cycles from one sample's issue to the next one's, back to back.
+    pub interval: Option<u64>,
+}
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Compiler and version.
+    pub generator: String,
+    /// Top module.
+    pub name: String,
+    /// Model file's name.
+    pub model: String,
+    /// Its SHA-256.
+    pub model_sha256: String,
+    /// Target.
+    pub target: String,
+    /// Clock asked for.
+    pub clock_mhz: u32,
+    /// P, C, K.
+    pub array: [usize; 3],
+    /// Multipliers: P * C * K.
+    pub multipliers: usize,
+    /// Requantize lanes.
+    pub lanes: usize,
+    /// Sum over the layers.
+    pub macs: u64,
+    /// Of one sample.
+    pub cycles: Cycles,
+    /// macs / cycles.
+    pub macs_per_cycle: f64,
+    /// macs / (cycles * multipliers).
+    pub efficiency: f64,
+    /// Microseconds of one sample at the clock asked for, transfers not counted.
+    pub latency_us: f64,
+    /// Input stream.
+    pub input: StreamReport,
+    /// Output stream.
+    pub output: StreamReport,
+    /// Host steps before the input.
+    pub host_before: Vec<String>,
+    /// Host steps after the output.
+    pub host_after: Vec<String>,
+    /// Layers in execution order.
+    pub layers: Vec<LayerReport>,
+    /// Memories.
+    pub memories: Vec<MemoryReport>,
+    /// Parameters of `o2c_accelerator`.
+    pub parameters: Vec<ParamReport>,
+    /// Golden samples in `vectors/`.
+    pub samples: usize,
+    /// Set by `simulate`.
+    pub simulation: Option<Measured>,
+}
+
+impl Report {
+    pub(super) fn new(package: &Package<'_>) -> Result<Report> {
+        let (d, facts) = (package.design, package.facts);
+        let multipliers: usize = d.array.iter().product();
+        let macs: u64 = d.layers.iter().map(|l| l.macs).sum();
+        let layers = d
+            .layers
+            .iter()
+            .zip(&facts.layers)
+            .map(|(l, f)| LayerReport {
+                name: l.name.clone(),
+                op: l.op.clone(),
+                input_shape: l.input_shape,
+                output_shape: l.output_shape,
+                bits: l.bits,
+                macs: l.macs,
+                cycles_predicted: l.cycles,
+                cycles_measured: None,
+                efficiency: ratio(l.macs, l.cycles, multipliers),
+                lane: f.lane.clone(),
+                reachable: f.reachable,
+                accumulator_bits: f.accumulator_bits,
+                differing_accumulators: f.differing_accumulators,
+                output_scale: l.output_quant.0,
+                output_zero_point: l.output_quant.1 + l.output_quant.2,
+            })
+            .collect();
+        let memory = |name: &str, kind: &str, width: usize, depth: usize, what: &str| MemoryReport {
+            name: name.into(),
+            kind: kind.into(),
+            width,
+            depth,
+            bits: width * depth,
+            what: what.into(),
+        };
+        let initialised = d.memories.iter().map(|m| memory(m.name, "initialised", m.width, m.words.len(), m.what));
+        let working = d.storage.iter().map(|s| memory(s.name, "working", s.width, s.depth, s.what));
+        Ok(Report {
+            generator: concat!("onnx2chip ", env!("CARGO_PKG_VERSION")).into(),
+            name: d.name.to_string(),
+            model: facts.model.clone(),
+            model_sha256: facts.model_sha256.clone(),
+            target: facts.target.clone(),
+            clock_mhz: facts.clock_mhz,
+            array: d.array,
+            multipliers,
+            lanes: d.lanes,
+            macs,
+            cycles: Cycles { predicted: d.cycles, measured: None },
+            macs_per_cycle: ratio(macs, d.cycles, 1),
+            efficiency: ratio(macs, d.cycles, multipliers),
+            latency_us: ratio(d.cycles, u64::from(facts.clock_mhz), 1),
+            input: stream(&d.input),
+            output: stream(&d.output),
+            host_before: facts.host_before.clone(),
+            host_after: facts.host_after.clone(),
+            layers,
+            memories: initialised.chain(working).collect(),
+            parameters: d.params.iter().map(|p| ParamReport { name: p.name.into(), value: p.value }).collect(),
+            samples: package.vectors.samples.len(),
+            simulation: None,
+        })
+    }
+    /// Bits of the initialised and the working memories.
+    pub fn memory_bits(&self) -> usize {
+        self.memories.iter().map(|m| m.bits).sum()
+    }
+}
+
+fn stream(s: &Stream) -> StreamReport {
+    StreamReport {
+        tensor: s.tensor.clone(),
+        shape: s.shape,
+        bytes: s.bytes,
+        dtype: s.dtype.into(),
+        scale: s.scale,
+        zero_point: s.zero_point,
+        cycles: s.cycles,
+    }
+}
+
+/// a / (b * c) to four digits after the point, 0 when the divisor is.
+pub(crate) fn ratio(a: u64, b: u64, c: usize) -> f64 {
+    let d = b as f64 * c as f64;
+    if d == 0.0 { 0.0 } else { (a as f64 / d * 1e4).round() / 1e4 }
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    r: &'a Report,
+}
+
+impl Page<'_> {
+    fn shape(&self, s: &[usize; 3]) -> String {
+        format!("{}×{}×{}", s[0], s[1], s[2])
+    }
+    fn percent(&self, v: &f64) -> String {
+        format!("{:.1} %", v * 100.0)
+    }
+    fn group(&self, v: impl std::borrow::Borrow<u64>) -> String {
+        let digits = v.borrow().to_string();
+        let mut out = String::new();
+        for (i, c) in digits.chars().enumerate() {
+            if i > 0 && (digits.len() - i).is_multiple_of(3) {
+                out.push('\u{202f}');
+            }
+            out.push(c);
+        }
+        out
+    }
+    fn size(&self, v: impl std::borrow::Borrow<usize>) -> String {
+        self.group(u64::try_from(*v.borrow()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Adds `report.json` and `report.html`.
+pub(super) fn add(report: &Report, out: &mut Vec<File>) -> Result<()> {
+    let mut json = serde_json::to_string_pretty(report).map_err(|e| internal(e.to_string()))?;
+    json.push('\n');
+    out.push(File::text("report.json", "figures of the design; `onnx2chip simulate` adds measured ones", json));
+    let html = Page { r: report }.render().map_err(|e| internal(e.to_string()))?;
+    out.push(File::text("report.html", "the same, to read", html));
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Generated text: the top module, the testbench's wiring and tables, scripts and constraints. Structure only.
+
+use askama::Template;
+
+use super::{File, Package, internal, param, stream_bytes};
+use crate::design::{Design, Layer};
+use crate::diag::Result;
+
+#[derive(Template)]
+#[template(path = "top.v", syntax = "verilog")]
+struct Top<'a> {
+    d: &'a Design,
+    model: String,
+    layers: Vec<String>,
+    stream: i64,
+}
+
+#[derive(Template)]
+#[template(path = "tb.v", syntax = "verilog")]
+struct Bench<'a> {
+    d: &'a Design,
+    stream: i64,
+    samples: usize,
+    input_beats: usize,
+    output_beats: usize,
+    limit: u64,
+}
+
+struct LayerRow<'a> {
+    layer: &'a Layer,
+    name: String,
+    op: String,
+    accumulator: bool,
+}
+
+#[derive(Template)]
+#[template(path = "design.h", syntax = "verilog")]
+struct Tables<'a> {
+    d: &'a Design,
+    top: String,
+    scope: String,
+    beat: usize,
+    layers: Vec<LayerRow<'a>>,
+    memories: Vec<String>,
+    multipliers: usize,
+    params: Vec<(&'static str, i64)>,
+}
+
+#[derive(Template)]
+#[template(path = "Makefile.mk", syntax = "verilog")]
+struct Make<'a> {
+    d: &'a Design,
+    mhz: u32,
+}
+
+#[derive(Template)]
+#[template(path = "clock.xdc", syntax = "verilog")]
+struct Xdc {
+    period: String,
+}
+
+#[derive(Template)]
+#[template(path = "clock.sdc", syntax = "verilog")]
+struct Sdc {
+    period: String,
+}
+
+#[derive(Template)]
+#[template(path = "clock.lpf", syntax = "verilog")]
+struct Lpf {
+    mhz: u32,
+}
+
+#[derive(Template)]
+#[template(path = "vivado.tcl", syntax = "verilog")]
+struct Vivado<'a> {
+    d: &'a Design,
+    part: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "handoff.md", syntax = "verilog")]
+struct Readme<'a> {
+    d: &'a Design,
+    model: String,
+}
+
+/// Adds every generated text file.
+pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
+    let (d, facts) = (&**package.design, package.facts);
+    let beat = stream_bytes(d)?;
+    let stream = param(d, "STREAM_W")?;
+    let samples = package.vectors.samples.len();
+    let (input_beats, output_beats) = (d.input.bytes.div_ceil(beat), d.output.bytes.div_ceil(beat));
+    let layers = d.layers.iter().enumerate().map(|(i, l)| {
+        let [ic, ih, iw] = l.input_shape;
+        let [oc, oh, ow] = l.output_shape;
+        format!("{i:3}  {}: {}, {ic}x{ih}x{iw} to {oc}x{oh}x{ow}", comment(&l.name), comment(&l.op))
+    });
+    let top = Top { d, model: comment(&facts.model), layers: layers.collect(), stream };
+    push(out, format!("rtl/{}.v", d.name), "generated top module: ports, one instance, parameters", top)?;
+
+    // Generous: a stream that moves a word every sixteen cycles, and the engine four times over.
+    let moved = u64::try_from(input_beats + output_beats).unwrap_or(u64::MAX / 64);
+    let limit = d.cycles.saturating_mul(4).saturating_add(moved.saturating_mul(16)).saturating_add(100_000);
+    let bench = Bench { d, stream, samples, input_beats, output_beats, limit };
+    push(out, "tb/tb.v".into(), "self-checking Verilog testbench, for any simulator", bench)?;
+
+    let first = package.vectors.samples.first().ok_or_else(|| internal("there is no golden sample"))?;
+    let rows = d.layers.iter().zip(&first.layers).map(|(layer, v)| LayerRow {
+        layer,
+        name: c_string(&layer.name),
+        op: c_string(&layer.op),
+        accumulator: !v.acc.is_empty(),
+    });
+    let top = d.name.as_str().replace("__", "___05F");
+    let tables = Tables {
+        d,
+        scope: format!("{top}__DOT__u_accelerator__DOT__u_engine__DOT__"),
+        top,
+        beat,
+        layers: rows.collect(),
+        memories: d.memories.iter().map(|m| format!("mem/{}.hex", m.name)).collect(),
+        multipliers: d.array.iter().product(),
+        params: d.params.iter().map(|p| (p.name, p.value)).collect(),
+    };
+    push(out, "tb/design.h".into(), "tables of the C++ testbench", tables)?;
+
+    let period = format!("{:.3}", 1000.0 / f64::from(facts.clock_mhz));
+    push(out, "Makefile".into(), "sim, icarus, lint, synth-ecp5, clean", Make { d, mhz: facts.clock_mhz })?;
+    push(out, "constraints/clock.xdc".into(), "clock, Vivado", Xdc { period: period.clone() })?;
+    push(out, "constraints/clock.sdc".into(), "clock, Quartus and others", Sdc { period })?;
+    push(out, "constraints/clock.lpf".into(), "clock, Lattice ECP5", Lpf { mhz: facts.clock_mhz })?;
+    let vivado = Vivado { d, part: "xc7a100tcsg324-1" };
+    push(out, "constraints/vivado.tcl".into(), "out-of-context synthesis in Vivado", vivado)?;
+    push(out, "README.md".into(), "what is in this folder and how to use it", Readme { d, model: comment(&facts.model) })
+}
+
+fn push(out: &mut Vec<File>, path: String, what: &str, template: impl Template) -> Result<()> {
+    let mut text = template.render().map_err(|e| internal(format!("{path}: {e}")))?;
+    while text.ends_with("\n\n") {
+        text.pop();
+    }
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    out.push(File::text(path, what, text));
+    Ok(())
+}
+
+/// A name from a model as it may stand in a one-line comment of any language: printable ASCII, no backslash, no tick.
+fn comment(name: &str) -> String {
+    name.chars().map(|c| if c == ' ' || (c.is_ascii_graphic() && c != '\\' && c != '`') { c } else { '?' }).collect()
+}
+
+/// A name from a model as the inside of a C string literal.
+fn c_string(name: &str) -> String {
+    let mut out = String::new();
+    for b in name.bytes() {
+        match b {
+            b'"' | b'\\' | b'?' => out.extend(['\\', char::from(b)]),
+            b' '..=b'~' => out.push(char::from(b)),
+            _ => out.push_str(&format!("\\{b:03o}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_escape() {
+        assert_eq!(comment("a\nb\\`é"), "a?b???");
+        assert_eq!(c_string("a\"\\\n é??/"), "a\\\"\\\\\\012 \\303\\251\\?\\?/");
+    }
+}
