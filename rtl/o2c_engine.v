@@ -1,0 +1,384 @@
+`default_nettype none
+// The engine: sequencer, address generation, array, pool, post pipeline and scratchpad.
+//
+// P, C, K   array rows (pixels), dot length, output channels; powers of two
+// R         requantize lanes, a divisor of min(K, P*C)
+// DEPTH     scratchpad words of W = P*C bytes; other depths likewise of their memories
+//
+// Descriptor, 32-bit words, least significant bit first:
+//    0  [1:0] mode: 0 array, 1 maximum, 2 sum   [2] residual   [3] table   [4] input region free afterwards
+//       [5] writes the output region   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
+//    1  [7:0] y_lo   [15:8] y_hi   [20:16] table shift   [31:24] table index
+//    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen
+//    3  [15:0] C - 1   [31:16] kb - 1
+//    4  [23:0] units - 1 (array: tiles; pool: pixels)   [31:24] group length - 1
+//    5  [15:0] gap     [23:16] vectors of a unit - 1
+//    6  [15:0] input rows   [31:16] input columns
+//    7  [15:0] output columns - 1   [31:16] output pixel pitch, words
+//    8  [15:0] first window's row   [31:16] column (signed)
+//    9  [15:0] row stride   [31:16] column stride
+//   10  [15:0] row dilation [31:16] column dilation
+//   11  first window's address   12  address step of a column   13  of a row's end
+//   14  address steps of A   15  of B   16  of C
+//   17  first weight word   18  [15:0] first parameter word   [31:16] output groups
+//   19  first output word   20  residual operand's address minus the output's   21  [23:0] output pixels
+//
+// Cycles of a layer, from its issue to the next one's (T = reads of a unit + gap, U = units, all blocks,
+// n = reads of a unit, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C):
+//   array  (U-1)*T + n + 2*P + LC + D - group length + G/R + 19
+//   pool   (U-1)*T + n + D - group length + G/R + 19
+// and never fewer than the fetch of the next descriptor takes: NWORDS + 3.
+module o2c_engine #(
+  parameter integer P         = 4,
+  parameter integer C         = 4,
+  parameter integer K         = 16,
+  parameter integer R         = 4,
+  parameter integer WB        = 8,
+  parameter integer SUM_W     = 24,
+  parameter integer POOL_W    = 16,
+  parameter integer ACC_W     = 25,
+  parameter integer BIAS_W    = 24,
+  parameter integer MUL_W     = 20,
+  parameter integer OFF_W     = 44,
+  parameter integer SHIFT_W   = 6,
+  parameter integer SHIFT_MAX = 40,
+  parameter integer EXACT     = 0,
+  parameter integer DEPTH     = 4096,
+  parameter integer WDEPTH    = 1024,
+  parameter integer PDEPTH    = 64,
+  parameter integer NLAYERS   = 1,
+  parameter integer CW        = 8,
+  parameter integer NW        = 8,
+  parameter integer MW        = 16,
+  parameter integer HAS_ARRAY = 1,
+  parameter integer HAS_POOL  = 1,
+  parameter integer HAS_TABLE = 1,
+  parameter integer TABLE_W   = 18,
+  parameter integer TDEPTH    = 256,
+  parameter         DESC_INIT    = "",
+  parameter         WEIGHT_INIT  = "",
+  parameter         PARAM_INIT   = "",
+  parameter         TABLE_A_INIT = "",
+  parameter         TABLE_B_INIT = "",
+  localparam integer W  = P * C,
+  localparam integer AW = DEPTH > 1 ? $clog2(DEPTH) : 1
+) (
+  input  wire           clk_i,
+  input  wire           rst_ni,
+  // Control
+  input  wire           run_i,           // samples may start
+  input  wire           sample_ready_i,  // a sample stands in the input region
+  output wire           sample_start_o,
+  output wire           in_free_o,
+  input  wire           out_ready_i,     // the output region may be written
+  output wire           out_done_o,
+  output wire           busy_o,
+  // Input stream to scratchpad
+  input  wire           in_wr_valid_i,
+  output wire           in_wr_ready_o,
+  input  wire [AW-1:0]  in_wr_addr_i,
+  input  wire [8*W-1:0] in_wr_data_i,
+  // Scratchpad to output stream
+  input  wire           out_rd_valid_i,
+  output wire           out_rd_ready_o,
+  input  wire [AW-1:0]  out_rd_addr_i,
+  output wire           out_rd_data_valid_o,
+  output wire [8*W-1:0] out_rd_data_o
+);
+  localparam integer NWORDS = 22;
+  localparam integer G   = K < W ? K : W;
+  localparam integer NS  = W / G;
+  localparam integer LC  = $clog2(C);
+  localparam integer WAW = WDEPTH > 1 ? $clog2(WDEPTH) : 1;
+  localparam integer PAW = PDEPTH > 1 ? $clog2(PDEPTH) : 1;
+
+  generate if (CW > 16 || NW > 16 || MW > 24 || AW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
+`ifdef VERILATOR
+    $error("o2c_engine: CW, NW at most 16, MW, AW at most 24, POOL_W <= SUM_W <= ACC_W");
+`else
+    o2c_engine_ERROR_parameters_see_header u_bad ();
+`endif
+  end endgenerate
+
+  // ---------------------------------------------------------------- sequencer
+  wire                 issue, start, done;
+  wire [15:0]          layer;
+  wire [32*NWORDS-1:0] desc;
+  o2c_sequencer #(
+    .NLAYERS   (NLAYERS),
+    .NWORDS    (NWORDS),
+    .DESC_INIT (DESC_INIT)
+  ) u_sequencer (
+    .clk_i          (clk_i),
+    .rst_ni         (rst_ni),
+    .run_i          (run_i),
+    .sample_ready_i (sample_ready_i),
+    .out_ready_i    (out_ready_i),
+    .done_i         (done),
+    .issue_o        (issue),
+    .layer_o        (layer),
+    .start_o        (start),
+    .desc_o         (desc),
+    .busy_o         (busy_o),
+    .sample_start_o (sample_start_o),
+    .in_free_o      (in_free_o),
+    .out_done_o     (out_done_o)
+  );
+  wire        pool = HAS_POOL != 0 && (HAS_ARRAY == 0 || desc[32*0 +: 2] != 2'd0);
+  wire        pool_max = desc[32*0];
+  wire        unused_desc = &{1'b0, desc};
+
+  // ---------------------------------------------------------------- reads
+  wire [AW-1:0] s1_addr;
+  wire s1_valid, s1_pad, s1_word_last, s1_first, s1_last, s1_kb_last;
+  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW)) u_addr_gen (
+    .clk_i          (clk_i),
+    .rst_ni         (rst_ni),
+    .start_i        (start),
+    .pool_i         (pool),
+    .a_last_i       (desc[32*2 +: NW]),
+    .b_last_i       (desc[32*2 + 16 +: NW]),
+    .c_last_i       (desc[32*3 +: NW]),
+    .kb_last_i      (desc[32*3 + 16 +: NW]),
+    .unit_last_i    (desc[32*4 +: MW]),
+    .gap_i          (desc[32*5 +: 16]),
+    .in_h_i         (desc[32*6 +: CW]),
+    .in_w_i         (desc[32*6 + 16 +: CW]),
+    .out_w_last_i   (desc[32*7 +: CW]),
+    .walk_h0_i      (desc[32*8 +: CW]),
+    .walk_w0_i      (desc[32*8 + 16 +: CW]),
+    .stride_h_i     (desc[32*9 +: CW]),
+    .stride_w_i     (desc[32*9 + 16 +: CW]),
+    .dil_h_i        (desc[32*10 +: CW]),
+    .dil_w_i        (desc[32*10 + 16 +: CW]),
+    .walk_base_i    (desc[32*11 +: AW]),
+    .walk_col_i     (desc[32*12 +: AW]),
+    .walk_row_i     (desc[32*13 +: AW]),
+    .inc_a_i        (desc[32*14 +: AW]),
+    .inc_b_i        (desc[32*15 +: AW]),
+    .inc_c_i        (desc[32*16 +: AW]),
+    .s1_addr_o      (s1_addr),
+    .s1_valid_o     (s1_valid),
+    .s1_pad_o       (s1_pad),
+    .s1_word_last_o (s1_word_last),
+    .s1_first_o     (s1_first),
+    .s1_last_o      (s1_last),
+    .s1_kb_last_o   (s1_kb_last)
+  );
+
+  reg  s2_pad, s3_pad, s2_word, s3_word, s2_word_last, s3_word_last, s2_tap, s3_tap, s2_first, s3_first;
+  wire [8*W-1:0] a_data;
+  wire [8*W-1:0] s3_data = s3_pad ? {W{desc[32*0 + 8 +: 8]}} : a_data;
+  always @(posedge clk_i) begin
+    s2_pad       <= s1_pad;
+    s3_pad       <= s2_pad;
+    s2_word      <= s1_valid & !pool;
+    s3_word      <= s2_word;
+    s2_word_last <= s1_valid & s1_word_last;
+    s3_word_last <= s2_word_last;
+    s2_tap       <= s1_valid & pool;
+    s3_tap       <= s2_tap;
+    s2_first     <= s1_first;
+    s3_first     <= s2_first;
+  end
+
+  wire [R*SUM_W-1:0] array_head, pool_head;
+  wire               chain_shift, array_trig, pool_trig;
+  wire [PAW-1:0]     trig_div;
+  genvar r;
+
+  // ---------------------------------------------------------------- array
+  generate if (HAS_ARRAY != 0) begin : gen_array
+    // Weights: addressed two cycles before the rows' data, restarting at the block's first word for each tile.
+    localparam integer PW = P > 1 ? $clog2(P) : 1;
+    localparam integer PLASTI = P - 1;
+    reg           mac_run, mac_step_first, mac_step_last, mac_kb_last;
+    reg  [PW-1:0] mac_j;
+    wire          mac_j_last = mac_j == PLASTI[PW-1:0];
+    wire          mac_first  = mac_run & mac_step_first & (mac_j == {PW{1'b0}});
+    wire          mac_last   = mac_run & mac_step_last & mac_j_last;
+    reg [WAW-1:0] waddr, wbase;
+    always @(posedge clk_i) begin
+      if (s1_valid && s1_word_last) begin
+        mac_run        <= 1'b1;
+        mac_j          <= {PW{1'b0}};
+        mac_step_first <= s1_first;
+        mac_step_last  <= s1_last;
+        mac_kb_last    <= s1_kb_last;
+      end else begin
+        mac_j <= mac_j + 1'b1;
+        if (mac_j_last) mac_run <= 1'b0;
+      end
+      if (!rst_ni) mac_run <= 1'b0;
+      if (start) begin
+        waddr <= desc[32*17 +: WAW];
+        wbase <= desc[32*17 +: WAW];
+      end else if (mac_run) begin
+        waddr <= waddr + 1'b1;
+        if (mac_last) begin
+          if (mac_kb_last) wbase <= waddr + 1'b1;
+          else waddr <= wbase;
+        end
+      end
+    end
+
+    wire [K*C*WB-1:0] weight;
+    o2c_rom #(.WIDTH (K * C * WB), .DEPTH (WDEPTH), .INIT (WEIGHT_INIT)) u_weight (
+      .clk_i (clk_i), .addr_i (waddr), .data_o (weight)
+    );
+
+    // mac_* in the cycle of the weight's address; the rows work two cycles later. The post pipeline is
+    // triggered LC cycles after the last products' operands, the chain loads two cycles after the trigger.
+    reg [LC+4:1] run_q, first_q, last_q;
+    always @(posedge clk_i) begin
+      run_q   <= {run_q[LC+3:1], mac_run};
+      first_q <= {first_q[LC+3:1], mac_first};
+      last_q  <= {last_q[LC+3:1], mac_last};
+      if (!rst_ni) last_q <= {(LC+4){1'b0}};
+    end
+    assign array_trig = last_q[LC+2];
+
+    o2c_mac_array #(.P (P), .C (C), .K (K), .WB (WB), .ACC_W (SUM_W), .R (R)) u_array (
+      .clk_i         (clk_i),
+      .word_i        (s3_data),
+      .word_shift_i  (s3_word),
+      .word_last_i   (s3_word_last),
+      .weight_i      (weight),
+      .mac_valid_i   (run_q[2]),
+      .mac_first_i   (first_q[2]),
+      .drain_load_i  (last_q[LC+4]),
+      .drain_shift_i (chain_shift & !pool),
+      .head_o        (array_head)
+    );
+    wire unused_ok = &{1'b0, run_q, first_q};
+  end else begin : gen_no_array
+    assign array_trig = 1'b0;
+    assign array_head = {(R*SUM_W){1'b0}};
+    wire unused_ok = &{1'b0, s1_kb_last, s3_word, s3_word_last, WAW[0], LC[0]};
+  end endgenerate
+
+  // ---------------------------------------------------------------- pool
+  generate if (HAS_POOL != 0) begin : gen_pool
+    reg  [PAW-1:0] taps, div;
+    reg            s2_last, s3_last, s4_last;
+    wire [PAW-1:0] taps_here = (s1_first ? {PAW{1'b0}} : taps) + {{(PAW-1){1'b0}}, !s1_pad};
+    always @(posedge clk_i) begin
+      if (s1_valid) taps <= taps_here;
+      div     <= desc[32*0 + 7] ? taps_here - 1'b1 : {PAW{1'b0}};
+      s2_last <= s1_valid & s1_last & pool & rst_ni;
+      s3_last <= s2_last;
+      s4_last <= s3_last;
+    end
+    assign pool_trig = s2_last;
+    assign trig_div  = div;
+    wire [R*POOL_W-1:0] head;
+    o2c_pool #(.W (W), .POOL_W (POOL_W), .R (R)) u_pool (
+      .clk_i         (clk_i),
+      .max_i         (pool_max),
+      .word_i        (s3_data),
+      .tap_valid_i   (s3_tap),
+      .tap_first_i   (s3_first),
+      .drain_load_i  (s4_last),
+      .drain_shift_i (chain_shift & pool),
+      .head_o        (head)
+    );
+    for (r = 0; r < R; r = r + 1) begin : gen_extend
+      assign pool_head[r*SUM_W +: SUM_W] =
+        {{(SUM_W-POOL_W+1){head[r*POOL_W + POOL_W - 1]}}, head[r*POOL_W +: POOL_W-1]};
+    end
+  end else begin : gen_no_pool
+    assign pool_trig = 1'b0;
+    assign trig_div  = {PAW{1'b0}};
+    assign pool_head = {(R*SUM_W){1'b0}};
+    wire unused_ok = &{1'b0, s3_tap, s3_first, pool_max};
+  end endgenerate
+
+  // ---------------------------------------------------------------- post
+  wire           post_we, post_rd;
+  wire [NS-1:0]  post_slice;
+  wire [AW-1:0]  post_waddr, post_raddr;
+  wire [8*G-1:0] post_wdata;
+  wire [8*W-1:0] b_data;
+  o2c_post #(
+    .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
+    .SHIFT_W (SHIFT_W), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
+    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TDEPTH (TDEPTH),
+    .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
+  ) u_post (
+    .clk_i         (clk_i),
+    .rst_ni        (rst_ni),
+    .start_i       (start),
+    .pool_i        (pool),
+    .residual_i    (desc[32*0 + 2]),
+    .table_i       (desc[32*0 + 3]),
+    .q_lo_i        (desc[32*0 + 16 +: 8]),
+    .q_hi_i        (desc[32*0 + 24 +: 8]),
+    .y_lo_i        (desc[32*1 +: 8]),
+    .y_hi_i        (desc[32*1 + 8 +: 8]),
+    .tshift_i      (desc[32*1 + 16 +: 5]),
+    .table_index_i (desc[32*1 + 24 +: 8]),
+    .gl_last_i     (desc[32*4 + 24 +: 8]),
+    .vec_last_i    (desc[32*5 + 16 +: 8]),
+    .kb_last_i     (desc[32*3 + 16 +: NW]),
+    .cb_last_i     (desc[32*3 +: NW]),
+    .pixels_i      (desc[32*21 +: MW]),
+    .out_base_i    (desc[32*19 +: AW]),
+    .out_pitch_i   (out_pitch),
+    .out_groups_i  (desc[32*18 + 16 +: 16]),
+    .res_delta_i   (desc[32*20 +: AW]),
+    .param_base_i  (param_base),
+    .trig_i        (array_trig | pool_trig),
+    .trig_div_i    (trig_div),
+    .shift_o       (chain_shift),
+    .head_i        (pool ? pool_head : array_head),
+    .we_o          (post_we),
+    .slice_o       (post_slice),
+    .waddr_o       (post_waddr),
+    .wdata_o       (post_wdata),
+    .rd_o          (post_rd),
+    .raddr_o       (post_raddr),
+    .rdata_i       (b_data),
+    .done_o        (done)
+  );
+  wire [31:0] out_pitch_w = {16'd0, desc[32*7 + 16 +: 16]};
+  wire [AW-1:0] out_pitch = out_pitch_w[AW-1:0];
+  wire [31:0] param_base_w = {16'd0, desc[32*18 +: 16]};
+  wire [PAW-1:0] param_base = param_base_w[PAW-1:0];
+  wire unused_wide = &{1'b0, out_pitch_w, param_base_w};
+
+  // ---------------------------------------------------------------- scratchpad
+  o2c_scratchpad #(.W (W), .G (G), .DEPTH (DEPTH)) u_scratchpad (
+    .clk_i               (clk_i),
+    .rst_ni              (rst_ni),
+    .a_addr_i            (s1_addr),
+    .a_data_o            (a_data),
+    .post_we_i           (post_we),
+    .post_slice_i        (post_slice),
+    .post_waddr_i        (post_waddr),
+    .post_wdata_i        (post_wdata),
+    .post_rd_i           (post_rd),
+    .post_raddr_i        (post_raddr),
+    .out_rd_valid_i      (out_rd_valid_i),
+    .out_rd_ready_o      (out_rd_ready_o),
+    .out_rd_addr_i       (out_rd_addr_i),
+    .out_rd_data_valid_o (out_rd_data_valid_o),
+    .in_wr_valid_i       (in_wr_valid_i),
+    .in_wr_ready_o       (in_wr_ready_o),
+    .in_wr_addr_i        (in_wr_addr_i),
+    .in_wr_data_i        (in_wr_data_i),
+    .b_data_o            (b_data)
+  );
+  assign out_rd_data_o = b_data;
+
+  // ---------------------------------------------------------------- trace, for testbenches
+`ifndef SYNTHESIS
+  wire        trace_issue /* verilator public_flat_rd */ = issue;
+  wire [15:0] trace_issue_layer /* verilator public_flat_rd */ = layer;
+  wire        trace_done /* verilator public_flat_rd */ = out_done_o;
+  wire        trace_busy /* verilator public_flat_rd */ = busy_o;
+  wire        trace_clash /* verilator public_flat_rd */ = post_we & post_rd;
+`else
+  wire unused_trace = &{1'b0, issue, layer};
+`endif
+endmodule
+`default_nettype wire

@@ -1,0 +1,117 @@
+`default_nettype none
+// Runs the descriptors of one sample after another, and fetches the next one while a layer runs.
+//
+// A descriptor is NWORDS words of 32 bits; the ROM holds NLAYERS of them in execution order. They are shifted into
+// a shadow register, one word a cycle, and become the configuration in the cycle in which the layer is issued.
+//
+//   issue: the engine is idle or the previous layer is done, the shadow is full, and
+//          - for the first layer: run_i, and a sample stands in the input region (sample_ready_i)
+//          - for a layer that writes the output region: the region is free (out_ready_i)
+//
+//   clk          _/-\_/-\_/-\_/-\_/-\_
+//   done_i       __/---\______________   last write of the previous layer
+//   issue_o      ______/---\__________   one cycle later at the earliest
+//   start_o      __________/---\______   desc_o is stable from here until the next issue
+//
+// NLAYERS 1 ..   layers of a sample
+// NWORDS  2 ..   words of a descriptor
+// Reset state: idle, fetching descriptor 0.
+module o2c_sequencer #(
+  parameter integer NLAYERS = 1,
+  parameter integer NWORDS  = 22,
+  parameter         DESC_INIT = ""
+) (
+  input  wire                 clk_i,
+  input  wire                 rst_ni,
+  input  wire                 run_i,
+  input  wire                 sample_ready_i,
+  input  wire                 out_ready_i,
+  input  wire                 done_i,
+  output wire                 issue_o,
+  output reg  [15:0]          layer_o,       // the layer being issued (valid with issue_o)
+  output reg                  start_o,
+  output reg  [32*NWORDS-1:0] desc_o,
+  output wire                 busy_o,
+  output wire                 sample_start_o,
+  output wire                 in_free_o,     // the input region's last reader is done
+  output wire                 out_done_o     // the output region is complete
+);
+  localparam integer DEPTH = NLAYERS * NWORDS;
+  localparam integer DAW   = DEPTH > 1 ? $clog2(DEPTH) : 1;
+  localparam integer LASTI = DEPTH - 1;
+  localparam integer WLASTI = NWORDS - 1;
+  localparam integer LLASTI = NLAYERS - 1;
+
+  // Flags of word 0, see o2c_engine.
+  localparam integer F_RELEASE = 4, F_OUTPUT = 5;
+
+  // Fetch: addresses NWORDS words, two cycles later they arrive.
+  reg [DAW-1:0] addr;
+  reg [7:0]     left;
+  reg [1:0]     arriving;
+  reg [7:0]     missing;
+  reg [32*NWORDS-1:0] shadow;
+  wire [31:0]   word;
+  wire          full = missing == 8'd0;
+  o2c_rom #(.WIDTH (32), .DEPTH (DEPTH), .INIT (DESC_INIT)) u_desc (
+    .clk_i (clk_i), .addr_i (addr), .data_o (word)
+  );
+  always @(posedge clk_i) begin
+    arriving <= {arriving[0], left != 8'd0};
+    if (left != 8'd0) begin
+      left <= left - 8'd1;
+      addr <= addr == LASTI[DAW-1:0] ? {DAW{1'b0}} : addr + 1'b1;
+    end
+    if (arriving[1]) begin
+      shadow  <= {word, shadow[32*NWORDS-1:32]};
+      missing <= missing - 8'd1;
+    end
+    if (issue_o) begin
+      left    <= NWORDS[7:0];
+      missing <= NWORDS[7:0];
+    end
+    if (!rst_ni) begin
+      addr     <= {DAW{1'b0}};
+      left     <= NWORDS[7:0];
+      missing  <= NWORDS[7:0];
+      arriving <= 2'b00;
+    end
+  end
+
+  // Layers.
+  reg running;                      // a layer is under way
+  reg first;                        // the next layer is the sample's first
+  reg release_q, output_q, last_q;  // of the layer under way
+  wire may_start = full & (!first | (run_i & sample_ready_i)) & (!shadow[F_OUTPUT] | out_ready_i);
+  assign issue_o        = rst_ni & !running & may_start;
+  assign sample_start_o = issue_o & first;
+  assign busy_o         = running | !first | issue_o;
+  assign in_free_o      = done_i & release_q;
+  assign out_done_o     = done_i & output_q;
+
+  always @(posedge clk_i) begin
+    start_o <= issue_o;
+    if (issue_o) begin
+      desc_o    <= shadow;
+      running   <= 1'b1;
+      first     <= 1'b0;
+      release_q <= shadow[F_RELEASE];
+      output_q  <= shadow[F_OUTPUT];
+      last_q    <= layer_o == LLASTI[15:0];
+    end
+    if (done_i) begin
+      running <= 1'b0;
+      first   <= last_q;
+      layer_o <= last_q ? 16'd0 : layer_o + 16'd1;
+    end
+    if (!rst_ni) begin
+      start_o <= 1'b0;
+      running <= 1'b0;
+      first   <= 1'b1;
+      layer_o <= 16'd0;
+    end
+  end
+
+  wire unused_ok = &{1'b0, WLASTI[0]};
+endmodule
+`default_nettype wire
