@@ -69,15 +69,14 @@ impl PackedConv {
         })?;
         let window = &conv.window;
         let (co, cg) = (conv.weight.dim().0, conv.weight.dim().1);
-        let reach = |i: usize| (y.shape[i + 1] - 1) * window.strides[i] + (window.kernel[i] - 1) * window.dilations[i] + 1;
+        let reach = |i: usize| {
+            (y.shape[i + 1] - 1) * window.strides[i] + (window.kernel[i] - 1) * window.dilations[i] + 1
+        };
         let depthwise = cg == 1 && conv.groups > 1;
         let narrow = fits_int32(conv, x);
         let channels = if depthwise && narrow { co.next_multiple_of(LANES) } else { x.shape[0] };
-        let map = [
-            reach(0).max(x.shape[1] + window.pads[0]),
-            reach(1).max(x.shape[2] + window.pads[1]),
-            channels,
-        ];
+        let map =
+            [reach(0).max(x.shape[1] + window.pads[0]), reach(1).max(x.shape[2] + window.pads[1]), channels];
         let pitch = map[1] * map[2];
         let tap = |kh: usize, kw: usize| kh * window.dilations[0] * pitch + kw * window.dilations[1] * map[2];
         let taps: Vec<usize> = (0..window.kernel[0])
@@ -108,7 +107,11 @@ impl PackedConv {
             source,
             form,
             // Integers below 2^24 are exact in float32.
-            output: Output { lo: (conv.rescale.lo - zp) as f32, hi: (conv.rescale.hi - zp) as f32, zero_point: zp },
+            output: Output {
+                lo: (conv.rescale.lo - zp) as f32,
+                hi: (conv.rescale.hi - zp) as f32,
+                zero_point: zp,
+            },
         })
     }
 
@@ -128,7 +131,8 @@ impl PackedConv {
         let base = |pixel: usize| {
             (pixel / ow * self.strides[0] * self.map[1] + pixel % ow * self.strides[1]) * self.map[2]
         };
-        let (Form::Dense { blocks, .. } | Form::Depthwise { blocks, .. } | Form::Wide { blocks, .. }) = &self.form;
+        let (Form::Dense { blocks, .. } | Form::Depthwise { blocks, .. } | Form::Wide { blocks, .. }) =
+            &self.form;
         for block in blocks {
             let requant = Requant {
                 scale: &block.scale,
@@ -241,7 +245,10 @@ fn check(conv: &Conv, x: &QFact, y: &QFact) -> std::result::Result<(), String> {
     rule(y.shape[0] == co, "the output fact has another channel count")?;
     rule(!x.is_empty() && !y.is_empty(), "a tensor is empty")?;
     rule(conv.bias.len() == co, "there is not one bias per output channel")?;
-    rule(matches!(rescale.scale.len(), 1) || rescale.scale.len() == co, "there is not one scale per channel")?;
+    rule(
+        matches!(rescale.scale.len(), 1) || rescale.scale.len() == co,
+        "there is not one scale per channel",
+    )?;
     rule(rescale.scale.iter().all(|s| s.is_finite() && *s >= 0.0), "a rescale is not finite")?;
     let byte = -128..=127;
     rule(byte.contains(&rescale.lo) && byte.contains(&rescale.hi), "the bounds leave int8")?;
@@ -308,7 +315,13 @@ fn pack_dense(conv: &Conv, taps: &[usize], pitch: usize) -> Form {
     // whole rows are, where the kernel is as wide as the map.
     let columns = conv.groups == 1 && (conv.window.dilations[1] == 1 || kw == 1);
     let rows = columns && (kh == 1 || conv.window.dilations[0] * pitch == kw * cg);
-    let taps_per_run = if rows { kh * kw } else if columns { kw } else { 1 };
+    let taps_per_run = if rows {
+        kh * kw
+    } else if columns {
+        kw
+    } else {
+        1
+    };
     let runs: Vec<usize> = taps.iter().copied().step_by(taps_per_run).collect();
     let length = taps_per_run * cg;
     let pairs = length.div_ceil(2);

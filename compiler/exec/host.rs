@@ -4,7 +4,7 @@
 //! ONNX Runtime's formulas (from `arith`); shapes are checked when the executor is made, not when it runs.
 
 use super::data::{Data, array, type_name};
-use super::spec;
+use crate::arith::{Lanes, host};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{Arrangement, HostInput, HostOutput, HostStep, HostType, QFact};
 
@@ -66,7 +66,10 @@ fn gather(arrangement: &Arrangement, shape: [usize; 3], node: &str) -> Result<Ve
         for channel in 0..c {
             let canonical = channel * h * w + pixel;
             let at = source.map_or(Some(canonical), |s| usize::try_from(s[canonical]).ok());
-            out.push(at.filter(|at| *at < elements).ok_or_else(|| internal(node, "an arrangement leaves the tensor"))?);
+            out.push(
+                at.filter(|at| *at < elements)
+                    .ok_or_else(|| internal(node, "an arrangement leaves the tensor"))?,
+            );
         }
     }
     Ok(out)
@@ -140,7 +143,7 @@ impl Reader {
             Data::F32(a) => {
                 let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
                 for (at, from) in self.gather.iter().enumerate() {
-                    put(at, spec::quantize(x[*from], self.fact.scale, zero, offset == 0))?;
+                    put(at, host::quantize_linear(x[*from], self.fact.scale, zero, offset == 0))?;
                 }
             }
             Data::U8(a) => {
@@ -151,7 +154,9 @@ impl Reader {
                 let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
                 self.gather.iter().enumerate().try_for_each(|(at, from)| put(at, i32::from(x[*from])))?;
             }
-            Data::I32(_) | Data::I64(_) => return Err(internal(&self.name, "the input is neither float nor byte")),
+            Data::I32(_) | Data::I64(_) => {
+                return Err(internal(&self.name, "the input is neither float nor byte"));
+            }
         }
         Ok(())
     }
@@ -201,11 +206,11 @@ impl Writer {
     }
 
     /// One sample's output from its canonical tensor in row, column, channel order.
-    pub(crate) fn write(&self, x: &[i8]) -> Sample {
+    pub(crate) fn write(&self, x: &[i8], lanes: Lanes) -> Sample {
         let mut sample = Sample::Byte(self.gather.iter().map(|at| i32::from(x[*at]) + self.offset).collect());
         let mut shape = &self.first_shape;
         for (step, after) in &self.steps {
-            sample = apply(step, sample, shape);
+            sample = apply(step, sample, shape, lanes);
             shape = after;
         }
         sample
@@ -261,7 +266,7 @@ impl Kind {
             (HostStep::QLinearSoftmax { axis: a, .. }, Kind::Byte) => axis(a).map(|()| Kind::Byte),
             (HostStep::ArgMax { axis: a, .. }, Kind::Float | Kind::Byte) => axis(a).map(|()| Kind::Long),
             (HostStep::Reshape(to), kind) => {
-                if to.iter().product::<usize>() == shape.iter().product() {
+                if to.iter().product::<usize>() == shape.iter().product::<usize>() {
                     Ok(kind)
                 } else {
                     Err(format!("reshape of {shape:?} to {to:?}"))
@@ -290,63 +295,30 @@ fn shape_after(step: &HostStep, mut shape: Vec<usize>) -> Vec<usize> {
     }
 }
 
-fn apply(step: &HostStep, sample: Sample, shape: &[usize]) -> Sample {
-    match (step, sample) {
+fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> Sample {
+    // `Writer::new` checked every axis.
+    let extents = |axis: usize| host::extents(shape, axis).unwrap_or((0, 0, 0));
+    match (step, &mut sample) {
         (HostStep::Dequantize(scale, zero), Sample::Byte(v)) => {
-            Sample::Float(v.iter().map(|q| spec::dequantize(*q, *scale, *zero)).collect())
+            return Sample::Float(v.iter().map(|q| host::dequantize_linear(*q, *scale, *zero)).collect());
         }
         (HostStep::Quantize(scale, zero, signed), Sample::Float(v)) => {
-            Sample::Byte(v.iter().map(|x| spec::quantize(*x, *scale, *zero, *signed)).collect())
+            return Sample::Byte(
+                v.iter().map(|x| host::quantize_linear(*x, *scale, *zero, *signed)).collect(),
+            );
         }
-        (HostStep::Softmax(axis), Sample::Float(v)) => {
-            Sample::Float(rows(&v, shape, *axis, |row| spec::softmax(row)))
-        }
+        (HostStep::Softmax(axis), Sample::Float(v)) => host::softmax(v, extents(*axis), lanes),
         (HostStep::QLinearSoftmax { axis, input, output, signed }, Sample::Byte(v)) => {
-            Sample::Byte(rows(&v, shape, *axis, |row| spec::qlinear_softmax(row, *input, *output, *signed)))
+            host::qlinear_softmax(v, extents(*axis), input.0, *output, *signed);
         }
         (HostStep::ArgMax { axis, select_last_index, .. }, Sample::Float(v)) => {
-            Sample::Long(rows(&v, shape, *axis, |row| vec![argmax(row, *select_last_index)]))
+            return Sample::Long(host::arg_max(v, extents(*axis), *select_last_index));
         }
         (HostStep::ArgMax { axis, select_last_index, .. }, Sample::Byte(v)) => {
-            Sample::Long(rows(&v, shape, *axis, |row| vec![argmax(row, *select_last_index)]))
+            return Sample::Long(host::arg_max(v, extents(*axis), *select_last_index));
         }
         // Reshape keeps the elements; `Writer::new` refused every other pair.
-        (_, sample) => sample,
+        _ => {}
     }
-}
-
-/// Applies `f` to every row along `axis`; each result stands where its row stood.
-fn rows<T: Copy, U: Clone + Default>(
-    v: &[T],
-    shape: &[usize],
-    axis: usize,
-    mut f: impl FnMut(&[T]) -> Vec<U>,
-) -> Vec<U> {
-    let length = shape[axis];
-    let inner: usize = shape[axis + 1..].iter().product();
-    let outer: usize = shape[..axis].iter().product();
-    let mut out = Vec::new();
-    for o in 0..outer {
-        let columns: Vec<Vec<U>> = (0..inner)
-            .map(|i| {
-                let row: Vec<T> = (0..length).map(|k| v[(o * length + k) * inner + i]).collect();
-                f(&row)
-            })
-            .collect();
-        let height = columns.first().map_or(0, Vec::len);
-        for k in 0..height {
-            out.extend(columns.iter().map(|c| c[k].clone()));
-        }
-    }
-    out
-}
-
-fn argmax<T: PartialOrd + Copy>(row: &[T], last: bool) -> i64 {
-    let mut best = 0;
-    for (i, v) in row.iter().enumerate() {
-        if *v > row[best] || (last && *v == row[best]) {
-            best = i;
-        }
-    }
-    i64::try_from(best).unwrap_or(i64::MAX)
+    sample
 }

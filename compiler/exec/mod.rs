@@ -10,7 +10,6 @@ mod host;
 mod kernel;
 pub mod npy;
 mod pool;
-mod spec;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +17,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use crate::arith::Lanes;
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
@@ -68,6 +68,7 @@ pub struct Trace {
 #[derive(Debug)]
 pub struct Executor {
     kernel: Kernel,
+    lanes: Lanes,
     steps: Vec<Step>,
     readers: Vec<Reader>,
     writers: Vec<(Writer, usize)>,
@@ -109,9 +110,9 @@ impl Executor {
 
     /// Prepares a graph with the given kernels.
     pub fn with_kernel(graph: &IntGraph, kernel: Kernel) -> Result<Executor> {
-        let order = graph
-            .topo()
-            .ok_or_else(|| Diagnostic::new(code::INTERNAL, "the integer graph has a cycle", "found by the executor"))?;
+        let order = graph.topo().ok_or_else(|| {
+            Diagnostic::new(code::INTERNAL, "the integer graph has a cycle", "found by the executor")
+        })?;
         let mut steps: Vec<Step> = Vec::new();
         let mut at: BTreeMap<NodeId, usize> = BTreeMap::new();
         let mut readers = Vec::new();
@@ -121,14 +122,19 @@ impl Executor {
             let place = format!("node {:?}", node.name);
             let fault = |cause: &str| {
                 Diagnostics::from(
-                    Diagnostic::new(code::INTERNAL, "the integer graph is not well formed", cause).at(place.clone()),
+                    Diagnostic::new(code::INTERNAL, "the integer graph is not well formed", cause)
+                        .at(place.clone()),
                 )
             };
             let ports = graph.inputs(id);
             let operands: usize = match node.op {
                 IntOp::Input(_) => 0,
                 IntOp::Add(_) => 2,
-                IntOp::Conv(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) | IntOp::Output(_) => 1,
+                IntOp::Conv(_)
+                | IntOp::Table(_)
+                | IntOp::MaxPool(_)
+                | IntOp::AveragePool(_)
+                | IntOp::Output(_) => 1,
             };
             if ports.len() != operands || ports.iter().any(|p| p.out != 0) {
                 return Err(fault("wrong operands"));
@@ -145,7 +151,11 @@ impl Executor {
                 return Err(fault("a bit width is not 1 to 8"));
             }
             let same_shape = || {
-                if facts.iter().all(|f| f.shape == fact.shape) { Ok(()) } else { Err(fault("shapes disagree")) }
+                if facts.iter().all(|f| f.shape == fact.shape) {
+                    Ok(())
+                } else {
+                    Err(fault("shapes disagree"))
+                }
             };
             let op = match &node.op {
                 IntOp::Input(input) => {
@@ -155,7 +165,7 @@ impl Executor {
                 IntOp::Conv(conv) => Prepared::Conv(Box::new(PackedConv::new(conv, facts[0], fact, &place)?)),
                 IntOp::Add(add) => {
                     same_shape()?;
-                    Prepared::Add(spec::add_table(&add.spec))
+                    Prepared::Add(add.spec.table())
                 }
                 IntOp::Table(table) => {
                     same_shape()?;
@@ -183,7 +193,15 @@ impl Executor {
             });
         }
         let writers = ordered(writers, &graph.outputs);
-        Ok(Executor { kernel, steps, readers, writers })
+        Ok(Executor { kernel, lanes: Lanes::Fma3, steps, readers, writers })
+    }
+
+    /// Computes a trailing float Softmax as ONNX Runtime does on a machine with these vectors; by default those of
+    /// the golden bytes.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: Lanes) -> Executor {
+        self.lanes = lanes;
+        self
     }
 
     /// The model's inputs, in the order that [`Executor::run`] takes them.
@@ -210,7 +228,7 @@ impl Executor {
             .into_par_iter()
             .map_init(Workspace::default, |work, sample| {
                 self.compute(inputs, sample, work, None)?;
-                Ok(self.writers.iter().map(|(w, from)| w.write(&work.values[*from])).collect())
+                Ok(self.writers.iter().map(|(w, from)| w.write(&work.values[*from], self.lanes)).collect())
             })
             .collect::<Result<_>>()?;
         let mut columns: Vec<Vec<Sample>> = self.writers.iter().map(|_| Vec::with_capacity(n)).collect();
@@ -235,7 +253,7 @@ impl Executor {
         let outputs = self
             .writers
             .iter()
-            .map(|(w, from)| w.stack(vec![w.write(&work.values[*from])]))
+            .map(|(w, from)| w.stack(vec![w.write(&work.values[*from], self.lanes)]))
             .collect::<Result<_>>()?;
         let stages = self
             .steps
@@ -263,7 +281,11 @@ impl Executor {
             ))
         };
         if inputs.len() != self.readers.len() {
-            return Err(fault(format!("the model has {} inputs, {} were given", self.readers.len(), inputs.len())));
+            return Err(fault(format!(
+                "the model has {} inputs, {} were given",
+                self.readers.len(),
+                inputs.len()
+            )));
         }
         let counts: Vec<usize> =
             self.readers.iter().zip(inputs).map(|(r, d)| r.samples(d)).collect::<Result<_>>()?;

@@ -83,7 +83,9 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Data, String> {
                 // Narrowing is the point; the next line refuses every value that it changes.
                 let narrow = v as f32;
                 if f64::from(narrow).to_bits() != v.to_bits() {
-                    return Err(format!("float64 value {v} is not exact in float32; use .astype(numpy.float32)"));
+                    return Err(format!(
+                        "float64 value {v} is not exact in float32; use .astype(numpy.float32)"
+                    ));
                 }
                 out.push(narrow);
             }

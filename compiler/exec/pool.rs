@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use super::spec;
 use crate::arith::AverageSpec;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::{QFact, Window};
@@ -69,7 +68,7 @@ impl Pool {
             });
             let divisor = if count_include_pad { all } else { taps.max(1) };
             for (y, acc) in y.iter_mut().zip(&acc) {
-                *y = spec::average(spec, *acc, divisor);
+                *y = spec.apply(*acc, divisor);
             }
             if let Some(sums) = &mut sums {
                 sums[pixel * c..][..c].copy_from_slice(&acc);
@@ -83,10 +82,11 @@ impl Pool {
         let rows = self.inside(0, pixel / width);
         let columns = self.inside(1, pixel % width);
         for kh in rows {
-            let row = (pixel / width * self.window.strides[0] + kh * self.window.dilations[0]) - self.window.pads[0];
+            let row = (pixel / width * self.window.strides[0] + kh * self.window.dilations[0])
+                - self.window.pads[0];
             for kw in columns.clone() {
-                let column =
-                    (pixel % width * self.window.strides[1] + kw * self.window.dilations[1]) - self.window.pads[1];
+                let column = (pixel % width * self.window.strides[1] + kw * self.window.dilations[1])
+                    - self.window.pads[1];
                 f(row * self.x[2] + column);
             }
         }

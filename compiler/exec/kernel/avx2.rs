@@ -47,9 +47,7 @@ unsafe fn dense_tile<const P: usize>(d: &Dense<'_>, x: &[i16], base: &[usize; P]
         let px: [*const i16; P] = std::array::from_fn(|p| unsafe { x.as_ptr().add(base[p] + run) });
         for k in 0..d.pairs {
             // SAFETY: the block of 32 weights of this run and pair.
-            let (w0, w1) = unsafe {
-                (_mm256_loadu_si256(w.cast()), _mm256_loadu_si256(w.add(LANES).cast()))
-            };
+            let (w0, w1) = unsafe { (_mm256_loadu_si256(w.cast()), _mm256_loadu_si256(w.add(LANES).cast())) };
             for p in 0..P {
                 // SAFETY: activations 2k and 2k+1 of this run; read as one unaligned 32-bit word.
                 let pair = _mm256_set1_epi32(unsafe { px[p].add(2 * k).cast::<i32>().read_unaligned() });
@@ -110,10 +108,7 @@ unsafe fn requantize_block(r: &Requant<'_>, acc: &Acc) -> [i8; LANES] {
     let half = |i: usize| {
         // SAFETY: 8 int32 and 8 float32 at 8 * i, i < 2.
         let (acc, scale) = unsafe {
-            (
-                _mm256_loadu_si256(acc.as_ptr().add(8 * i).cast()),
-                _mm256_loadu_ps(r.scale.as_ptr().add(8 * i)),
-            )
+            (_mm256_loadu_si256(acc.as_ptr().add(8 * i).cast()), _mm256_loadu_ps(r.scale.as_ptr().add(8 * i)))
         };
         let v = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), scale);
         let v = _mm256_min_ps(_mm256_max_ps(v, lo), hi);
