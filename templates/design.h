@@ -49,5 +49,6 @@ constexpr size_t kOutputBytes = <{ d.output.bytes }>;
 
 }  // namespace design
 
-// A signal of the engine in the model that Verilator makes with --prefix Vtop.
-#define O2C_SIGNAL(name) <{ scope }>##name
+// Signals of the engine and of its post pipeline in the model that Verilator makes with --prefix Vtop.
+#define O2C_ENGINE(name) <{ scope }>##name
+#define O2C_POST(name) <{ scope }>u_post__DOT__##name

@@ -1,0 +1,191 @@
+`default_nettype none
+`timescale 1ns / 1ps
+// Fixed part of the plain Verilog testbench: clock, reset, one register write, a stream source and a stream sink that
+// compares. Prints one line, PASS or FAIL with the first difference, and ends the simulation.
+//
+//   vvp tb.vvp            full speed
+//   vvp tb.vvp +stall     pseudo-random stalls on both streams
+//   vvp tb.vvp +vcd=FILE  with a waveform
+//
+// SAMPLES       samples in the files
+// *_BYTES       bytes of one packet;  *_BEATS  beats of one packet
+// *_FILE        hex files, one beat a line, samples one after another
+// LIMIT         cycles a sample before the bench gives up
+// CTRL_ADDR, CTRL_DATA   the register write that lets the accelerator start by itself
+module o2c_bench #(
+  parameter integer STREAM_W     = 32,
+  parameter integer SAMPLES      = 1,
+  parameter integer INPUT_BYTES  = 1,
+  parameter integer OUTPUT_BYTES = 1,
+  parameter integer INPUT_BEATS  = 1,
+  parameter integer OUTPUT_BEATS = 1,
+  parameter integer LIMIT        = 100000,
+  parameter integer CTRL_ADDR    = 0,
+  parameter integer CTRL_DATA    = 0,
+  parameter         INPUT_FILE   = "",
+  parameter         OUTPUT_FILE  = ""
+) (
+  output reg                   clk_o,
+  output reg                   rst_no,
+  output wire [7:0]            m_axil_awaddr,
+  output wire [2:0]            m_axil_awprot,
+  output reg                   m_axil_awvalid,
+  input  wire                  m_axil_awready,
+  output wire [31:0]           m_axil_wdata,
+  output wire [3:0]            m_axil_wstrb,
+  output reg                   m_axil_wvalid,
+  input  wire                  m_axil_wready,
+  input  wire [1:0]            m_axil_bresp,
+  input  wire                  m_axil_bvalid,
+  output wire                  m_axil_bready,
+  output wire [7:0]            m_axil_araddr,
+  output wire [2:0]            m_axil_arprot,
+  output wire                  m_axil_arvalid,
+  input  wire                  m_axil_arready,
+  input  wire [31:0]           m_axil_rdata,
+  input  wire [1:0]            m_axil_rresp,
+  input  wire                  m_axil_rvalid,
+  output wire                  m_axil_rready,
+  output reg  [STREAM_W-1:0]   m_axis_tdata,
+  output reg  [STREAM_W/8-1:0] m_axis_tkeep,
+  output reg                   m_axis_tvalid,
+  input  wire                  m_axis_tready,
+  output reg                   m_axis_tlast,
+  input  wire [STREAM_W-1:0]   s_axis_tdata,
+  input  wire [STREAM_W/8-1:0] s_axis_tkeep,
+  input  wire                  s_axis_tvalid,
+  output reg                   s_axis_tready,
+  input  wire                  s_axis_tlast,
+  input  wire                  irq_i
+);
+  localparam integer BYTES     = STREAM_W / 8;
+  localparam integer IN_TAIL   = INPUT_BYTES  - (INPUT_BEATS  - 1) * BYTES;
+  localparam integer OUT_TAIL  = OUTPUT_BYTES - (OUTPUT_BEATS - 1) * BYTES;
+
+  reg [STREAM_W-1:0] in_mem  [0:SAMPLES*INPUT_BEATS-1];
+  reg [STREAM_W-1:0] out_mem [0:SAMPLES*OUTPUT_BEATS-1];
+
+  integer sent, received, beat, i, errors, waited, cycle;
+  reg     stall;
+  reg [31:0] lfsr;
+  reg [8*256-1:0] vcd;
+  reg [BYTES-1:0] keep;
+
+  assign m_axil_awaddr  = CTRL_ADDR[7:0];
+  assign m_axil_awprot  = 3'd0;
+  assign m_axil_wdata   = CTRL_DATA;
+  assign m_axil_wstrb   = 4'hf;
+  assign m_axil_bready  = 1'b1;
+  assign m_axil_araddr  = 8'd0;
+  assign m_axil_arprot  = 3'd0;
+  assign m_axil_arvalid = 1'b0;
+  assign m_axil_rready  = 1'b1;
+
+  initial begin
+    clk_o          = 1'b0;
+    rst_no         = 1'b0;
+    m_axil_awvalid = 1'b0;
+    m_axil_wvalid  = 1'b0;
+    m_axis_tdata   = {STREAM_W{1'b0}};
+    m_axis_tkeep   = {BYTES{1'b0}};
+    m_axis_tvalid  = 1'b0;
+    m_axis_tlast   = 1'b0;
+    s_axis_tready  = 1'b0;
+    sent     = 0;
+    received = 0;
+    errors   = 0;
+    waited   = 0;
+    cycle    = 0;
+    lfsr     = 32'h1234_5678;
+    stall    = $test$plusargs("stall");
+    if ($value$plusargs("vcd=%s", vcd)) begin
+      $dumpfile(vcd);
+      $dumpvars;
+    end
+    $readmemh(INPUT_FILE, in_mem);
+    $readmemh(OUTPUT_FILE, out_mem);
+    repeat (8) @(posedge clk_o);
+    rst_no <= 1'b1;
+    m_axil_awvalid <= 1'b1;
+    m_axil_wvalid  <= 1'b1;
+  end
+
+  always #5 clk_o = ~clk_o;
+
+  always @(posedge clk_o) begin
+    cycle <= cycle + 1;
+    lfsr  <= {lfsr[30:0], lfsr[31] ^ lfsr[21] ^ lfsr[1] ^ lfsr[0]};
+
+    // Register write.
+    if (rst_no && m_axil_awready) m_axil_awvalid <= 1'b0;
+    if (rst_no && m_axil_wready)  m_axil_wvalid  <= 1'b0;
+    if (rst_no && m_axil_bvalid && m_axil_bresp != 2'b00) begin
+      $display("FAIL: the register write gives response %0d", m_axil_bresp);
+      $finish;
+    end
+
+    // Source.
+    if (rst_no && (!m_axis_tvalid || m_axis_tready)) begin
+      if (sent < SAMPLES * INPUT_BEATS && !(stall && lfsr[3])) begin
+        m_axis_tvalid <= 1'b1;
+        m_axis_tdata  <= in_mem[sent];
+        m_axis_tlast  <= sent % INPUT_BEATS == INPUT_BEATS - 1;
+        for (i = 0; i < BYTES; i = i + 1)
+          m_axis_tkeep[i] <= sent % INPUT_BEATS != INPUT_BEATS - 1 || i < IN_TAIL;
+        sent = sent + 1;
+      end else begin
+        m_axis_tvalid <= 1'b0;
+      end
+    end
+
+    // Sink.
+    s_axis_tready <= rst_no && !(stall && lfsr[7]);
+    waited <= waited + 1;
+    if (rst_no && s_axis_tvalid && s_axis_tready) begin
+      waited <= 0;
+      beat = received % OUTPUT_BEATS;
+      for (i = 0; i < BYTES; i = i + 1) keep[i] = beat != OUTPUT_BEATS - 1 || i < OUT_TAIL;
+      if (s_axis_tlast !== (beat == OUTPUT_BEATS - 1) || s_axis_tkeep !== keep) begin
+        $display("FAIL: sample %0d, beat %0d: TLAST %b, TKEEP %b", received / OUTPUT_BEATS, beat, s_axis_tlast, s_axis_tkeep);
+        $finish;
+      end
+      for (i = 0; i < BYTES; i = i + 1)
+        if (keep[i] && s_axis_tdata[8*i +: 8] !== out_mem[received][8*i +: 8]) begin
+          if (errors == 0)
+            $display("FAIL: sample %0d, byte %0d: expected %h, got %h", received / OUTPUT_BEATS, beat * BYTES + i,
+                     out_mem[received][8*i +: 8], s_axis_tdata[8*i +: 8]);
+          errors = errors + 1;
+        end
+      received = received + 1;
+      if (received == SAMPLES * OUTPUT_BEATS) begin
+        if (errors == 0) $display("PASS: %0d samples, %0d bytes, %0d cycles", SAMPLES, SAMPLES * OUTPUT_BYTES, cycle);
+        else $display("FAIL: %0d bytes differ", errors);
+        $finish;
+      end
+    end
+    if (waited > LIMIT) begin
+      $display("FAIL: no output for %0d cycles; %0d of %0d input beats sent, %0d output beats received", waited, sent,
+               SAMPLES * INPUT_BEATS, received);
+      $finish;
+    end
+  end
+
+  wire unused_ok = &{1'b0, m_axil_arready, m_axil_rdata, m_axil_rresp, m_axil_rvalid, irq_i};
+endmodule
+
+// Ends the simulation when a file can't be opened: $readmemh alone goes on with undefined memory.
+module o2c_file_exists #(
+  parameter FILE = ""
+) ();
+  integer handle;
+  initial begin
+    handle = $fopen(FILE, "r");
+    if (handle == 0) begin
+      $display("FAIL: %0s can't be opened; run from the folder's root", FILE);
+      $finish;
+    end else begin
+      $fclose(handle);
+    end
+  end
+endmodule
+`default_nettype wire

@@ -11,7 +11,17 @@ macro_rules! embed {
 }
 
 /// Every file of `rtl/`: name, text. A test holds the list against the folder.
-pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":);
+pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
+    "o2c_addr_gen.v",
+    "o2c_engine.v",
+    "o2c_mac_array.v",
+    "o2c_pool.v",
+    "o2c_post.v",
+    "o2c_ram.v",
+    "o2c_rom.v",
+    "o2c_scratchpad.v",
+    "o2c_sequencer.v",
+);
 
 /// The files of `testbench/` that a folder carries.
 const TESTBENCH: &[(&str, &str)] = embed!("testbench":
@@ -20,6 +30,7 @@ const TESTBENCH: &[(&str, &str)] = embed!("testbench":
     "npy.h",
     "axi.h",
     "checker.h",
+    "protocol.h",
     "o2c_bench.v",
 );
 

@@ -37,7 +37,6 @@ struct LayerRow<'a> {
 #[template(path = "design.h", syntax = "verilog")]
 struct Tables<'a> {
     d: &'a Design,
-    top: String,
     scope: String,
     beat: usize,
     layers: Vec<LayerRow<'a>>,
@@ -117,7 +116,6 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     let tables = Tables {
         d,
         scope: format!("{top}__DOT__u_accelerator__DOT__u_engine__DOT__"),
-        top,
         beat,
         layers: rows.collect(),
         memories: d.memories.iter().map(|m| format!("mem/{}.hex", m.name)).collect(),
