@@ -3,7 +3,22 @@
 //! The specification types say what ONNX Runtime computes (profile `ort-x86`); the integer lanes in
 //! [`lane`] say what the hardware computes; `quant` proves that they agree over the reachable interval.
 
+mod add;
+mod average;
+mod float;
+pub mod host;
 pub mod lane;
+mod mlas;
+mod rescale;
+mod unary;
+
+#[cfg(test)]
+mod tests;
+
+pub use average::Spread;
+pub use mlas::Lanes;
+pub use rescale::requantize;
+pub use unary::unary_table;
 
 /// Accumulator to output integer: y = clamp(rne(fl32(acc) * scale) + zero_point, lo, hi), one float32
 /// conversion, one float32 multiply, round to nearest even (MLAS `MlasRequantizeOutput`).

@@ -1,0 +1,133 @@
+//! Averages of quantized values, in the three forms that ONNX Runtime computes.
+//!
+//! QLinearGlobalAveragePool sums integers, so it is a function of the integer sum. QLinearAveragePool and the float
+//! form add dequantized float32 values; those additions round, and then equal integer sums can give different
+//! bytes. [`AverageSpec::spread`] counts the sums for which that happens. QLinearAveragePool without pads over the
+//! whole map is computed as QLinearGlobalAveragePool and has to be imported as such.
+
+use super::float::{fl32, narrow, rne, saturate};
+use super::rescale::requantize;
+use super::{AverageForm, AverageSpec};
+
+/// Above this many taps the exact search of [`AverageSpec::spread`] is not run (its cost grows with the square).
+const SEARCH_TAPS: usize = 100;
+
+/// The file offsets that QLinearAveragePool may have been written with: int8 and uint8.
+const OFFSETS: [i32; 2] = [0, 128];
+
+/// Centred sums for which the source operator's result is not a function of the sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many.
+    pub ambiguous: u64,
+    /// The lowest.
+    pub first: Option<i32>,
+}
+
+impl AverageSpec {
+    /// The canonical average for a centred sum (sum of x - zx over the taps inside the map) and a divisor above 0.
+    ///
+    /// For `QLinearGlobal` this is the operator's own formula. For the other two it is the formula applied to
+    /// fl(sum * scale); where [`AverageSpec::spread`] counts nothing it equals the operator for all taps.
+    pub fn apply(&self, centred_sum: i32, divisor: i32) -> i8 {
+        let (sx, _) = self.x;
+        match self.form {
+            AverageForm::QLinearGlobal => {
+                let (sy, zy) = self.y;
+                requantize(centred_sum, sx / (sy * fl32(divisor)), zy, self.lo, self.hi)
+            }
+            AverageForm::QLinear | AverageForm::Float => self.finish(fl32(centred_sum) * sx, divisor, 0),
+        }
+    }
+
+    /// The operator's own result for canonical taps (those inside the map, row-major), a divisor above 0 and the
+    /// file's offset of y (0 int8, 128 uint8).
+    pub fn apply_taps(&self, taps: impl IntoIterator<Item = i8>, divisor: i32, offset: i32) -> i8 {
+        let (sx, zx) = self.x;
+        let centred = taps.into_iter().map(|x| i32::from(x) - zx);
+        match self.form {
+            AverageForm::QLinearGlobal => self.apply(centred.sum(), divisor),
+            AverageForm::QLinear | AverageForm::Float => {
+                self.finish(centred.fold(0.0f32, |sum, x| sum + fl32(x) * sx), divisor, offset)
+            }
+        }
+    }
+
+    /// Over which sums of `taps` inputs from `range` (canonical, inclusive) the operator is not a function of the
+    /// sum. Exact for QLinear up to 100 taps; beyond, and for Float, a sum counts unless an error bound that
+    /// holds for every order of summation shows that it has one result.
+    pub fn spread(&self, taps: usize, range: (i32, i32), divisor: i32) -> Spread {
+        if matches!(self.form, AverageForm::QLinearGlobal) || taps == 0 {
+            return Spread::default();
+        }
+        let (sx, zx) = self.x;
+        let (low, high) = (range.0 - zx, range.1 - zx);
+        let Ok(n) = i32::try_from(taps) else {
+            return Spread { ambiguous: 1, first: None };
+        };
+        // Each product and each addition rounds once: relative error 2^-24 each, 1.01 for the higher orders.
+        let magnitude = f64::from(low.abs().max(high.abs())) * f64::from(n) * f64::from(sx);
+        let error = f64::from(n) * magnitude * 1.01 / 16_777_216.0;
+        let same = |least: f32, most: f32| {
+            let y = self.finish(least, divisor, 0);
+            OFFSETS.iter().all(|&o| self.finish(least, divisor, o) == y && self.finish(most, divisor, o) == y)
+        };
+        let decided = |sum: i32| {
+            let exact = f64::from(sum) * f64::from(sx);
+            // Double to single rounds to nearest; one step outward makes the interval safe.
+            same(((exact - error) as f32).next_down(), ((exact + error) as f32).next_up())
+        };
+        let open: Vec<i32> = (low * n..=high * n).filter(|&sum| !decided(sum)).collect();
+        let open = match self.form {
+            AverageForm::QLinear if !open.is_empty() && taps <= SEARCH_TAPS => {
+                let extremes = float_sums(taps, (low, high), sx);
+                open.into_iter()
+                    .filter(|&sum| {
+                        let at = usize::try_from(sum - low * n).unwrap_or(0);
+                        let (least, most) = extremes[at];
+                        !(same(least, most) && self.apply(sum, divisor) == self.finish(least, divisor, 0))
+                    })
+                    .collect()
+            }
+            AverageForm::QLinear | AverageForm::Float | AverageForm::QLinearGlobal => open,
+        };
+        Spread { ambiguous: u64::try_from(open.len()).unwrap_or(u64::MAX), first: open.first().copied() }
+    }
+
+    /// A float sum to the canonical output.
+    fn finish(&self, sum: f32, divisor: i32, offset: i32) -> i8 {
+        let (sy, zy) = self.y;
+        let steps = sum / fl32(divisor) / sy;
+        match self.form {
+            // Here the zero point is added in float, in the file's numbering, before the rounding.
+            AverageForm::QLinear => {
+                narrow((rne(steps + fl32(zy + offset)) - offset).clamp(self.lo, self.hi))
+            }
+            AverageForm::Float | AverageForm::QLinearGlobal => narrow(saturate(steps, zy, self.lo, self.hi)),
+        }
+    }
+}
+
+/// For every integer sum of `taps` values in `range`, the least and the greatest float32 value that adding
+/// fl(x * scale) in sequence can reach. float32 addition is monotone in the partial sum, so keeping the two
+/// extremes for each integer partial sum is exact.
+fn float_sums(taps: usize, range: (i32, i32), scale: f32) -> Vec<(f32, f32)> {
+    let terms: Vec<f32> = (range.0..=range.1).map(|x| fl32(x) * scale).collect();
+    let mut least = vec![0.0f32];
+    let mut most = vec![0.0f32];
+    for _ in 0..taps {
+        let len = least.len() + terms.len() - 1;
+        let mut next_least = vec![f32::INFINITY; len];
+        let mut next_most = vec![f32::NEG_INFINITY; len];
+        for (shift, &term) in terms.iter().enumerate() {
+            for (to, &from) in next_least[shift..].iter_mut().zip(&least) {
+                *to = to.min(from + term);
+            }
+            for (to, &from) in next_most[shift..].iter_mut().zip(&most) {
+                *to = to.max(from + term);
+            }
+        }
+        (least, most) = (next_least, next_most);
+    }
+    least.into_iter().zip(most).collect()
+}

@@ -1,0 +1,115 @@
+//! What the host runs before the first integer and after the last one, by ONNX Runtime's formulas.
+//!
+//! Tensors are flat, row-major in their ONNX shape; an axis is given as `(outer, axis, inner)` extents. Quantized
+//! values are in the *file's* numbering (int8 or uint8), held as i32.
+
+use super::float;
+use super::mlas::{self, Lanes};
+
+/// Bounds of the file's 8-bit type.
+pub fn bounds(signed: bool) -> (i32, i32) {
+    if signed { (-128, 127) } else { (0, 255) }
+}
+
+/// QuantizeLinear: rne(fl(v / scale)) + zero_point, saturated to int8 or uint8.
+///
+/// Infinities saturate. NaN, which ONNX leaves open, becomes the lower bound as in MLAS's vector kernels.
+pub fn quantize_linear(v: f32, scale: f32, zero_point: i32, signed: bool) -> i32 {
+    let (lo, hi) = bounds(signed);
+    float::quantize(v, scale, zero_point, lo, hi)
+}
+
+/// DequantizeLinear: fl((q - zero_point) * scale).
+pub fn dequantize_linear(q: i32, scale: f32, zero_point: i32) -> f32 {
+    float::dequantize(q, scale, zero_point)
+}
+
+/// The extents before, of and after `axis`; `None` if the shape has no such axis.
+pub fn extents(shape: &[usize], axis: usize) -> Option<(usize, usize, usize)> {
+    let length = *shape.get(axis)?;
+    Some((shape[..axis].iter().product(), length, shape[axis + 1..].iter().product()))
+}
+
+/// Calls `f` with each row along the axis: gathered, changed, written back.
+fn rows<T: Copy>(data: &mut [T], (outer, length, inner): (usize, usize, usize), mut f: impl FnMut(&mut Vec<T>)) {
+    let mut row = Vec::with_capacity(length);
+    for o in 0..outer {
+        for i in 0..inner {
+            let at = |k: usize| (o * length + k) * inner + i;
+            row.clear();
+            row.extend((0..length).map(|k| data[at(k)]));
+            f(&mut row);
+            for (k, &v) in row.iter().enumerate() {
+                data[at(k)] = v;
+            }
+        }
+    }
+}
+
+/// Softmax (opset 13 and later) along one axis, in place. The last bit depends on the vector width of the machine
+/// that ONNX Runtime runs on: `lanes`.
+pub fn softmax(data: &mut [f32], extents: (usize, usize, usize), lanes: Lanes) {
+    rows(data, extents, |row| mlas::softmax(row, lanes));
+}
+
+/// com.microsoft QLinearSoftmax with `opset >= 13` along one axis, in place, file numbering.
+///
+/// A table of exp((i - 255 + shift) * scale) in float32, a float32 sum in index order, one rounding (as ONNX Runtime
+/// 1.32 computes it; earlier versions divide in float32 and let int8 results of 128 wrap). The output scale enters as floor(1 / scale).
+pub fn qlinear_softmax(
+    data: &mut [i32],
+    extents: (usize, usize, usize),
+    input_scale: f32,
+    output: (f32, i32),
+    signed: bool,
+) {
+    let table = exponentials(input_scale, extents.1);
+    let factor = (1.0 / output.0).floor();
+    let (_, highest) = bounds(signed);
+    rows(data, extents, |row| {
+        let largest = row.iter().copied().max().unwrap_or(highest);
+        // Entry 255 belongs to the row's largest element.
+        let exponential = |q: i32| usize::try_from(255 - (largest - q)).ok().and_then(|i| table.get(i)).copied();
+        let sum = row.iter().fold(0.0f32, |sum, &q| sum + exponential(q).unwrap_or(0.0));
+        for q in row.iter_mut() {
+            // Quotient and product are in double precision; only table and sum are float32.
+            let v = f64::from(exponential(*q).unwrap_or(0.0)) / f64::from(sum) * f64::from(factor);
+            // Bounded by 1 / scale; `as` saturates beyond int32.
+            *q = (v.round_ties_even() as i32).saturating_add(output.1).min(highest);
+        }
+    });
+}
+
+/// The lookup table of QLinearSoftmax: index 255 for the largest element.
+fn exponentials(scale: f32, length: usize) -> [f32; 256] {
+    // Room for a sum of `length` terms: log(FLT_MAX / length) - 5, in input steps. FLT_MAX / length is float32.
+    let room = f64::from((f32::MAX / length as f32).ln());
+    let shift = (room - 5.0).max(0.0) / f64::from(scale);
+    let mut table = [0.0f32; 256];
+    for (i, entry) in (0i32..).zip(table.iter_mut()) {
+        *entry = ((f64::from(i) - 255.0 + shift) * f64::from(scale)).exp() as f32;
+    }
+    table
+}
+
+/// ArgMax along one axis: the index of the first (or last) greatest element of each row, outer-major.
+pub fn arg_max<T: Copy + PartialOrd>(
+    data: &[T],
+    (outer, length, inner): (usize, usize, usize),
+    select_last_index: bool,
+) -> Vec<i64> {
+    let mut all = Vec::with_capacity(outer * inner);
+    for o in 0..outer {
+        for i in 0..inner {
+            let at = |k: usize| data[(o * length + k) * inner + i];
+            let mut best = 0usize;
+            for k in 1..length {
+                if at(k) > at(best) || (select_last_index && at(k) >= at(best)) {
+                    best = k;
+                }
+            }
+            all.push(i64::try_from(best).unwrap_or(i64::MAX));
+        }
+    }
+    all
+}
