@@ -1,1 +1,388 @@
 //! One ONNX operator per file: import rule, attributes, shapes, meaning.
+//!
+//! In: nodes of a [`crate::onnx::model::Model`]. Out: the closed set [`Op`]. A rule reads every attribute or the node is
+//! refused; what a rule does not understand is refused, never guessed. [`KNOWN`] is the list of rules.
+
+pub mod arg_max;
+pub mod average_pool;
+pub mod batch_normalization;
+pub mod binary;
+pub mod cast;
+pub mod clip;
+pub mod concat;
+pub mod constant;
+pub mod context;
+pub mod conv;
+pub mod gather;
+pub mod gemm;
+pub mod identity;
+pub mod import;
+pub mod mat_mul;
+pub mod max_pool;
+pub mod qlinear;
+pub mod quantization;
+pub mod quantize_linear;
+pub mod quantized;
+pub mod reshape;
+pub mod shape;
+pub mod slice;
+pub mod softmax;
+pub mod transpose;
+pub mod unary;
+pub mod window;
+
+use std::borrow::Cow;
+
+use crate::graph::float::{Fact, is_float};
+use crate::onnx::model::{DType, Tensor};
+use quantization::Params;
+use quantized::Kernel;
+
+/// The operators of the float stage. Parameters that ONNX passes as operands (axes, shapes, scales, bounds)
+/// are fields here; operands are data and weights.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// A graph input.
+    Input,
+    /// A constant.
+    Const(Tensor),
+    /// x, w, optional bias.
+    Conv(conv::Conv),
+    /// a, b, optional c.
+    Gemm(gemm::Gemm),
+    /// a, b.
+    MatMul,
+    /// a, b.
+    Binary(binary::Binary),
+    /// x, scale, bias, mean, var; the field is epsilon.
+    BatchNormalization(f32),
+    /// x. Relu and Clip.
+    Clip(clip::Clip),
+    /// x. Any other function of one element.
+    Unary(unary::Unary),
+    /// x.
+    MaxPool(max_pool::MaxPool),
+    /// x. AveragePool, GlobalAveragePool, ReduceMean.
+    AveragePool(average_pool::AveragePool),
+    /// x; the new shape. Reshape, Flatten, Squeeze, Unsqueeze.
+    Reshape(Vec<usize>),
+    /// x; the permutation.
+    Transpose(Vec<usize>),
+    /// x. Identity, Dropout.
+    Identity,
+    /// x: float to integers.
+    Quantize(Params),
+    /// x: integers to float.
+    Dequantize(Params),
+    /// The canonical form: integers to integers.
+    Quantized(quantized::Quantized),
+    /// x; the axis.
+    Softmax(usize),
+    /// x.
+    ArgMax(arg_max::ArgMax),
+    /// data, indices; the axis. Constants only.
+    Gather(usize),
+    /// Any number of operands; the axis. Constants only.
+    Concat(usize),
+    /// x. Constants only.
+    Slice(slice::Slice),
+    /// x. Constants only.
+    Cast(DType),
+}
+
+impl Op {
+    /// The operator's name, ONNX's own where there is one.
+    pub fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Op::Input => "Input",
+            Op::Const(_) => "Constant",
+            Op::Conv(_) => "Conv",
+            Op::Gemm(_) => "Gemm",
+            Op::MatMul => "MatMul",
+            Op::Binary(kind) => kind.name(),
+            Op::BatchNormalization(_) => "BatchNormalization",
+            Op::Clip(clip::Clip { min: Some(0.0), max: None }) => "Relu",
+            Op::Clip(_) => "Clip",
+            Op::Unary(f) => f.name,
+            Op::MaxPool(_) => "MaxPool",
+            Op::AveragePool(p) => match p.origin {
+                average_pool::Origin::Pool => "AveragePool",
+                average_pool::Origin::Global => "GlobalAveragePool",
+                average_pool::Origin::Mean => "ReduceMean",
+            },
+            Op::Reshape(_) => "Reshape",
+            Op::Transpose(_) => "Transpose",
+            Op::Identity => "Identity",
+            Op::Quantize(_) => "QuantizeLinear",
+            Op::Dequantize(_) => "DequantizeLinear",
+            Op::Quantized(q) => match &q.kernel {
+                Kernel::Conv(_) => "QConv",
+                Kernel::MatMul { .. } => "QMatMul",
+                Kernel::Add(_) => "QAdd",
+                Kernel::Average(..) => "QAverage",
+                Kernel::Table(_) => "QTable",
+                Kernel::Softmax(_) => "QSoftmax",
+            },
+            Op::Softmax(_) => "Softmax",
+            Op::ArgMax(_) => "ArgMax",
+            Op::Gather(_) => "Gather",
+            Op::Concat(_) => "Concat",
+            Op::Slice(_) => "Slice",
+            Op::Cast(_) => "Cast",
+        })
+    }
+
+    /// How many operands the operator takes: least and most.
+    pub fn arity(&self) -> (usize, usize) {
+        match self {
+            Op::Input | Op::Const(_) => (0, 0),
+            Op::Conv(_) | Op::Gemm(_) => (2, 3),
+            Op::MatMul | Op::Binary(_) | Op::Gather(_) => (2, 2),
+            Op::BatchNormalization(_) => (5, 5),
+            Op::Clip(_)
+            | Op::Unary(_)
+            | Op::MaxPool(_)
+            | Op::AveragePool(_)
+            | Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Identity
+            | Op::Quantize(_)
+            | Op::Dequantize(_)
+            | Op::Softmax(_)
+            | Op::ArgMax(_)
+            | Op::Slice(_)
+            | Op::Cast(_) => (1, 1),
+            Op::Quantized(q) => match &q.kernel {
+                Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
+                Kernel::Add(_) => (2, 2),
+                Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
+            },
+            Op::Concat(_) => (1, usize::MAX),
+        }
+    }
+
+    /// The result's fact from the operands' facts; an error says what does not fit.
+    /// [`Op::Input`] has no rule: its fact is given.
+    pub fn infer(&self, inputs: &[&Fact]) -> Result<Fact, String> {
+        let (min, max) = self.arity();
+        if inputs.len() < min || inputs.len() > max {
+            return Err(format!("{} operands", inputs.len()));
+        }
+        let x = || inputs[0];
+        let like = |shape: Vec<usize>| Fact::new(x().dtype, shape);
+        Ok(match self {
+            Op::Input => return Err("an input has no rule".into()),
+            Op::Const(t) => Fact::new(t.dtype, t.shape()),
+            Op::Conv(c) => like(conv::shape(c, inputs[0], inputs[1])?),
+            Op::Gemm(g) => like(gemm::shape(g, &inputs[0].shape, &inputs[1].shape)?),
+            Op::MatMul => like(mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?),
+            Op::Binary(_) => {
+                if inputs[0].dtype != inputs[1].dtype {
+                    return Err(format!("{} and {}", inputs[0], inputs[1]));
+                }
+                like(binary::broadcast(&inputs[0].shape, &inputs[1].shape)?)
+            }
+            Op::BatchNormalization(_) => {
+                let channels = x().shape.get(1).copied();
+                if inputs[1..].iter().any(|f| Some(f.len()) != channels) {
+                    return Err(format!("{} channels and statistics {}", x(), inputs[1]));
+                }
+                x().clone()
+            }
+            Op::Clip(_) | Op::Identity => x().clone(),
+            Op::Unary(_) | Op::Softmax(_) => {
+                if !is_float(x().dtype) {
+                    return Err(format!("the operand is {}; it has to be a float tensor", x()));
+                }
+                x().clone()
+            }
+            Op::MaxPool(p) => {
+                let channels = x().shape.get(1).copied().unwrap_or(0);
+                like(window::output_shape(&x().shape, channels, &p.window, p.ceil).ok_or_else(|| {
+                    format!("the window {} does not fit {}", window::describe(&p.window), x())
+                })?)
+            }
+            Op::AveragePool(p) => like(average_pool::shape(p, &x().shape)?),
+            Op::Reshape(shape) => {
+                if shape.iter().product::<usize>() != x().len() {
+                    return Err(format!("{} does not reshape to {shape:?}", x()));
+                }
+                like(shape.clone())
+            }
+            Op::Transpose(perm) => like(transpose::shape(perm, &x().shape)?),
+            Op::Quantize(p) => Fact::new(p.dtype, x().shape.clone()),
+            Op::Dequantize(p) => {
+                if p.dtype != x().dtype {
+                    return Err(format!("{} with parameters of {:?}", x(), p.dtype));
+                }
+                Fact::new(DType::F32, x().shape.clone())
+            }
+            Op::Quantized(q) => {
+                for (p, f) in q.inputs.iter().zip(inputs) {
+                    if p.dtype != f.dtype {
+                        return Err(format!("operand {f} with parameters of {:?}", p.dtype));
+                    }
+                }
+                let shape = match &q.kernel {
+                    Kernel::Conv(c) => conv::shape(c, inputs[0], inputs[1])?,
+                    Kernel::MatMul { trans_a, trans_b, alpha } => {
+                        if *trans_a || *trans_b {
+                            let g = gemm::Gemm { alpha: *alpha, beta: 1.0, trans_a: *trans_a, trans_b: *trans_b };
+                            gemm::shape(&g, &inputs[0].shape, &inputs[1].shape)?
+                        } else {
+                            mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?
+                        }
+                    }
+                    Kernel::Add(_) => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
+                    Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
+                    Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
+                };
+                Fact::new(q.output.dtype, shape)
+            }
+            Op::ArgMax(a) => Fact::new(DType::I64, arg_max::shape(a, &x().shape)?),
+            Op::Gather(at) => like(gather::shape(*at, &inputs[0].shape, &inputs[1].shape)?),
+            Op::Concat(at) => {
+                like(concat::shape(*at, &inputs.iter().map(|f| f.shape.as_slice()).collect::<Vec<_>>())?)
+            }
+            Op::Slice(s) => {
+                let fits = s.keep.len() == x().shape.len()
+                    && s.keep.iter().zip(&x().shape).all(|(k, d)| k.iter().all(|i| i < d));
+                if !fits {
+                    return Err(format!("the slice does not fit {}", x()));
+                }
+                like(s.keep.iter().map(Vec::len).collect())
+            }
+            Op::Cast(to) => Fact::new(*to, x().shape.clone()),
+        })
+    }
+
+    /// The value for constant operands, where the operator can be folded. `None` is no fault:
+    /// the node stays (DequantizeLinear of a constant stays a quantized constant on purpose).
+    pub fn eval(&self, inputs: &[&Tensor]) -> Option<Tensor> {
+        match (self, inputs) {
+            (Op::Const(t), []) => Some(t.clone()),
+            (Op::Binary(kind), [a, b]) => binary::eval(*kind, a, b),
+            (Op::Reshape(shape), [x]) => reshape::eval(shape, x),
+            (Op::Transpose(perm), [x]) => Some(transpose::eval(perm, x)),
+            (Op::Identity, [x]) => Some((*x).clone()),
+            (Op::Quantize(p), [x]) => quantize_linear::eval(p, x),
+            (Op::Gather(at), [x, i]) => gather::eval(*at, x, i),
+            (Op::Concat(at), all) => concat::eval(*at, all),
+            (Op::Slice(s), [x]) => slice::eval(s, x),
+            (Op::Cast(to), [x]) => cast::eval(*to, x),
+            (
+                Op::Input
+                | Op::Const(_)
+                | Op::Conv(_)
+                | Op::Gemm(_)
+                | Op::MatMul
+                | Op::Binary(_)
+                | Op::BatchNormalization(_)
+                | Op::Clip(_)
+                | Op::Unary(_)
+                | Op::MaxPool(_)
+                | Op::AveragePool(_)
+                | Op::Reshape(_)
+                | Op::Transpose(_)
+                | Op::Identity
+                | Op::Quantize(_)
+                | Op::Dequantize(_)
+                | Op::Quantized(_)
+                | Op::Softmax(_)
+                | Op::ArgMax(_)
+                | Op::Gather(_)
+                | Op::Slice(_)
+                | Op::Cast(_),
+                _,
+            ) => None,
+        }
+    }
+}
+
+/// One import rule: domain, ONNX operator, rule.
+pub struct Known {
+    /// "" or "com.microsoft".
+    pub domain: &'static str,
+    /// ONNX `op_type`.
+    pub op_type: &'static str,
+    /// The rule.
+    pub import: fn(&context::Context<'_>) -> context::Imported,
+    /// One line for the operator table in the documentation.
+    pub note: &'static str,
+}
+
+macro_rules! known {
+    ($($domain:literal $op:literal $rule:path, $note:literal;)*) => {
+        /// Every operator that has an import rule, by domain and name.
+        pub const KNOWN: &[Known] =
+            &[$(Known { domain: $domain, op_type: $op, import: $rule, note: $note }),*];
+    };
+}
+
+known! {
+    "" "Abs" unary::import, "table";
+    "" "Add" binary::import, "residual add, or constant bias";
+    "" "ArgMax" arg_max::import, "on the host, at the end";
+    "" "AveragePool" average_pool::import, "";
+    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
+    "" "Cast" cast::import, "constants only";
+    "" "Ceil" unary::import, "table";
+    "" "Celu" unary::import, "table";
+    "" "Clip" clip::import, "bounds of the operator before it, or a table";
+    "" "Concat" concat::import, "constants only";
+    "" "Constant" constant::import, "";
+    "" "ConstantOfShape" constant::import_of_shape, "constants only";
+    "" "Conv" conv::import, "1-D and 2-D";
+    "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
+    "" "Div" binary::import, "constants only";
+    "" "Dropout" identity::import_dropout, "inference";
+    "" "Elu" unary::import, "table";
+    "" "Erf" unary::import, "table";
+    "" "Exp" unary::import, "table";
+    "" "Flatten" reshape::import_flatten, "";
+    "" "Floor" unary::import, "table";
+    "" "Gather" gather::import, "constants only";
+    "" "Gemm" gemm::import, "constant weights";
+    "" "GlobalAveragePool" average_pool::import_global, "";
+    "" "GlobalMaxPool" max_pool::import_global, "";
+    "" "HardSigmoid" unary::import, "table";
+    "" "HardSwish" unary::import, "table";
+    "" "Identity" identity::import, "";
+    "" "LeakyRelu" unary::import, "table";
+    "" "Log" unary::import, "table";
+    "" "MatMul" mat_mul::import, "constant weights";
+    "" "MaxPool" max_pool::import, "";
+    "" "Mish" unary::import, "table";
+    "" "Mul" binary::import, "constants only";
+    "" "Neg" unary::import, "table";
+    "" "QLinearConv" qlinear::import_conv, "";
+    "" "QLinearMatMul" qlinear::import_mat_mul, "constant weights";
+    "" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
+    "" "Reciprocal" unary::import, "table";
+    "" "ReduceMean" average_pool::import_mean, "over all spatial axes";
+    "" "Relu" clip::import_relu, "bounds of the operator before it, or a table";
+    "" "Reshape" reshape::import, "";
+    "" "Selu" unary::import, "table";
+    "" "Shape" shape::import, "folded";
+    "" "Sigmoid" unary::import, "table";
+    "" "Slice" slice::import, "constants only";
+    "" "Softmax" softmax::import, "on the host, at the end";
+    "" "Softplus" unary::import, "table";
+    "" "Softsign" unary::import, "table";
+    "" "Sqrt" unary::import, "table";
+    "" "Squeeze" reshape::import_squeeze, "";
+    "" "Sub" binary::import, "constants only";
+    "" "Tanh" unary::import, "table";
+    "" "ThresholdedRelu" unary::import, "table";
+    "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
+    "" "Unsqueeze" reshape::import_unsqueeze, "";
+    "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "";
+    "com.microsoft" "QGemm" qlinear::import_gemm, "constant weights";
+    "com.microsoft" "QLinearAdd" qlinear::import_add, "";
+    "com.microsoft" "QLinearAveragePool" average_pool::import_qlinear, "channels first";
+    "com.microsoft" "QLinearGlobalAveragePool" average_pool::import_qlinear_global, "channels first";
+    "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
+    "com.microsoft" "QLinearSigmoid" qlinear::import_unary, "table";
+    "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "on the host, at the end";
+    "com.microsoft" "QuantizeLinear" quantize_linear::import_quantize, "";
+}

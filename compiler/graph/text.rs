@@ -1,0 +1,298 @@
+//! Graphs as text, one node a line in topological order; the same graph always prints the same text.
+//!
+//! `%value: fact = Operator(%operands) parameters  # node name`, the comment only where it differs from the value's.
+//! Constants show their elements up to 16 of them, else a count and a checksum.
+
+use std::fmt::Write as _;
+
+use super::float::{FloatGraph, dtype_name};
+use super::int::{HostStep, IntGraph, IntOp, QFact, TableSource};
+use super::{Graph, NodeId, Stage};
+use crate::onnx::model::{Tensor, TensorData};
+use crate::ops::quantized::Kernel;
+use crate::ops::{Op, window};
+
+/// Elements of a constant that are written out.
+const SHOWN: usize = 16;
+
+fn print<S: Stage>(
+    graph: &Graph<S>,
+    fact: impl Fn(&S::Fact) -> String,
+    op: impl Fn(&S::Op) -> (String, String),
+) -> String {
+    let mut text = String::new();
+    let order = graph.topo().unwrap_or_else(|| graph.ids());
+    for id in order {
+        line(&mut text, graph, id, &fact, &op);
+    }
+    let outputs: Vec<_> = graph.outputs.iter().map(|p| format!("%{}", graph.value(*p).name)).collect();
+    if !outputs.is_empty() {
+        let _ = writeln!(text, "return {}", outputs.join(", "));
+    }
+    text
+}
+
+fn line<S: Stage>(
+    text: &mut String,
+    graph: &Graph<S>,
+    id: NodeId,
+    fact: impl Fn(&S::Fact) -> String,
+    op: impl Fn(&S::Op) -> (String, String),
+) {
+    let node = graph.node(id);
+    let (name, parameters) = op(&node.op);
+    for (i, value) in node.outputs.iter().enumerate() {
+        let sep = if i > 0 { ", " } else { "" };
+        let _ = write!(text, "{sep}%{}: {}", value.name, fact(&value.fact));
+    }
+    if !node.outputs.is_empty() {
+        text.push_str(" = ");
+    }
+    let operands: Vec<_> = graph.inputs(id).iter().map(|p| format!("%{}", graph.value(*p).name)).collect();
+    let _ = write!(text, "{name}({})", operands.join(", "));
+    if !parameters.is_empty() {
+        let _ = write!(text, " {parameters}");
+    }
+    if node.outputs.first().is_none_or(|v| v.name != node.name) {
+        let _ = write!(text, "  # {}", node.name);
+    }
+    text.push('\n');
+}
+
+/// A float-stage graph as text.
+pub fn float(graph: &FloatGraph) -> String {
+    print(graph, ToString::to_string, |op| (op.name().into_owned(), float_parameters(op)))
+}
+
+/// An integer-stage graph as text.
+pub fn int(graph: &IntGraph) -> String {
+    print(graph, int_fact, int_op)
+}
+
+fn int_fact(fact: &QFact) -> String {
+    let [c, h, w] = fact.shape;
+    let mut text = format!("q{}[{c},{h},{w}] {} {}", fact.bits, fact.scale, fact.zero_point);
+    if fact.source_offset != 0 {
+        let _ = write!(text, " +{}", fact.source_offset);
+    }
+    text
+}
+
+/// A constant's elements, or their number and an FNV-1a checksum.
+pub fn tensor(t: &Tensor) -> String {
+    let words: Vec<String> = match &t.data {
+        TensorData::Float(a) => a.iter().map(|v| if t.dtype == crate::onnx::model::DType::F32 { (*v as f32).to_string() } else { v.to_string() }).collect(),
+        TensorData::Int(a) => a.iter().map(ToString::to_string).collect(),
+    };
+    if words.len() <= SHOWN {
+        return words.join(" ");
+    }
+    format!("{} elements {:016x}", words.len(), fnv(words.iter().map(String::as_str)))
+}
+
+fn fnv<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
+    words.flat_map(|w| w.bytes().chain([b' '])).fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn float_parameters(op: &Op) -> String {
+    let dims = |v: &[usize]| format!("[{}]", v.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
+    match op {
+        Op::Input | Op::MatMul | Op::Binary(_) | Op::Identity => String::new(),
+        Op::Const(t) => tensor(t),
+        Op::Conv(c) => conv(c),
+        Op::Gemm(g) => {
+            let mut words = Vec::new();
+            if g.alpha != 1.0 {
+                words.push(format!("alpha {}", g.alpha));
+            }
+            if g.beta != 1.0 {
+                words.push(format!("beta {}", g.beta));
+            }
+            words.extend(transposes(g.trans_a, g.trans_b));
+            words.join(" ")
+        }
+        Op::BatchNormalization(e) => format!("epsilon {e}"),
+        Op::Clip(c) => match (c.min, c.max) {
+            (Some(0.0), None) | (None, None) => String::new(),
+            (min, max) => {
+                let bound = |b: Option<f32>| b.map_or("none".to_owned(), |b| b.to_string());
+                format!("{} .. {}", bound(min), bound(max))
+            }
+        },
+        Op::Unary(f) => f.attributes.iter().map(|(n, v)| format!("{n} {v}")).collect::<Vec<_>>().join(" "),
+        Op::MaxPool(p) => window::describe(&p.window) + if p.ceil { " ceil" } else { "" },
+        Op::AveragePool(p) => average(p),
+        Op::Reshape(s) => dims(s),
+        Op::Transpose(p) => dims(p),
+        Op::Quantize(p) | Op::Dequantize(p) => p.to_string(),
+        Op::Quantized(q) => {
+            let mut words: Vec<String> = q.inputs.iter().map(|p| format!("({p})")).collect();
+            words.push(format!("-> ({})", q.output));
+            if (q.lo, q.hi) != q.output.range() {
+                words.push(format!("{}..{}", q.lo, q.hi));
+            }
+            words.push(match &q.kernel {
+                Kernel::Conv(c) => conv(c),
+                Kernel::MatMul { alpha, trans_a, trans_b } => {
+                    let mut w = transposes(*trans_a, *trans_b);
+                    if *alpha != 1.0 {
+                        w.push(format!("alpha {alpha}"));
+                    }
+                    w.join(" ")
+                }
+                Kernel::Add(form) => format!("{form:?}"),
+                Kernel::Average(p, form) => format!("{form:?} {}", average(p)),
+                Kernel::Table(source) => table_source(source),
+                Kernel::Softmax(axis) => format!("axis {axis}"),
+            });
+            words.retain(|w| !w.is_empty());
+            words.join(" ")
+        }
+        Op::Softmax(axis) | Op::Gather(axis) | Op::Concat(axis) => format!("axis {axis}"),
+        Op::ArgMax(a) => {
+            let mut text = format!("axis {}", a.axis);
+            text += if a.keepdims { " keepdims" } else { "" };
+            text + if a.select_last_index { " last" } else { "" }
+        }
+        Op::Slice(s) => {
+            let keep: Vec<_> = s.keep.iter().map(|k| k.len().to_string()).collect();
+            format!("keeps {}", keep.join("x"))
+        }
+        Op::Cast(to) => dtype_name(*to).to_owned(),
+    }
+}
+
+fn conv(c: &crate::ops::conv::Conv) -> String {
+    let mut text = window::describe(&c.window);
+    if c.groups != 1 {
+        let _ = write!(text, " groups {}", c.groups);
+    }
+    text
+}
+
+fn average(p: &crate::ops::average_pool::AveragePool) -> String {
+    let mut text = window::describe(&p.window);
+    text += if p.ceil { " ceil" } else { "" };
+    text += if p.count_include_pad { " count_include_pad" } else { "" };
+    text + if p.keepdims { "" } else { " keepdims 0" }
+}
+
+fn transposes(a: bool, b: bool) -> Vec<String> {
+    let mut words = Vec::new();
+    if a {
+        words.push("transA".to_owned());
+    }
+    if b {
+        words.push("transB".to_owned());
+    }
+    words
+}
+
+fn table_source(source: &TableSource) -> String {
+    let call = |name: &str, attributes: &[(&str, f32)]| {
+        attributes.iter().fold(name.to_owned(), |text, (n, v)| text + &format!(" {n} {v}"))
+    };
+    match source {
+        TableSource::Requantize => "Requantize".to_owned(),
+        TableSource::Clamp(lo, hi) => format!("Clamp {lo} {hi}"),
+        TableSource::QLinear(name, a) => call(name, a),
+        TableSource::Float(name, a) => call(&format!("Float {name}"), a),
+    }
+}
+
+fn scales(scale: &[f32]) -> String {
+    match scale {
+        [one] => one.to_string(),
+        many if many.len() <= 4 => many.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        many => {
+            let words: Vec<_> = many.iter().map(ToString::to_string).collect();
+            format!("[{} scales {:016x}]", many.len(), fnv(words.iter().map(String::as_str)))
+        }
+    }
+}
+
+fn integers<T: ToString>(values: impl Iterator<Item = T>) -> String {
+    let words: Vec<String> = values.map(|v| v.to_string()).collect();
+    if words.len() <= SHOWN {
+        format!("[{}]", words.join(" "))
+    } else {
+        format!("[{} integers {:016x}]", words.len(), fnv(words.iter().map(String::as_str)))
+    }
+}
+
+fn arrangement(a: &super::int::Arrangement) -> String {
+    let shape: Vec<_> = a.onnx_shape.iter().map(ToString::to_string).collect();
+    let mut text = format!("onnx [{}]", shape.join(","));
+    if let Some(source) = &a.source {
+        let _ = write!(text, " permuted {}", integers(source.iter()));
+    }
+    text
+}
+
+fn int_op(op: &IntOp) -> (String, String) {
+    match op {
+        IntOp::Input(i) => ("Input".into(), format!("{:?} {}", i.dtype, arrangement(&i.arrangement))),
+        IntOp::Conv(c) => {
+            let mut text = window::describe(&c.window);
+            if c.groups != 1 {
+                let _ = write!(text, " groups {}", c.groups);
+            }
+            let (o, i, h, w) = c.weight.dim();
+            let _ = write!(
+                text,
+                " weight {o}x{i}x{h}x{w} {} bias {} rescale {} {} {}..{}",
+                integers(c.weight.iter()),
+                integers(c.bias.iter()),
+                scales(&c.rescale.scale),
+                c.rescale.zero_point,
+                c.rescale.lo,
+                c.rescale.hi
+            );
+            ("Conv".into(), text)
+        }
+        IntOp::Add(a) => ("Add".into(), format!("{:?} {}..{}", a.spec.form, a.spec.lo, a.spec.hi)),
+        IntOp::Table(t) => {
+            let text = format!("{} {}", table_source(&t.source), integers(t.table.iter()));
+            ("Table".into(), text)
+        }
+        IntOp::MaxPool(p) => ("MaxPool".into(), window::describe(&p.window)),
+        IntOp::AveragePool(p) => {
+            let include = if p.count_include_pad { " count_include_pad" } else { "" };
+            let text =
+                format!("{:?} {}{include} {}..{}", p.spec.form, window::describe(&p.window), p.spec.lo, p.spec.hi);
+            ("AveragePool".into(), text)
+        }
+        IntOp::Output(o) => {
+            let steps: Vec<_> = o.steps.iter().map(step).collect();
+            let mut text = format!("{:?} {}", o.dtype, arrangement(&o.arrangement));
+            for s in steps {
+                let _ = write!(text, "; {s}");
+            }
+            ("Output".into(), text)
+        }
+    }
+}
+
+fn step(step: &HostStep) -> String {
+    match step {
+        HostStep::Dequantize(scale, zero) => format!("Dequantize {scale} {zero}"),
+        HostStep::Quantize(scale, zero, signed) => {
+            format!("Quantize {} {scale} {zero}", if *signed { "i8" } else { "u8" })
+        }
+        HostStep::Softmax(axis) => format!("Softmax axis {axis}"),
+        HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
+            "QLinearSoftmax {} axis {axis} {} {} -> {} {}",
+            if *signed { "i8" } else { "u8" },
+            input.0,
+            input.1,
+            output.0,
+            output.1
+        ),
+        HostStep::ArgMax { axis, keepdims, select_last_index } => {
+            format!("ArgMax axis {axis} keepdims {keepdims} last {select_last_index}")
+        }
+        HostStep::Reshape(shape) => format!("Reshape {shape:?}"),
+    }
+}

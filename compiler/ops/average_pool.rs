@@ -1,0 +1,152 @@
+//! `AveragePool`, `GlobalAveragePool`, `ReduceMean` over the spatial axes, and com.microsoft's quantized forms:
+//! <https://onnx.ai/onnx/operators/onnx__AveragePool.html>,
+//! <https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.QLinearAveragePool>.
+
+use super::Op;
+use super::context::{Context, Imported, Rule, axis};
+use super::quantized::{Kernel, Quantized};
+use super::window;
+use crate::arith::AverageForm;
+use crate::diag::Diagnostic;
+use crate::graph::int::Window;
+
+/// Which operator an average stems from: ONNX Runtime computes each in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `AveragePool`.
+    Pool,
+    /// `GlobalAveragePool`.
+    Global,
+    /// `ReduceMean`.
+    Mean,
+}
+
+/// An average over a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AveragePool {
+    /// The window; the whole map for the global forms.
+    pub window: Window,
+    /// ONNX `ceil_mode`.
+    pub ceil: bool,
+    /// ONNX `count_include_pad`.
+    pub count_include_pad: bool,
+    /// The source operator.
+    pub origin: Origin,
+    /// Whether the spatial axes stay, of size 1 (`ReduceMean` may drop them).
+    pub keepdims: bool,
+}
+
+/// Refuses quantized maps that come channels last.
+fn channels_first(ctx: &Context<'_>) -> Result<(), Diagnostic> {
+    if ctx.flag("channels_last", false)? {
+        return Err(ctx.unsupported("channels_last", "1", "only channels first is supported"));
+    }
+    Ok(())
+}
+
+fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
+    let window = window::read(ctx, &ctx.fact(0)?.shape, None)?;
+    let pool = AveragePool {
+        window,
+        ceil: ctx.flag("ceil_mode", false)?,
+        count_include_pad: ctx.flag("count_include_pad", false)?,
+        origin: Origin::Pool,
+        keepdims: true,
+    };
+    for d in 0..2 {
+        let extent = window.dilations[d] * (window.kernel[d] - 1) + 1;
+        if window.pads[d] >= extent || window.pads[d + 2] >= extent {
+            return Err(ctx.unsupported("pads", &format!("{:?}", window.pads), "a window would see pads only"));
+        }
+    }
+    if pool.ceil && pool.count_include_pad {
+        // Whether cells beyond the pads count in the divisor changed between opsets 18 and 19.
+        let shape = &ctx.fact(0)?.shape;
+        let size = window::spatial(shape).unwrap_or_default();
+        for d in 0..2 {
+            if window::output(size[d], &window, d, true) != window::output(size[d], &window, d, false) {
+                return Err(ctx.unsupported(
+                    "ceil_mode",
+                    "1",
+                    "with count_include_pad the divisor of the last window depends on the opset",
+                ));
+            }
+        }
+    }
+    Ok(pool)
+}
+
+fn global(ctx: &Context<'_>, origin: Origin) -> Result<AveragePool, Diagnostic> {
+    let shape = &ctx.fact(0)?.shape;
+    let size = window::spatial(shape)
+        .ok_or_else(|| ctx.operand(0, format!("its shape is {shape:?}; one or two spatial axes are supported")))?;
+    let window = window::whole(size);
+    Ok(AveragePool { window, ceil: false, count_include_pad: false, origin, keepdims: true })
+}
+
+/// The import rule of AveragePool.
+pub fn import(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(1, 1)?;
+    Rule::first(Op::AveragePool(read(ctx)?), 1)
+}
+
+/// The import rule of GlobalAveragePool.
+pub fn import_global(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(1, 1)?;
+    Rule::first(Op::AveragePool(global(ctx, Origin::Global)?), 1)
+}
+
+/// The import rule of ReduceMean: axes are an attribute up to opset 17, operand 1 from 18.
+pub fn import_mean(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(1, 2)?;
+    let shape = &ctx.fact(0)?.shape;
+    let axes = ctx.axes(1)?.unwrap_or_default();
+    let noop = ctx.flag("noop_with_empty_axes", false)?;
+    let keepdims = ctx.flag("keepdims", true)?;
+    if axes.is_empty() && noop {
+        return Rule::first(Op::Identity, 1);
+    }
+    let mut at: Vec<_> = axes.iter().filter_map(|a| axis(*a, shape.len())).collect();
+    at.sort_unstable();
+    if shape.len() < 3 || at != (2..shape.len()).collect::<Vec<_>>() {
+        return Err(ctx.unsupported(
+            "axes",
+            &format!("{axes:?}"),
+            format!("only the mean over all spatial axes of [N, C, ..] is supported; the operand is {shape:?}"),
+        ));
+    }
+    let pool = AveragePool { keepdims, ..global(ctx, Origin::Mean)? };
+    Rule::first(Op::AveragePool(pool), 1)
+}
+
+fn quantized(ctx: &Context<'_>, pool: AveragePool, form: AverageForm) -> Imported {
+    let x = ctx.fact(0)?;
+    let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
+    let yq = ctx.params(3, 4, x.dtype, &x.shape, 1)?;
+    Rule::of(Op::Quantized(Quantized::new(Kernel::Average(pool, form), vec![xq], yq)), &[0])
+}
+
+/// The import rule of com.microsoft QLinearAveragePool: x, x_scale, x_zero_point, y_scale, y_zero_point.
+pub fn import_qlinear(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(4, 5)?;
+    channels_first(ctx)?;
+    quantized(ctx, read(ctx)?, AverageForm::QLinear)
+}
+
+/// The import rule of com.microsoft QLinearGlobalAveragePool, operands as above.
+pub fn import_qlinear_global(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(4, 5)?;
+    channels_first(ctx)?;
+    quantized(ctx, global(ctx, Origin::Global)?, AverageForm::QLinearGlobal)
+}
+
+/// The output shape.
+pub fn shape(pool: &AveragePool, x: &[usize]) -> Result<Vec<usize>, String> {
+    let channels = *x.get(1).ok_or_else(|| format!("a pool of {x:?}"))?;
+    let mut shape = window::output_shape(x, channels, &pool.window, pool.ceil)
+        .ok_or_else(|| format!("the window {} does not fit {x:?}", window::describe(&pool.window)))?;
+    if !pool.keepdims {
+        shape.truncate(2);
+    }
+    Ok(shape)
+}

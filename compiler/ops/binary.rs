@@ -1,0 +1,97 @@
+//! `Add`, `Sub`, `Mul`, `Div`: elementwise with broadcasting
+//! (<https://onnx.ai/onnx/operators/onnx__Add.html>, `Sub`, `Mul`, `Div`,
+//! <https://github.com/onnx/onnx/blob/main/docs/Broadcasting.md>).
+
+use ndarray::{ArrayD, Zip};
+
+use super::Op;
+use super::context::{Context, Imported, Rule};
+use crate::onnx::model::{DType, Tensor, TensorData};
+
+/// Which operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are ONNX's own")]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+impl Binary {
+    /// The ONNX name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "Add",
+            Binary::Sub => "Sub",
+            Binary::Mul => "Mul",
+            Binary::Div => "Div",
+        }
+    }
+}
+
+/// The import rule.
+pub fn import(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(2, 2)?;
+    let kind = match ctx.node.op_type.as_str() {
+        "Add" => Binary::Add,
+        "Sub" => Binary::Sub,
+        "Mul" => Binary::Mul,
+        _ => Binary::Div,
+    };
+    Rule::first(Op::Binary(kind), 2)
+}
+
+/// ONNX's multidirectional broadcasting.
+pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+    let rank = a.len().max(b.len());
+    let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(rank).map_or(1, |j| s[j]);
+    (0..rank)
+        .map(|i| match (at(a, i), at(b, i)) {
+            (x, y) if x == y => Ok(x),
+            (1, y) => Ok(y),
+            (x, 1) => Ok(x),
+            _ => Err(format!("{a:?} and {b:?} do not broadcast")),
+        })
+        .collect()
+}
+
+/// The value for constant operands: float32 arithmetic for float32, checked integers; `None` otherwise.
+pub fn eval(kind: Binary, a: &Tensor, b: &Tensor) -> Option<Tensor> {
+    let shape = broadcast(a.shape(), b.shape()).ok()?;
+    let data = match (&a.data, &b.data) {
+        (TensorData::Float(x), TensorData::Float(y)) if a.dtype == DType::F32 && b.dtype == DType::F32 => {
+            let mut out = ArrayD::<f64>::zeros(shape.clone());
+            Zip::from(&mut out).and(x.broadcast(shape.clone())?).and(y.broadcast(shape)?).for_each(|o, &x, &y| {
+                let (x, y) = (x as f32, y as f32);
+                *o = f64::from(match kind {
+                    Binary::Add => x + y,
+                    Binary::Sub => x - y,
+                    Binary::Mul => x * y,
+                    Binary::Div => x / y,
+                });
+            });
+            TensorData::Float(out)
+        }
+        (TensorData::Int(x), TensorData::Int(y)) if a.dtype == DType::I64 && b.dtype == DType::I64 => {
+            let mut out = ArrayD::<i64>::zeros(shape.clone());
+            let mut fits = true;
+            Zip::from(&mut out).and(x.broadcast(shape.clone())?).and(y.broadcast(shape)?).for_each(|o, &x, &y| {
+                let value = match kind {
+                    Binary::Add => x.checked_add(y),
+                    Binary::Sub => x.checked_sub(y),
+                    Binary::Mul => x.checked_mul(y),
+                    Binary::Div => x.checked_div(y),
+                };
+                fits &= value.is_some();
+                *o = value.unwrap_or(0);
+            });
+            if !fits {
+                return None;
+            }
+            TensorData::Int(out)
+        }
+        (TensorData::Float(_) | TensorData::Int(_), TensorData::Float(_) | TensorData::Int(_)) => return None,
+    };
+    Some(Tensor { dtype: a.dtype, data })
+}

@@ -1,0 +1,325 @@
+//! A neutral model becomes a float-stage graph: one rule per node, shapes determined, every refusal collected.
+//!
+//! A symbolic batch axis becomes 1; any other unknown dimension is refused. Constants needed to know a shape are
+//! evaluated on the way (Shape, Gather, Concat chains); the nodes stay for the constant folding pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::{Context, label};
+use super::{KNOWN, Op};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::float::{Fact, FloatGraph};
+use crate::graph::{Port, Value};
+use crate::onnx::model::{Dim, Model, ModelNode, Tensor};
+
+/// Oldest and newest supported version of ai.onnx.
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
+
+/// Values up to this many elements are evaluated during import; shape arithmetic is far below.
+const SMALL: usize = 1 << 16;
+
+struct Importer<'a> {
+    model: &'a Model,
+    graph: FloatGraph,
+    ports: BTreeMap<&'a str, Port>,
+    known: BTreeMap<Port, Tensor>,
+    poisoned: BTreeSet<&'a str>,
+    taken: BTreeSet<String>,
+    faults: Vec<Diagnostic>,
+}
+
+/// Imports a model, or lists everything that stands in the way.
+pub fn import(model: &Model) -> Result<FloatGraph> {
+    let mut importer = Importer {
+        model,
+        graph: FloatGraph::default(),
+        ports: BTreeMap::new(),
+        known: BTreeMap::new(),
+        poisoned: BTreeSet::new(),
+        taken: BTreeSet::new(),
+        faults: Vec::new(),
+    };
+    importer.run();
+    if importer.faults.is_empty() { Ok(importer.graph) } else { Err(Diagnostics(importer.faults)) }
+}
+
+impl<'a> Importer<'a> {
+    fn run(&mut self) {
+        let version = self.model.opsets.get("").copied();
+        if !version.is_some_and(|v| OPSETS.contains(&v)) {
+            let said = version.map_or("none".to_owned(), |v| v.to_string());
+            self.faults.push(Diagnostic::new(
+                code::OPSET_UNSUPPORTED,
+                "the opset version is not supported",
+                format!("ai.onnx version: {said}; {} to {} are supported", OPSETS.start(), OPSETS.end()),
+            ));
+            return;
+        }
+        for input in &self.model.inputs {
+            self.input(input);
+        }
+        for (name, tensor) in &self.model.initializers {
+            if self.model.inputs.iter().any(|i| i.name == *name) {
+                continue;
+            }
+            let fact = Fact::new(tensor.dtype, tensor.shape());
+            let id = self.add(name, Op::Const(tensor.clone()), &[], name, fact);
+            self.ports.insert(name, id);
+        }
+        for node in self.order() {
+            self.node(node);
+        }
+        for output in &self.model.outputs {
+            match self.ports.get(output.name.as_str()) {
+                Some(port) => self.graph.outputs.push(*port),
+                None if self.poisoned.contains(output.name.as_str()) => {}
+                None => self.faults.push(
+                    Diagnostic::new(
+                        code::GRAPH_INVALID,
+                        "a graph output has no producer",
+                        "no node, input or initializer has this name",
+                    )
+                    .at(format!("output \"{}\"", output.name)),
+                ),
+            }
+        }
+        if self.model.outputs.is_empty() {
+            let cause = "the graph lists no outputs";
+            self.faults.push(Diagnostic::new(code::GRAPH_INVALID, "the graph has no outputs", cause));
+        }
+    }
+
+    fn unique(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        let mut n = 1;
+        while !self.taken.insert(name.clone()) {
+            n += 1;
+            name = format!("{wanted}#{n}");
+        }
+        name
+    }
+
+    fn add(&mut self, name: &str, op: Op, inputs: &[Port], output: &str, fact: Fact) -> Port {
+        let name = self.unique(name);
+        self.graph.add(name, op, inputs, vec![Value { name: output.to_owned(), fact }]).into()
+    }
+
+    fn input(&mut self, input: &'a crate::onnx::model::ValueInfo) {
+        let place = format!("input \"{}\"", input.name);
+        let Some(dims) = &input.shape else {
+            self.faults.push(
+                Diagnostic::new(code::SHAPE_UNKNOWN, "an input has no shape", "the file gives none").at(place),
+            );
+            self.poisoned.insert(&input.name);
+            return;
+        };
+        let mut shape = Vec::with_capacity(dims.len());
+        for (i, dim) in dims.iter().enumerate() {
+            match dim {
+                Dim::Fixed(0) | Dim::Symbol(_) if i == 0 => shape.push(1),
+                Dim::Fixed(n) => shape.push(*n),
+                Dim::Symbol(symbol) => {
+                    self.faults.push(
+                        Diagnostic::new(
+                            code::SHAPE_UNKNOWN,
+                            format!("axis {i} of an input has no fixed size"),
+                            format!("its size is \"{symbol}\"; only the batch axis may be symbolic"),
+                        )
+                        .at(place),
+                    );
+                    self.poisoned.insert(&input.name);
+                    return;
+                }
+            }
+        }
+        let elements = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
+        if elements.is_none_or(|n| n == 0 || n > u32::MAX as usize) {
+            self.faults.push(
+                Diagnostic::new(code::SHAPE_UNKNOWN, "an input's shape is not usable", format!("shape {shape:?}"))
+                    .at(place),
+            );
+            self.poisoned.insert(&input.name);
+            return;
+        }
+        if shape.first().is_some_and(|n| *n != 1) {
+            self.faults.push(
+                Diagnostic::new(
+                    code::INPUT_UNSUPPORTED,
+                    "the batch size is fixed to more than 1",
+                    format!("shape {shape:?}; the accelerator computes one sample at a time"),
+                )
+                .at(place)
+                .remedy("export the model with batch size 1 or a symbolic batch axis"),
+            );
+            self.poisoned.insert(&input.name);
+            return;
+        }
+        let fact = Fact::new(input.dtype, shape);
+        let port = self.add(&input.name, Op::Input, &[], &input.name, fact);
+        self.ports.insert(&input.name, port);
+    }
+
+    /// The nodes with producers first, otherwise in file order; faults for cycles, repeated and missing names.
+    fn order(&mut self) -> Vec<&'a ModelNode> {
+        let nodes = &self.model.nodes;
+        let mut producer: BTreeMap<&str, usize> = BTreeMap::new();
+        for (i, node) in nodes.iter().enumerate() {
+            for out in node.outputs.iter().filter(|o| !o.is_empty()) {
+                let again = producer.insert(out, i).is_some()
+                    || self.model.initializers.contains_key(out)
+                    || self.model.inputs.iter().any(|v| v.name == *out);
+                if again {
+                    self.faults.push(
+                        Diagnostic::new(
+                            code::GRAPH_INVALID,
+                            format!("tensor \"{out}\" has two producers"),
+                            "every tensor has to be written once",
+                        )
+                        .at(label(node)),
+                    );
+                }
+            }
+        }
+        let mut waits: Vec<usize> = vec![0; nodes.len()];
+        let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (i, node) in nodes.iter().enumerate() {
+            for input in node.inputs.iter().filter(|n| !n.is_empty()) {
+                if let Some(&p) = producer.get(input.as_str()) {
+                    waits[i] += 1;
+                    readers.entry(p).or_default().push(i);
+                }
+            }
+        }
+        let mut ready: BTreeSet<usize> = (0..nodes.len()).filter(|i| waits[*i] == 0).collect();
+        let mut order = Vec::with_capacity(nodes.len());
+        while let Some(i) = ready.pop_first() {
+            order.push(&nodes[i]);
+            for &r in readers.get(&i).map(Vec::as_slice).unwrap_or_default() {
+                waits[r] -= 1;
+                if waits[r] == 0 {
+                    ready.insert(r);
+                }
+            }
+        }
+        if order.len() < nodes.len()
+            && let Some(i) = waits.iter().position(|w| *w > 0)
+        {
+            self.faults.push(
+                Diagnostic::new(code::GRAPH_INVALID, "the graph has a cycle", "a node depends on its own result")
+                    .at(label(&nodes[i])),
+            );
+        }
+        order
+    }
+
+    fn node(&mut self, node: &'a ModelNode) {
+        if node.inputs.iter().any(|n| self.poisoned.contains(n.as_str())) {
+            // The fault that poisoned the operand is listed already; an unknown operator is worth its own.
+            if self.known(node).is_none() {
+                self.refuse_unknown(node);
+            }
+            self.poison(node);
+            return;
+        }
+        match self.rule(node) {
+            Ok(()) => {}
+            Err(fault) => {
+                self.faults.push(fault);
+                self.poison(node);
+            }
+        }
+    }
+
+    fn poison(&mut self, node: &'a ModelNode) {
+        self.poisoned.extend(node.outputs.iter().filter(|o| !o.is_empty()).map(String::as_str));
+    }
+
+    fn known(&self, node: &ModelNode) -> Option<&'static super::Known> {
+        KNOWN.iter().find(|k| k.domain == node.domain && k.op_type == node.op_type)
+    }
+
+    fn refuse_unknown(&mut self, node: &ModelNode) {
+        let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
+        self.faults.push(
+            Diagnostic::new(
+                code::OP_UNSUPPORTED,
+                format!("operator {} is not supported", node.op_type),
+                format!("there is no import rule for {domain}.{}", node.op_type),
+            )
+            .at(label(node)),
+        );
+    }
+
+    fn rule(&mut self, node: &'a ModelNode) -> std::result::Result<(), Diagnostic> {
+        let Some(known) = self.known(node) else {
+            self.refuse_unknown(node);
+            self.poison(node);
+            return Ok(());
+        };
+        let mut ports = Vec::with_capacity(node.inputs.len());
+        for name in &node.inputs {
+            ports.push(match self.ports.get(name.as_str()) {
+                _ if name.is_empty() => None,
+                Some(port) => Some(*port),
+                None => {
+                    return Err(Diagnostic::new(
+                        code::GRAPH_INVALID,
+                        format!("tensor \"{name}\" has no producer"),
+                        "no node, input or initializer has this name",
+                    )
+                    .at(label(node)));
+                }
+            });
+        }
+        let facts = ports.iter().map(|p| p.map(|p| self.graph.value(p).fact.clone())).collect();
+        let constants = ports.iter().map(|p| p.and_then(|p| self.constant(p))).collect();
+        let opset = self.model.opsets.get(node.domain.as_str()).copied().unwrap_or(1);
+        let ctx = Context::new(node, opset, facts, constants);
+        let rule = (known.import)(&ctx)?;
+        ctx.finish()?;
+        if let Some(extra) = node.outputs.iter().skip(1).find(|o| !o.is_empty() && self.is_read(o)) {
+            return Err(ctx.error(
+                code::OP_UNSUPPORTED,
+                format!("a further output of {} is not supported", node.op_type),
+                format!("output \"{extra}\" is read"),
+            ));
+        }
+        let Some(output) = node.outputs.first().filter(|o| !o.is_empty()) else {
+            return Err(ctx.invalid("it has no output"));
+        };
+        let mut operands = Vec::with_capacity(rule.operands.len());
+        for i in rule.operands {
+            operands.push(ports.get(i).copied().flatten().ok_or_else(|| ctx.invalid(format!("operand {i} is missing")))?);
+        }
+        let inputs: Vec<&Fact> = operands.iter().map(|p| &self.graph.value(*p).fact).collect();
+        let fact = rule.op.infer(&inputs).map_err(|cause| ctx.mismatch(cause))?;
+        if fact.len() > u32::MAX as usize {
+            return Err(ctx.mismatch(format!("the result {fact} is too large")));
+        }
+        let value = if fact.len() <= SMALL && !matches!(rule.op, Op::Const(_)) && !operands.is_empty() {
+            let values: Option<Vec<Tensor>> = operands.iter().map(|p| self.constant(*p)).collect();
+            values.and_then(|v| rule.op.eval(&v.iter().collect::<Vec<_>>()))
+        } else {
+            None
+        };
+        let name = if node.name.is_empty() { output } else { &node.name };
+        let port = self.add(name, rule.op, &operands, output, fact);
+        if let Some(value) = value {
+            self.known.insert(port, value);
+        }
+        self.ports.insert(output, port);
+        Ok(())
+    }
+
+    fn is_read(&self, tensor: &str) -> bool {
+        self.model.nodes.iter().any(|n| n.inputs.iter().any(|i| i == tensor))
+            || self.model.outputs.iter().any(|o| o.name == tensor)
+    }
+
+    fn constant(&self, port: Port) -> Option<Tensor> {
+        match &self.graph.node(port.node).op {
+            Op::Const(t) if t.shape().iter().product::<usize>() <= SMALL => Some(t.clone()),
+            _ => self.known.get(&port).cloned(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The operators of the QOperator form, which arrive in canonical form at once: `QLinearConv`, `QLinearMatMul`
+//! (<https://onnx.ai/onnx/operators/onnx__QLinearConv.html>, `QLinearMatMul`) and com.microsoft `QGemm`, `QLinearAdd`,
+//! `QLinearSigmoid`, `QLinearLeakyRelu`, `QLinearSoftmax`
+//! (<https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>).
+
+use super::context::{Context, Imported, Rule, axis};
+use super::quantized::{Kernel, Quantized};
+use super::{Op, conv, gemm, unary};
+use crate::arith::AddForm;
+use crate::graph::int::TableSource;
+
+/// QLinearConv: x, x_scale, x_zp, w, w_scale, w_zp, y_scale, y_zp, optional bias.
+pub fn import_conv(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(8, 9)?;
+    let conv = conv::read(ctx, 3)?;
+    let (x, w) = (ctx.fact(0)?, ctx.fact(3)?);
+    let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
+    let wq = ctx.params(4, 5, w.dtype, &w.shape, 0)?;
+    let yq = ctx.params(6, 7, x.dtype, &[w.shape[0]], 0)?;
+    let operands: &[usize] = if ctx.has(8) { &[0, 3, 8] } else { &[0, 3] };
+    Rule::of(Op::Quantized(Quantized::new(Kernel::Conv(conv), vec![xq, wq], yq)), operands)
+}
+
+/// QLinearMatMul: a, a_scale, a_zp, b, b_scale, b_zp, y_scale, y_zp.
+pub fn import_mat_mul(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(8, 8)?;
+    let (a, b) = (ctx.fact(0)?, ctx.fact(3)?);
+    let aq = ctx.params(1, 2, a.dtype, &a.shape, -1)?;
+    let bq = ctx.params(4, 5, b.dtype, &b.shape, -1)?;
+    let yq = ctx.params(6, 7, a.dtype, &[1], 0)?;
+    let kernel = Kernel::MatMul { alpha: 1.0, trans_a: false, trans_b: false };
+    Rule::of(Op::Quantized(Quantized::new(kernel, vec![aq, bq], yq)), &[0, 3])
+}
+
+/// QGemm: a, a_scale, a_zp, b, b_scale, b_zp, optional bias, y_scale, y_zp.
+pub fn import_gemm(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(6, 9)?;
+    let gemm = gemm::read(ctx, false)?;
+    if !ctx.has(7) {
+        return Err(ctx
+            .error(
+                crate::diag::code::NOT_QUANTIZED,
+                "the result of QGemm is not quantized",
+                "operand y_scale is absent, so the result is float32",
+            )
+            .remedy("give QGemm its y_scale and y_zero_point"));
+    }
+    let (a, b) = (ctx.fact(0)?, ctx.fact(3)?);
+    let aq = ctx.params(1, 2, a.dtype, &a.shape, 1)?;
+    let bq = ctx.params(4, 5, b.dtype, &b.shape, if gemm.trans_b { 0 } else { 1 })?;
+    let yq = ctx.params(7, 8, a.dtype, &[1], 0)?;
+    let kernel = Kernel::MatMul { alpha: gemm.alpha, trans_a: gemm.trans_a, trans_b: gemm.trans_b };
+    let operands: &[usize] = if ctx.has(6) { &[0, 3, 6] } else { &[0, 3] };
+    Rule::of(Op::Quantized(Quantized::new(kernel, vec![aq, bq], yq)), operands)
+}
+
+/// QLinearAdd: a, a_scale, a_zp, b, b_scale, b_zp, y_scale, y_zp.
+pub fn import_add(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(7, 8)?;
+    let (a, b) = (ctx.fact(0)?, ctx.fact(3)?);
+    let aq = ctx.params(1, 2, a.dtype, &a.shape, 1)?;
+    let bq = ctx.params(4, 5, b.dtype, &b.shape, 1)?;
+    let yq = ctx.params(6, 7, a.dtype, &[1], 0)?;
+    Rule::of(Op::Quantized(Quantized::new(Kernel::Add(AddForm::QLinear), vec![aq, bq], yq)), &[0, 3])
+}
+
+/// QLinearSigmoid and QLinearLeakyRelu: x, x_scale, x_zp, y_scale, y_zp.
+pub fn import_unary(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(4, 5)?;
+    let function = unary::read(ctx, ctx.node.op_type.trim_start_matches("QLinear"))?;
+    let x = ctx.fact(0)?;
+    let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
+    let yq = ctx.params(3, 4, x.dtype, &x.shape, 1)?;
+    let name = function.qlinear.ok_or_else(|| ctx.invalid("it has no quantized form"))?;
+    let source = TableSource::QLinear(name, function.attributes);
+    Rule::of(Op::Quantized(Quantized::new(Kernel::Table(source), vec![xq], yq)), &[0])
+}
+
+/// QLinearSoftmax: x, x_scale, x_zp, y_scale, y_zp. Below opset 13 the axis begins a flattened tail.
+pub fn import_softmax(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(5, 5)?;
+    let x = ctx.fact(0)?;
+    let opset = ctx.opt_int("opset")?.ok_or_else(|| ctx.invalid("attribute `opset` is missing"))?;
+    let at = ctx.int("axis", -1)?;
+    let at = axis(at, x.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {at}")))?;
+    if opset < 13 && at + 1 != x.shape.len() {
+        return Err(ctx.unsupported("axis", &at.to_string(), "below opset 13 only the last axis is supported"));
+    }
+    let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
+    let yq = ctx.params(3, 4, x.dtype, &x.shape, 1)?;
+    Rule::of(Op::Quantized(Quantized::new(Kernel::Softmax(at), vec![xq], yq)), &[0])
+}

@@ -1,0 +1,84 @@
+//! `QuantizeLinear` and `DequantizeLinear`, ai.onnx and com.microsoft:
+//! <https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html>, <https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html>.
+//!
+//! y = saturate(rne(x / scale) + zero_point); x = (y - zero_point) * scale.
+
+use ndarray::{ArrayD, Axis};
+
+use super::Op;
+use super::context::{Context, Imported, Rule};
+use super::quantization::Params;
+use crate::diag::Diagnostic;
+use crate::graph::float::is_float;
+use crate::onnx::model::{DType, Tensor, TensorData};
+
+fn common(ctx: &Context<'_>) -> Result<i64, Diagnostic> {
+    ctx.arity_within(2, 3)?;
+    let block = ctx.int("block_size", 0)?;
+    if block != 0 {
+        return Err(ctx.unsupported("block_size", &block.to_string(), "blocked quantization is not supported"));
+    }
+    let precision = ctx.int("precision", 0)?;
+    if !matches!(precision, 0 | 1) {
+        return Err(ctx.unsupported("precision", &precision.to_string(), "the division is done in float32"));
+    }
+    ctx.int("axis", 1)
+}
+
+/// The import rule of QuantizeLinear.
+pub fn import_quantize(ctx: &Context<'_>) -> Imported {
+    let axis = common(ctx)?;
+    // Concerns float8 only, which no zero point here can have.
+    ctx.int("saturate", 1)?;
+    // TensorProto.DataType numbers of the types that can be a result.
+    let dtype = match ctx.int("output_dtype", 0)? {
+        0 | 2 => DType::U8,
+        3 => DType::I8,
+        4 => DType::U16,
+        5 => DType::I16,
+        21 => DType::U4,
+        22 => DType::I4,
+        other => return Err(ctx.unsupported("output_dtype", &other.to_string(), "it is not an integer type")),
+    };
+    let x = ctx.fact(0)?;
+    if x.dtype != DType::F32 {
+        return Err(ctx.operand(0, format!("its type is {:?}; float32 is supported", x.dtype)));
+    }
+    let params = ctx.params(1, 2, dtype, &x.shape, axis)?;
+    Rule::first(Op::Quantize(params), 1)
+}
+
+/// The import rule of DequantizeLinear.
+pub fn import_dequantize(ctx: &Context<'_>) -> Imported {
+    let axis = common(ctx)?;
+    if !matches!(ctx.int("output_dtype", 0)?, 0 | 1) {
+        return Err(ctx.unsupported("output_dtype", "other than float32", "the result has to be float32"));
+    }
+    let x = ctx.fact(0)?;
+    if is_float(x.dtype) {
+        return Err(ctx.operand(0, format!("its type is {:?}; it has to be an integer type", x.dtype)));
+    }
+    let params = ctx.params(1, 2, x.dtype, &x.shape, axis)?;
+    if params.dtype != x.dtype {
+        return Err(ctx.mismatch(format!("the tensor is {:?}, its zero point {:?}", x.dtype, params.dtype)));
+    }
+    Rule::first(Op::Dequantize(params), 1)
+}
+
+/// QuantizeLinear of a constant.
+pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
+    let TensorData::Float(values) = &x.data else { return None };
+    if x.dtype != DType::F32 {
+        return None;
+    }
+    let mut out = ArrayD::<i64>::zeros(values.raw_dim());
+    match params.axis {
+        None => out.zip_mut_with(values, |o, v| *o = params.quantize(*v as f32, 0)),
+        Some(axis) => {
+            for (slice, (mut o, v)) in out.axis_iter_mut(Axis(axis)).zip(values.axis_iter(Axis(axis))).enumerate() {
+                o.zip_mut_with(&v, |o, v| *o = params.quantize(*v as f32, slice));
+            }
+        }
+    }
+    Some(Tensor { dtype: params.dtype, data: TensorData::Int(out) })
+}

@@ -1,0 +1,57 @@
+//! The canonical quantized operator: integers in, integers out, every parameter in the operator.
+//!
+//! QOperator files import to it directly; QDQ files reach it through `passes`. Operands are the file's integers:
+//! x (and for kernels with weights: w, then optionally an int32 bias whose scale is x_scale * w_scale * alpha).
+
+use super::average_pool::AveragePool;
+use super::conv::Conv;
+use super::quantization::Params;
+use crate::arith::{AddForm, AverageForm};
+use crate::graph::int::TableSource;
+
+/// What is computed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kernel {
+    /// Operands x, w, optional bias.
+    Conv(Conv),
+    /// Operands a, b, optional bias: alpha * a' * b' + bias.
+    MatMul {
+        /// Factor of the product.
+        alpha: f32,
+        /// a is transposed.
+        trans_a: bool,
+        /// b is transposed.
+        trans_b: bool,
+    },
+    /// Operands a, b.
+    Add(AddForm),
+    /// Operand x.
+    Average(AveragePool, AverageForm),
+    /// Operand x.
+    Table(TableSource),
+    /// Operand x; the axis. Runs on the host.
+    Softmax(usize),
+}
+
+/// A kernel between quantized tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantized {
+    /// What is computed.
+    pub kernel: Kernel,
+    /// Parameters of each quantized operand (x or a; w or b).
+    pub inputs: Vec<Params>,
+    /// Parameters of the result.
+    pub output: Params,
+    /// Bounds of the result in the file's integers: the type's range, narrowed by Relu and Clip.
+    pub lo: i64,
+    /// See `lo`.
+    pub hi: i64,
+}
+
+impl Quantized {
+    /// A kernel without Relu or Clip.
+    pub fn new(kernel: Kernel, inputs: Vec<Params>, output: Params) -> Self {
+        let (lo, hi) = output.range();
+        Quantized { kernel, inputs, output, lo, hi }
+    }
+}

@@ -1,0 +1,139 @@
+//! Windows of Conv and the pools: kernel, strides, dilations, pads with `auto_pad` resolved, 1-D forms as one row.
+//!
+//! Attribute meanings: <https://onnx.ai/onnx/operators/onnx__Conv.html>, <https://onnx.ai/onnx/operators/onnx__MaxPool.html>.
+
+use crate::diag::Diagnostic;
+use crate::graph::int::Window;
+
+use super::context::Context;
+
+/// Largest size of any window attribute: keeps all shape arithmetic far from overflow.
+const LIMIT: i64 = 1 << 20;
+
+/// Rows and columns of an ONNX shape `[N, C, L]` or `[N, C, H, W]`.
+pub fn spatial(shape: &[usize]) -> Option<[usize; 2]> {
+    match shape {
+        [_, _, l] => Some([1, *l]),
+        [_, _, h, w] => Some([*h, *w]),
+        _ => None,
+    }
+}
+
+/// Output size along one axis; `None` where the window does not fit.
+///
+/// floor((in + pads - extent) / stride) + 1, or ceil; with ceil a last window that would start in the
+/// trailing padding is dropped (as the ONNX specification and ONNX Runtime have it).
+pub fn output(size: usize, window: &Window, d: usize, ceil: bool) -> Option<usize> {
+    let extent = window.dilations[d] * (window.kernel[d] - 1) + 1;
+    let padded = size + window.pads[d] + window.pads[d + 2];
+    let room = padded.checked_sub(extent)?;
+    let stride = window.strides[d];
+    if !ceil {
+        return Some(room / stride + 1);
+    }
+    let n = room.div_ceil(stride) + 1;
+    Some(if (n - 1) * stride >= size + window.pads[d] { n - 1 } else { n })
+}
+
+/// The ONNX output shape of a window over `[N, C, ..]` with `channels` output channels.
+pub fn output_shape(input: &[usize], channels: usize, window: &Window, ceil: bool) -> Option<Vec<usize>> {
+    let size = spatial(input)?;
+    let rows = output(size[0], window, 0, ceil)?;
+    let cols = output(size[1], window, 1, ceil)?;
+    Some(match input.len() {
+        3 => vec![input[0], channels, cols],
+        _ => vec![input[0], channels, rows, cols],
+    })
+}
+
+/// The window of the whole map, as global pools have it.
+pub fn whole(size: [usize; 2]) -> Window {
+    Window { kernel: size, strides: [1, 1], dilations: [1, 1], pads: [0; 4] }
+}
+
+/// Reads `kernel_shape`, `strides`, `dilations`, `pads` and `auto_pad` of a node whose operand 0 has shape `input`.
+/// `kernel` is the kernel's shape where the attribute may be left out (Conv), or `None`.
+pub fn read(ctx: &Context<'_>, input: &[usize], kernel: Option<[usize; 2]>) -> Result<Window, Diagnostic> {
+    let Some(size) = spatial(input) else {
+        return Err(ctx.operand(0, format!("its shape is {input:?}; one or two spatial axes are supported")));
+    };
+    let dims = input.len() - 2;
+    let pair = |name: &str, values: Option<Vec<i64>>, least: i64| -> Result<Option<[usize; 2]>, Diagnostic> {
+        let Some(values) = values else { return Ok(None) };
+        if values.len() != dims || values.iter().any(|v| *v < least || *v > LIMIT) {
+            return Err(ctx.invalid(format!("attribute `{name}` = {values:?} does not fit {dims} spatial axes")));
+        }
+        let at = |i: usize| usize::try_from(values[i]).unwrap_or(0);
+        Ok(Some(if dims == 1 { [1, at(0)] } else { [at(0), at(1)] }))
+    };
+    let given = pair("kernel_shape", ctx.ints("kernel_shape")?, 1)?;
+    if let (Some(a), Some(b)) = (given, kernel)
+        && a != b
+    {
+        return Err(ctx.mismatch(format!("attribute `kernel_shape` says {a:?}, the weights {b:?}")));
+    }
+    let kernel = given.or(kernel).ok_or_else(|| ctx.invalid("attribute `kernel_shape` is missing"))?;
+    let strides = pair("strides", ctx.ints("strides")?, 1)?.unwrap_or([1, 1]);
+    let dilations = pair("dilations", ctx.ints("dilations")?, 1)?.unwrap_or([1, 1]);
+    if kernel.contains(&0) || kernel.iter().any(|k| *k > LIMIT as usize) {
+        return Err(ctx.mismatch(format!("the kernel is {kernel:?}")));
+    }
+    let mut window = Window { kernel, strides, dilations, pads: [0; 4] };
+    let explicit = ctx.ints("pads")?;
+    let auto = ctx.string("auto_pad", "NOTSET")?;
+    match auto.as_str() {
+        "NOTSET" => {
+            if let Some(pads) = explicit {
+                if pads.len() != 2 * dims || pads.iter().any(|p| *p > LIMIT) {
+                    return Err(ctx.invalid(format!("attribute `pads` = {pads:?} does not fit {dims} axes")));
+                }
+                if pads.iter().any(|p| *p < 0) {
+                    return Err(ctx.unsupported("pads", &format!("{pads:?}"), "a negative pad crops the map"));
+                }
+                let at = |i: usize| usize::try_from(pads[i]).unwrap_or(0);
+                window.pads =
+                    if dims == 1 { [0, at(0), 0, at(1)] } else { [at(0), at(1), at(2), at(3)] };
+            }
+        }
+        // VALID, and SAME, exclude explicit pads; exporters write zeros beside them.
+        "VALID" | "SAME_UPPER" | "SAME_LOWER" => {
+            if explicit.is_some_and(|p| p.iter().any(|p| *p != 0)) {
+                return Err(ctx.invalid(format!("attributes `auto_pad` = {auto} and `pads` exclude each other")));
+            }
+            if auto != "VALID" {
+                for d in 0..2 {
+                    let out = size[d].div_ceil(strides[d]);
+                    let extent = dilations[d] * (kernel[d] - 1) + 1;
+                    let total = (out.saturating_sub(1) * strides[d] + extent).saturating_sub(size[d]);
+                    let (less, more) = (total / 2, total - total / 2);
+                    (window.pads[d], window.pads[d + 2]) =
+                        if auto == "SAME_UPPER" { (less, more) } else { (more, less) };
+                }
+            }
+        }
+        other => {
+            return Err(ctx.unsupported(
+                "auto_pad",
+                other,
+                "NOTSET, VALID, SAME_UPPER and SAME_LOWER are known",
+            ));
+        }
+    }
+    Ok(window)
+}
+
+/// `kernel 3x3 strides 2x2 ..`: what differs from the point window.
+pub fn describe(window: &Window) -> String {
+    let mut text = format!("kernel {}x{}", window.kernel[0], window.kernel[1]);
+    if window.strides != [1, 1] {
+        text += &format!(" strides {}x{}", window.strides[0], window.strides[1]);
+    }
+    if window.dilations != [1, 1] {
+        text += &format!(" dilations {}x{}", window.dilations[0], window.dilations[1]);
+    }
+    if window.pads != [0; 4] {
+        let [t, l, b, r] = window.pads;
+        text += &format!(" pads {t},{l},{b},{r}");
+    }
+    text
+}
