@@ -1,3 +1,7 @@
 //! The command line: words in, library calls, diagnostics and exit codes out.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -3,7 +3,7 @@
 #   make sim-trace  the same with a waveform, build/trace.fst
 #   make icarus     plain Verilog testbench, output stream only
 #   make lint       Verilator -Wall
-#   make synth-ecp5 Yosys, and nextpnr-ecp5 where there is one
+#   make synth-ecp5 Yosys, and nextpnr-ecp5 where there is one; synth-xilinx: Yosys area for the 7 series
 TOP       := <{ d.name }>
 VERILATOR ?= verilator
 IVERILOG  ?= iverilog
@@ -21,7 +21,7 @@ VFLAGS := --cc --exe --build --prefix Vtop --top-module $(TOP) -O3 --x-assign fa
   --output-split 20000 -Wno-fatal -Wno-lint -Wno-style -CFLAGS "-std=c++17" \
   -MAKEFLAGS "OPT_FAST=-O2 OPT_SLOW=-O1 OPT_GLOBAL=-O2 $(if $(shell command -v ccache 2>/dev/null),OBJCACHE=ccache)" -j 2
 
-.PHONY: sim sim-trace build build-trace icarus lint synth-ecp5 clean
+.PHONY: sim sim-trace build build-trace icarus lint synth-ecp5 synth-xilinx clean
 
 sim: build
 	build/sim/Vtop $(ARGS)
@@ -51,13 +51,18 @@ lint:
 
 synth-ecp5:
 	@mkdir -p build/ecp5
-	$(YOSYS) -Q -T -l build/ecp5/yosys.log -e 'implicitly declared' -p "read_verilog $(RTL); synth_ecp5 -top $(TOP) -json build/ecp5/$(TOP).json; tee -q -o build/ecp5/stat.txt stat" >/dev/null
+	$(YOSYS) -Q -T -l build/ecp5/yosys.log -e 'implicitly declared' -p "read_verilog -DSYNTHESIS $(RTL); synth_ecp5 -top $(TOP) -json build/ecp5/$(TOP).json; tee -q -o build/ecp5/stat.txt stat" >/dev/null
 	@cat build/ecp5/stat.txt
 	@if command -v $(NEXTPNR) >/dev/null; then \
 	  $(NEXTPNR) --85k --package CABGA756 --speed 6 --json build/ecp5/$(TOP).json --lpf constraints/clock.lpf \
 	    --lpf-allow-unconstrained --freq <{ mhz }> --textcfg build/ecp5/$(TOP).config --report build/ecp5/timing.json \
 	    --log build/ecp5/nextpnr.log; \
 	else echo "$(NEXTPNR) is not installed: area only, no timing"; fi
+
+synth-xilinx:
+	@mkdir -p build/xilinx
+	$(YOSYS) -Q -T -l build/xilinx/yosys.log -e 'implicitly declared' -p "read_verilog -DSYNTHESIS $(RTL); synth_xilinx -family xc7 -top $(TOP); tee -q -o build/xilinx/stat.txt stat" >/dev/null
+	@cat build/xilinx/stat.txt
 
 clean:
 	rm -rf build

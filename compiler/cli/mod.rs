@@ -1,0 +1,80 @@
+//! Commands and their arguments; what a fault, a panic or a missing tool means for the exit code.
+
+mod docs;
+mod simulate;
+mod synth;
+mod term;
+mod tools;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
+
+/// Compiles a quantized ONNX network into a verified, synthesizable Verilog accelerator.
+///
+/// Exit codes: 0 good, 1 the design is wrong, 2 the input is refused, 3 a tool is missing, 70 a fault of onnx2chip's own.
+#[derive(Parser, Debug)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Build and run the Verilator testbench of a hand-off folder: every stage of every layer, cycle counts
+    Simulate(simulate::Simulate),
+    /// Area of a hand-off folder's design, by Yosys (and its clock rate, by nextpnr)
+    Synth(synth::Synth),
+    /// What a diagnostic code means
+    Explain(docs::Explain),
+    /// Print docs/diagnostics.md
+    Docs,
+    /// Print a shell's completion script
+    Completions(docs::Completions),
+}
+
+impl Command {
+    fn json(&self) -> bool {
+        match self {
+            Command::Simulate(a) => a.json,
+            Command::Synth(a) => a.json,
+            Command::Explain(_) | Command::Docs | Command::Completions(_) => false,
+        }
+    }
+    fn run(&self) -> Result<u8> {
+        match self {
+            Command::Simulate(a) => simulate::run(a),
+            Command::Synth(a) => synth::run(a),
+            Command::Explain(a) => docs::explain(a),
+            Command::Docs => docs::docs(),
+            Command::Completions(a) => docs::completions(a),
+        }
+    }
+}
+
+/// Parses the arguments, runs the command, shows what went wrong.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The hook is silent: a panic becomes a diagnostic below, and its place is the message's.
+    let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let seen = place.clone();
+    panic::set_hook(Box::new(move |info| {
+        if let Ok(mut text) = seen.lock() {
+            *text = info.to_string();
+        }
+    }));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| cli.command.run())).unwrap_or_else(|_| {
+        let cause = place.lock().map(|s| s.replace('\n', ": ")).unwrap_or_default();
+        Err(Diagnostics::from(Diagnostic::new(code::INTERNAL, "onnx2chip failed", cause)))
+    });
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(errors) => {
+            term::show(&errors, cli.command.json());
+            ExitCode::from(term::exit_code(&errors))
+        }
+    }
+}

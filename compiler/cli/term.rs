@@ -1,0 +1,119 @@
+//! The terminal: output that survives a closed pipe, diagnostics, progress, tables.
+
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
+
+/// Writes to standard output. A reader that went away is not an error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Diagnostic::new(code::FILE_UNWRITABLE, "standard output can't be written", e.to_string()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; nothing can be done when that fails.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A value as indented JSON with a newline.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map(|s| s + "\n")
+        .map_err(|e| Diagnostic::new(code::INTERNAL, "a result can't be encoded (cli)", e.to_string()).into())
+}
+
+/// Shows every diagnostic on standard error: as text, or one JSON object a line.
+pub(crate) fn show(errors: &Diagnostics, json: bool) {
+    for d in &errors.0 {
+        match serde_json::to_string(d) {
+            Ok(line) if json => note(&line),
+            _ => note(&d.to_string()),
+        }
+    }
+}
+
+/// The process's exit code for a set of faults: the gravest one's.
+pub(crate) fn exit_code(errors: &Diagnostics) -> u8 {
+    let has = |c| errors.0.iter().any(|d| d.code == c);
+    if has(code::INTERNAL) {
+        70
+    } else if has(code::TOOL_MISSING) || has(code::NO_REFERENCE) {
+        3
+    } else if has(code::TOOL_FAILED) {
+        1
+    } else {
+        2
+    }
+}
+
+/// Says on standard error what is being done; silent when that is not a terminal, or with `--json`.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(crate) fn new(json: bool) -> Progress {
+        let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Progress(bar)
+    }
+    pub(crate) fn stage(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A table with aligned columns: the first `left` of them to the left, the others to the right.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>], left: usize) -> String {
+    let width = |c: usize| {
+        let cells = rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count());
+        cells.chain([head[c].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut s = String::new();
+        for (i, cell) in cells.enumerate() {
+            let pad = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
+            let gap = if i > 0 { "  " } else { "" };
+            s += &if i < left { format!("{gap}{cell}{pad}") } else { format!("{gap}{pad}{cell}") };
+        }
+        s.trim_end().to_owned() + "\n"
+    };
+    let mut out = line(&mut head.iter().copied());
+    for row in rows {
+        out += &line(&mut row.iter().map(String::as_str));
+    }
+    out
+}
+
+/// An integer with thin groups of three digits.
+pub(crate) fn group(v: u64) -> String {
+    let digits = v.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A ratio as a percentage.
+pub(crate) fn percent(v: f64) -> String {
+    format!("{:.1}%", 100.0 * v)
+}
