@@ -58,8 +58,8 @@ pub fn softmax(data: &mut [f32], extents: (usize, usize, usize), lanes: Lanes) {
 
 /// com.microsoft QLinearSoftmax with `opset >= 13` along one axis, in place, file numbering.
 ///
-/// A table of exp((i - 255 + shift) * scale) in float32, a float32 sum in index order, one rounding; the output
-/// scale enters as floor(1 / scale), and only the upper bound of the type is enforced, by wrapping for int8.
+/// A table of exp((i - 255 + shift) * scale) in float32, a float32 sum in index order, one rounding (as ONNX Runtime
+/// 1.32 computes it; earlier versions divide in float32 and let int8 results of 128 wrap). The output scale enters as floor(1 / scale).
 pub fn qlinear_softmax(
     data: &mut [i32],
     extents: (usize, usize, usize),
@@ -77,20 +77,12 @@ pub fn qlinear_softmax(
             |q: i32| usize::try_from(255 - (largest - q)).ok().and_then(|i| table.get(i)).copied();
         let sum = row.iter().fold(0.0f32, |sum, &q| sum + exponential(q).unwrap_or(0.0));
         for q in row.iter_mut() {
-            let v = exponential(*q).unwrap_or(0.0) * factor / sum;
-            *q = pack(float::rne(v) + output.1, signed);
+            // Quotient and product are in double precision; only table and sum are float32.
+            let v = f64::from(exponential(*q).unwrap_or(0.0)) / f64::from(sum) * f64::from(factor);
+            // Bounded by 1 / scale; `as` saturates beyond int32.
+            *q = (v.round_ties_even() as i32).saturating_add(output.1).min(highest);
         }
     });
-}
-
-/// The kernel's last step. Values above 255 become the type's bit pattern of 255; for int8 the rest wraps.
-fn pack(v: i32, signed: bool) -> i32 {
-    let byte = v.min(255);
-    if !signed {
-        return byte;
-    }
-    // The kernel converts to int8 by truncation; so does this.
-    i32::from(byte as i8)
 }
 
 /// The lookup table of QLinearSoftmax: index 255 for the largest element.
