@@ -1,1 +1,6 @@
-//! ONNX Runtime as the judge: the two integer references and the exported canonical graph.
+//! ONNX Runtime as the reference: the canonical graph exported for it, and comparisons with it.
+
+mod build;
+pub mod export;
+mod layout;
+mod steps;
