@@ -72,6 +72,7 @@ pub(super) fn model(proto: ModelProto, dir: Option<&Path>) -> diag::Result<Model
         let node = read.node(n, &place(n, i));
         model.nodes.push(node);
     }
+    read.default_opset(&model);
     read.names(graph, &model);
     if read.faults.is_empty() { Ok(model) } else { Err(Diagnostics(read.faults)) }
 }
@@ -205,6 +206,16 @@ impl Reader<'_> {
                         .remedy("inline the functions with onnx.inliner.inline_local_functions");
                 self.fault(&place(n, i), d);
             }
+        }
+    }
+
+    /// The meaning of an operator of ONNX follows from the opset. Other domains go undeclared in real files.
+    fn default_opset(&mut self, model: &Model) {
+        if !model.opsets.is_empty()
+            && !model.opsets.contains_key("")
+            && model.nodes.iter().any(|n| n.domain.is_empty())
+        {
+            self.fault("", invalid("it uses operators of ai.onnx, but does not import its opset"));
         }
     }
 
