@@ -1,0 +1,145 @@
+// o2c_ingest: every packet kind (right, too short, too long) at every pace, words compared with the layout formula.
+// Arguments: samples per pace, seed.
+#include "Vtop.h"
+#include "bench.h"
+
+static const bool FOLDED = P_FOLD_KW > 1;
+static const int GROUP = FOLDED ? P_FOLD_KW * P_IN_C : P_IN_C;
+static const int NW = (GROUP + P_W - 1) / P_W, OUT_W = FOLDED ? P_FOLD_OUT_W : P_IN_W;
+static const int WORDS = P_IN_H * OUT_W * NW, BYTES = P_IN_H * P_IN_W * P_IN_C;
+
+// The region that a sample must leave behind.
+static std::vector<uint8_t> layout(const std::vector<uint8_t>& sample) {
+  std::vector<uint8_t> region(static_cast<size_t>(WORDS) * P_W, 0);
+  for (int y = 0; y < P_IN_H; ++y)
+    for (int g = 0; g < OUT_W; ++g)
+      for (int b = 0; b < GROUP; ++b) {
+        const int x = FOLDED ? g * P_FOLD_STRIDE - P_FOLD_PAD_L + b / P_IN_C : g, c = FOLDED ? b % P_IN_C : b;
+        const bool real = x >= 0 && x < P_IN_W;
+        const size_t at = (static_cast<size_t>(y * OUT_W + g) * NW + static_cast<size_t>(b / P_W)) * P_W + static_cast<size_t>(b % P_W);
+        region[at] = real ? static_cast<uint8_t>(sample[static_cast<size_t>((y * P_IN_W + x) * P_IN_C + c)] ^ P_XOR) : P_PAD_VALUE;
+      }
+  return region;
+}
+
+enum Kind { GOOD, SHORT, LONG };
+struct Packet {
+  Kind kind;
+  std::vector<uint8_t> bytes;
+};
+
+int main(int argc, char** argv) {
+  const uint64_t samples = argument(argc, argv, 1, 20);
+  Random random(argument(argc, argv, 2, 1));
+  uint64_t cycles = 0, shorts = 0, longs = 0, fastest = ~0ull;
+  for (const Pace& pace : PACES) {
+    Vtop top;
+    std::deque<Packet> packets;
+    std::deque<std::vector<uint8_t>> regions;
+    uint64_t want_short = 0, want_long = 0, got_short = 0, got_long = 0;
+    for (uint64_t i = 0; i < samples || packets.empty() || packets.back().kind != GOOD; ++i) {
+      Packet p{pace.source == 100 ? GOOD : static_cast<Kind>(random.below(3)), {}};
+      if (p.kind == SHORT && BYTES == 1) p.kind = GOOD;
+      const size_t n = p.kind == GOOD    ? static_cast<size_t>(BYTES)
+                       : p.kind == SHORT ? static_cast<size_t>(random.range(1, BYTES - 1))
+                                         : static_cast<size_t>(BYTES + random.range(1, 2 * P_W));
+      for (size_t b = 0; b < n; ++b) p.bytes.push_back(static_cast<uint8_t>(random.next()));
+      want_short += p.kind == SHORT;
+      want_long += p.kind == LONG;
+      if (p.kind != SHORT) regions.push_back(layout(p.bytes));
+      packets.push_back(std::move(p));
+    }
+    std::vector<uint8_t> memory(static_cast<size_t>(WORDS) * P_W, 0xEE);
+    size_t at = 0;
+    bool held = false, held_write = false;
+    uint64_t hold = 0, began = 0, stuck = 0;
+    bool checked = false;  // this full region has been compared
+    int next_word = 0;
+    std::vector<uint8_t> last_write;
+    top.rst_ni = 0;
+    for (uint64_t t = 0; !(packets.empty() && regions.empty()); ++t, ++cycles) {
+      if (t == 3) top.rst_ni = 1;
+      CHECK(++stuck < 100000 + 1000 * static_cast<uint64_t>(WORDS), "%s: nothing moves", pace.name);
+      // Source: once valid, valid and data stay.
+      if (t > 3 && !held && !packets.empty() && random.chance(pace.source)) held = true;
+      top.s_valid_i = held;
+      top.s_data_i = held ? packets.front().bytes[at] : static_cast<uint8_t>(random.next());
+      top.s_last_i = held ? at + 1 == packets.front().bytes.size() : random.chance(50);
+      top.wr_ready_i = random.chance(pace.sink);
+      top.free_i = t > 3 && checked && hold == 0;
+      top.clk_i = 0;
+      top.eval();
+      const bool ready = top.s_ready_o;
+      // Ready must not depend on valid, valid not on ready.
+      const bool write = top.wr_valid_o;
+      top.s_valid_i = !top.s_valid_i, top.wr_ready_i = !top.wr_ready_i;
+      top.eval();
+      CHECK(top.s_ready_o == ready && top.wr_valid_o == write, "%s: a combinational path between handshakes", pace.name);
+      top.s_valid_i = !top.s_valid_i, top.wr_ready_i = !top.wr_ready_i;
+      top.eval();
+
+      if (t > 3 && held_write) {
+        CHECK(top.wr_valid_o, "%s: wr_valid_o fell without wr_ready_i", pace.name);
+        for (int b = 0; b < P_W; ++b) CHECK(byte_of(top.wr_data_o, static_cast<unsigned>(b)) == last_write[static_cast<size_t>(b)], "%s: wr_data_o moved", pace.name);
+      }
+      held_write = false;
+      if (t > 3 && top.wr_valid_o) {
+        last_write.assign(P_W, 0);
+        for (int b = 0; b < P_W; ++b) last_write[static_cast<size_t>(b)] = byte_of(top.wr_data_o, static_cast<unsigned>(b));
+        held_write = !top.wr_ready_i;
+        if (top.wr_ready_i) {
+          CHECK(!top.full_o, "%s: written while the region is full", pace.name);
+          const int word = static_cast<int>(top.wr_addr_o) - P_BASE;
+          CHECK(word >= 0 && word < WORDS, "%s: address %d is outside the region", pace.name, static_cast<int>(top.wr_addr_o));
+          CHECK(word == next_word || word == 0, "%s: word %d after %d", pace.name, word, next_word - 1);
+          next_word = word + 1;
+          std::copy(last_write.begin(), last_write.end(), memory.begin() + static_cast<long>(word) * P_W);
+          stuck = 0;
+        }
+      }
+      if (t > 3) {
+        got_short += top.err_short_o;
+        got_long += top.err_long_o;
+        if (top.full_o && !checked) {
+          CHECK(!regions.empty(), "%s: full without a sample", pace.name);
+          const auto& region = regions.front();
+          for (size_t i = 0; i < region.size(); ++i)
+            CHECK(memory[i] == region[i], "%s: word %zu byte %zu: got %d, want %d", pace.name, i / P_W, i % P_W, memory[i], region[i]);
+          regions.pop_front();
+          if (t - began < fastest) fastest = t - began;
+          memory.assign(memory.size(), 0xEE);
+          next_word = 0;
+          checked = true;
+          hold = random.below(20);
+          stuck = 0;
+        } else if (top.free_i) {
+          checked = false;
+        } else if (checked) {
+          CHECK(top.full_o, "%s: full_o fell without free_i", pace.name);
+          if (hold > 0) --hold;
+        }
+      }
+      const bool taken = held && ready && t > 3;
+      if (taken && at == 0) began = t;
+      top.clk_i = 1;
+      top.eval();
+      if (taken) {
+        held = false;
+        stuck = 0;
+        if (++at == packets.front().bytes.size()) {
+          packets.pop_front();
+          at = 0;
+        }
+      }
+    }
+    CHECK(got_short == want_short && got_long == want_long, "%s: errors short %llu of %llu, long %llu of %llu", pace.name,
+          static_cast<unsigned long long>(got_short), static_cast<unsigned long long>(want_short),
+          static_cast<unsigned long long>(got_long), static_cast<unsigned long long>(want_long));
+    shorts += got_short;
+    longs += got_long;
+  }
+  std::printf("%d bytes to %d words, fastest %llu cycles; %llu cycles, %llu short, %llu long packets\n", BYTES, WORDS,
+              static_cast<unsigned long long>(fastest), static_cast<unsigned long long>(cycles),
+              static_cast<unsigned long long>(shorts), static_cast<unsigned long long>(longs));
+  return 0;
+}
