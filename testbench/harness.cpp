@@ -97,7 +97,7 @@ class Bench {
     for (unsigned i = 0; i < (design::kBeat + 3) / 4; ++i) set_word(t.s_axis_tdata, i, 0xdeadbeefu);
     if (source_.valid()) {
       const Beat& b = source_.beat();
-      t.s_axis_tkeep = static_cast<decltype(t.s_axis_tkeep)>(b.keep);
+      set_word(t.s_axis_tkeep, 0, static_cast<uint32_t>(b.keep));
       t.s_axis_tlast = b.last;
       for (unsigned i = 0; i < design::kBeat; i += 4) {
         uint32_t w = 0;

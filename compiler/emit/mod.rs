@@ -11,6 +11,8 @@ mod manifest;
 mod memory;
 pub mod report;
 mod text;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use serde::Serialize;
