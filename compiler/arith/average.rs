@@ -33,11 +33,16 @@ impl AverageSpec {
         let (sx, _) = self.x;
         match self.form {
             AverageForm::QLinearGlobal => {
-                let (sy, zy) = self.y;
-                requantize(centred_sum, sx / (sy * fl32(divisor)), zy, self.lo, self.hi)
+                let scale = self.integer_scale(divisor);
+                requantize(centred_sum, scale, self.y.1, self.lo, self.hi)
             }
             AverageForm::QLinear | AverageForm::Float => self.finish(fl32(centred_sum) * sx, divisor, 0),
         }
+    }
+
+    /// fl(sx / fl(sy * divisor)), as QLinearGlobalAveragePool computes it: output steps for each step of the sum.
+    pub(crate) fn integer_scale(&self, divisor: i32) -> f32 {
+        self.x.0 / (self.y.0 * fl32(divisor))
     }
 
     /// The operator's own result for canonical taps (those inside the map, row-major), a divisor above 0 and the

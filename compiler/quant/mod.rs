@@ -1,1 +1,198 @@
 //! Scales to integers, with a proof, or a refusal.
+//!
+//! In: the integer graph, whose rescales are still specified by float32 formulas. Out: [`Quantized`], one
+//! [`LayerQuant`] for each node that computes: the requantize lane of every channel, proved equal to ONNX Runtime's
+//! formula on every accumulator that the layer can reach, the tables of additions, and the accumulator intervals.
+//! Guarantees: no sampling (see [`steps`]); the same graph gives the same result; nothing is approximated unless
+//! [`RescaleMode::Fixed`] asks for it, and then every differing accumulator is counted.
+
+mod add;
+mod fixed;
+mod interval;
+mod layer;
+mod offset;
+mod share;
+mod steps;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+pub use add::Tables;
+pub use fixed::{Difference, FixedFormat, FixedReport};
+
+use crate::arith::lane::Channel;
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::int::{IntGraph, IntOp};
+use crate::graph::{NodeId, Port};
+use interval::Interval;
+
+/// Which rescale the hardware gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RescaleMode {
+    /// Equal to the reference on every reachable accumulator, proved channel by channel.
+    #[default]
+    Proved,
+    /// Torch2Chip's fixed format, with a report of where it differs.
+    Fixed {
+        /// Bits of the scale word, sign included: 2 to 25.
+        swl: u8,
+        /// Fraction bits: 0 to 48.
+        sfl: u8,
+    },
+}
+
+/// Which kind of requantize unit a layer needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneKind {
+    /// Every channel multiplies, adds and shifts.
+    Offset,
+    /// Every channel needs float32 rounding.
+    Exact,
+    /// Both occur.
+    Mixed,
+    /// Tables: additions and unary functions.
+    Table,
+    /// Bytes pass unchanged (MaxPool).
+    Identity,
+}
+
+/// The integer form of one node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerQuant {
+    /// The node's name in the graph.
+    pub name: String,
+    /// Conv: one for each output channel. AveragePool: one for each entry of `divisors`. Else the identity.
+    pub channels: Vec<Channel>,
+    /// AveragePool: the divisors that occur, ascending. Else empty.
+    pub divisors: Vec<i32>,
+    /// Canonical bounds of the output.
+    pub lo: i32,
+    /// See `lo`.
+    pub hi: i32,
+    /// What the rescale can see: the centred accumulator, bias included, over all channels.
+    pub reachable: Interval,
+    /// Every partial sum in the array: x*w with canonical x, the zero point not subtracted, pads contributing zx*w.
+    pub raw: Interval,
+    /// Bits of a signed register that holds all of `raw`.
+    pub accumulator_bits: u32,
+    /// Canonical values that the output takes.
+    pub output: Interval,
+    /// Which unit it needs.
+    pub lane: LaneKind,
+    /// Reachable accumulators (or pairs, or table entries) whose output differs from the reference: 0 unless Fixed.
+    pub differing_accumulators: u64,
+    /// Where they are, in Fixed mode.
+    pub fixed: Option<FixedReport>,
+    /// Add and Table: the tables.
+    pub tables: Option<Tables>,
+}
+
+/// The integer form of a graph.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Quantized {
+    /// Each node but the inputs and outputs.
+    #[serde(serialize_with = "layers_in_order")]
+    pub layers: BTreeMap<NodeId, LayerQuant>,
+    /// Bits of the widest multiplier over all channels: what the requantize unit is built with.
+    pub multiplier_bits: u32,
+    /// Bits of the widest signed offset of the cheap lane.
+    pub offset_bits: u32,
+    /// Different right shifts over all channels, ascending.
+    pub shifts: Vec<u8>,
+    /// Channels on the cheap lane and on the exact one.
+    pub offset_channels: usize,
+    /// See `offset_channels`.
+    pub exact_channels: usize,
+}
+
+fn layers_in_order<S: Serializer>(layers: &BTreeMap<NodeId, LayerQuant>, s: S) -> std::result::Result<S::Ok, S::Error> {
+    s.collect_seq(layers.values())
+}
+
+/// Bits of a two's-complement register that holds `v`.
+pub(crate) fn signed_bits(v: i64) -> u32 {
+    let magnitude = if v < 0 { !v } else { v };
+    i64::BITS - magnitude.leading_zeros() + 1
+}
+
+/// Finds and proves the integer form of every node.
+///
+/// # Errors
+/// Diagnostics for every node at fault: O2C0302 (bounds wider than 8 bits), O2C0303 (a scale that is not finite or is
+/// negative, a count of scales that fits no channel), O2C0304 (an accumulator can leave int32), O2C0305 (an average
+/// that is no function of its integer sum, an addition without tables), O2C0004 (a fixed format out of range).
+pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
+    let format = match mode {
+        RescaleMode::Proved => None,
+        RescaleMode::Fixed { swl, sfl } if (2..=25).contains(&swl) && sfl <= offset::MAX_SHIFT => {
+            Some(FixedFormat { swl, sfl })
+        }
+        RescaleMode::Fixed { swl, sfl } => {
+            let cause = format!("swl = {swl}, sfl = {sfl}; swl may be 2 to 25 and sfl 0 to {}", offset::MAX_SHIFT);
+            return Err(Diagnostic::new(code::CONFIG_INVALID, "the fixed scale format is out of range", cause).into());
+        }
+    };
+    let Some(order) = graph.topo() else {
+        return Err(Diagnostic::new(code::INTERNAL, "the integer graph has a cycle", "quant::solve").into());
+    };
+    let mut ranges: BTreeMap<Port, Interval> = BTreeMap::new();
+    let mut layers = BTreeMap::new();
+    let mut faults = Vec::new();
+    for id in order {
+        let node = graph.node(id);
+        let operands: Vec<Interval> =
+            graph.inputs(id).iter().map(|p| ranges.get(p).copied().unwrap_or((-128, 127))).collect();
+        if let IntOp::Input(_) = node.op {
+            if let Some(value) = node.outputs.first() {
+                ranges.insert(id.into(), width(value.fact.bits));
+            }
+            continue;
+        }
+        match layer::solve(graph, id, &operands, format) {
+            Ok(Some(layer)) => {
+                ranges.insert(id.into(), layer.output);
+                layers.insert(id, layer);
+            }
+            // An Output, or a fault: what reads it assumes the whole width.
+            Ok(None) => {}
+            Err(Diagnostics(more)) => faults.extend(more),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Diagnostics(faults));
+    }
+    if format.is_none() {
+        share::share_shifts(&mut layers);
+    }
+    Ok(summary(layers))
+}
+
+/// The values of a signed integer of `bits` bits.
+fn width(bits: u8) -> Interval {
+    let half = 1i64 << (u32::from(bits).clamp(1, 8) - 1);
+    (-half, half - 1)
+}
+
+fn summary(layers: BTreeMap<NodeId, LayerQuant>) -> Quantized {
+    let mut q = Quantized::default();
+    let mut shifts = std::collections::BTreeSet::new();
+    for channel in layers.values().filter(|l| l.tables.is_none()).flat_map(|l| &l.channels) {
+        q.multiplier_bits = q.multiplier_bits.max(channel.multiplier_bits());
+        shifts.insert(channel.shift());
+        match channel {
+            Channel::Offset { b, .. } => {
+                q.offset_bits = q.offset_bits.max(signed_bits(*b));
+                q.offset_channels += 1;
+            }
+            Channel::Exact { .. } => q.exact_channels += 1,
+        }
+    }
+    q.shifts = shifts.into_iter().collect();
+    q.layers = layers;
+    q
+}

@@ -1,0 +1,312 @@
+//! One node to its integer form.
+
+use rayon::prelude::*;
+
+use super::fixed::{FixedFormat, FixedReport};
+use super::interval::{self, Interval, Operand, hull};
+use super::steps::Steps;
+use super::{LaneKind, LayerQuant, Tables, add, offset, signed_bits};
+use crate::arith::lane::Channel;
+use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, requantize};
+use crate::diag::{Diagnostic, Result, code};
+use crate::graph::NodeId;
+use crate::graph::int::{AveragePool, Conv, IntGraph, IntOp, QFact};
+
+/// Scales outside are refused by ONNX Runtime's global average pool.
+const GLOBAL_SCALES: std::ops::Range<f64> = 1.0 / 4_294_967_296.0..256.0;
+
+/// A node's place in diagnostics and its operands' facts.
+struct Place<'a> {
+    name: &'a str,
+    kind: &'static str,
+    x: Option<(&'a QFact, Interval)>,
+}
+
+impl Place<'_> {
+    fn fault(&self, code: crate::diag::Code, message: &str, cause: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, message, cause).at(format!("node \"{}\" ({})", self.name, self.kind))
+    }
+
+    /// The first operand, which every kernel here has.
+    fn operand(&self) -> Result<(&QFact, Operand)> {
+        match self.x {
+            Some((fact, range)) => Ok((fact, Operand { range, zero_point: i64::from(fact.zero_point) })),
+            None => Err(self.fault(code::INTERNAL, "a node has no operand", "quant::solve").into()),
+        }
+    }
+
+    fn bounds(&self, lo: i32, hi: i32) -> Result<()> {
+        if -128 <= lo && lo <= hi && hi <= 127 {
+            return Ok(());
+        }
+        let cause = format!("the bounds are {lo} and {hi}; they must be ordered and within -128 and 127");
+        Err(self.fault(code::WIDTH_UNSUPPORTED, "the output's bounds are not 8-bit", cause).into())
+    }
+
+    /// A scale that the formulas hold for.
+    fn scale(&self, what: &str, scale: f32, zero_allowed: bool) -> Result<()> {
+        if scale.is_finite() && (scale > 0.0 || (zero_allowed && scale == 0.0)) {
+            return Ok(());
+        }
+        let cause = format!("the {what} is {scale}");
+        Err(self.fault(code::SCALE_INVALID, "a scale is not valid", cause).into())
+    }
+}
+
+/// The integer form of a node; `None` for inputs and outputs. `operands` are the ranges of its operands' values.
+pub(crate) fn solve(
+    graph: &IntGraph,
+    id: NodeId,
+    operands: &[Interval],
+    format: Option<FixedFormat>,
+) -> Result<Option<LayerQuant>> {
+    let node = graph.node(id);
+    let x = graph.inputs(id).first().map(|&p| &graph.value(p).fact).zip(operands.first().copied());
+    let place = |kind| Place { name: &node.name, kind, x };
+    let y = node.outputs.first().map(|v| &v.fact);
+    match (&node.op, y) {
+        (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
+        (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
+        (IntOp::AveragePool(op), Some(y)) => average(&place("AveragePool"), op, y, format).map(Some),
+        (IntOp::Add(op), _) => addition(&place("Add"), &op.spec).map(Some),
+        (IntOp::Table(op), _) => {
+            let (_, x) = place("Table").operand()?;
+            let reached = (-128i64..).zip(op.table.iter()).filter(|(q, _)| (x.range.0..=x.range.1).contains(q));
+            let output = reached.map(|(_, &y)| (i64::from(y), i64::from(y))).reduce(hull);
+            let mut layer = passive(&node.name, LaneKind::Table, x.range, output.unwrap_or((-128, 127)));
+            layer.tables = Some(Tables::unary(&op.table));
+            Ok(Some(layer))
+        }
+        (IntOp::MaxPool(_), _) => {
+            let (_, x) = place("MaxPool").operand()?;
+            Ok(Some(passive(&node.name, LaneKind::Identity, x.range, x.range)))
+        }
+        (IntOp::AveragePool(_), None) => {
+            Err(place("AveragePool").fault(code::INTERNAL, "a node has no output", "quant::solve").into())
+        }
+    }
+}
+
+/// A layer without a rescale of its own: bytes in, bytes out.
+fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> LayerQuant {
+    LayerQuant {
+        name: name.to_owned(),
+        channels: vec![Channel::IDENTITY],
+        divisors: Vec::new(),
+        lo: -128,
+        hi: 127,
+        reachable: input,
+        raw: input,
+        accumulator_bits: 8,
+        output,
+        lane,
+        differing_accumulators: 0,
+        fixed: None,
+        tables: None,
+    }
+}
+
+/// One channel of a rescale: the reference as steps, and its float32 scale for the exact lane.
+struct Reference {
+    steps: Steps,
+    /// Steps are near acc * slope + zero_point.
+    slope: f64,
+    /// The float32 scale that the exact lane is tried with; the proof decides.
+    scale: f32,
+    zero_point: i32,
+}
+
+/// What one channel got.
+struct Solved {
+    channel: Channel,
+    /// In Fixed mode: the lane's own steps, and whether the scale word was held.
+    fixed: Option<(Steps, bool)>,
+}
+
+impl Reference {
+    fn solve(&self, lo: i32, hi: i32, format: Option<FixedFormat>) -> Option<Solved> {
+        let Steps { from, to, .. } = self.steps;
+        if let Some(format) = format {
+            let (channel, saturated) = format.channel(self.slope, self.zero_point);
+            let f = |acc| i32::from(channel.apply(acc, lo, hi));
+            let steps = Steps::find(f, from, to, self.slope, f64::from(self.zero_point));
+            return Some(Solved { channel, fixed: Some((steps, saturated)) });
+        }
+        let exact = || {
+            let channel = Channel::exact(self.scale, self.zero_point);
+            self.steps.proves(|acc| i32::from(channel.apply(acc, lo, hi))).then_some(channel)
+        };
+        let channel = offset::solve(&self.steps, lo, hi, self.slope).or_else(exact)?;
+        Some(Solved { channel, fixed: None })
+    }
+}
+
+/// Assembles a layer from its channels' references.
+fn rescaled(
+    place: &Place,
+    references: &[Reference],
+    (lo, hi): (i32, i32),
+    raw: Interval,
+    format: Option<FixedFormat>,
+) -> Result<LayerQuant> {
+    let solved: Vec<Option<Solved>> = references.par_iter().map(|r| r.solve(lo, hi, format)).collect();
+    let mut layer = passive(place.name, LaneKind::Offset, (0, 0), (0, 0));
+    let mut report = FixedReport::default();
+    layer.channels.clear();
+    for (c, (reference, solved)) in references.iter().zip(solved).enumerate() {
+        let Some(solved) = solved else {
+            let cause = format!("channel {c}: neither lane equals the reference on its reachable interval");
+            return Err(place.fault(code::RESCALE_INFEASIBLE, "a rescale has no integer form", cause).into());
+        };
+        if let Some((steps, saturated)) = &solved.fixed {
+            report.add(c, &reference.steps, steps);
+            report.saturated_scales += usize::from(*saturated);
+        }
+        layer.channels.push(solved.channel);
+        let steps = solved.fixed.as_ref().map_or(&reference.steps, |(steps, _)| steps);
+        let output = (i64::from(steps.first), i64::from(steps.last));
+        layer.output = if c == 0 { output } else { hull(layer.output, output) };
+        let reach = (steps.from, steps.to);
+        layer.reachable = if c == 0 { reach } else { hull(layer.reachable, reach) };
+    }
+    let exact = layer.channels.iter().filter(|c| matches!(c, Channel::Exact { .. })).count();
+    layer.lane = match exact {
+        0 => LaneKind::Offset,
+        n if n == layer.channels.len() => LaneKind::Exact,
+        _ => LaneKind::Mixed,
+    };
+    (layer.lo, layer.hi, layer.raw) = (lo, hi, raw);
+    layer.accumulator_bits = signed_bits(raw.0).max(signed_bits(raw.1));
+    layer.differing_accumulators = report.accumulators;
+    layer.fixed = format.map(|_| report);
+    Ok(layer)
+}
+
+/// Refuses an interval that leaves int32.
+fn within_int32(place: &Place, what: &str, (from, to): Interval) -> Result<()> {
+    if i32::try_from(from).is_ok() && i32::try_from(to).is_ok() {
+        return Ok(());
+    }
+    let cause = format!("{what} can reach {from} to {to}");
+    Err(place.fault(code::ACCUMULATOR_OVERFLOW, "an accumulator may leave int32", cause).into())
+}
+
+/// The int32 accumulator of an argument that `within_int32` has admitted.
+fn int32(acc: i64) -> i32 {
+    i32::try_from(acc).unwrap_or(if acc < 0 { i32::MIN } else { i32::MAX })
+}
+
+fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQuant> {
+    let (_, x) = place.operand()?;
+    let spec = &op.rescale;
+    place.bounds(spec.lo, spec.hi)?;
+    let channels = op.weight.shape()[0];
+    if spec.scale.len() != channels && spec.scale.len() != 1 {
+        let cause = format!("{} scales for {channels} output channels", spec.scale.len());
+        return Err(place.fault(code::SCALE_INVALID, "the scales do not fit the channels", cause).into());
+    }
+    for &scale in &spec.scale {
+        place.scale("scale of the accumulator", scale, true)?;
+    }
+    let mut raw = (0, 0);
+    let mut reach = Vec::with_capacity(channels);
+    for c in 0..channels {
+        let (centred, partial) = interval::conv_channel(op, c, x);
+        within_int32(place, &format!("channel {c}"), centred)?;
+        within_int32(place, &format!("channel {c} before its zero point is subtracted"), partial)?;
+        raw = hull(raw, partial);
+        reach.push(centred);
+    }
+    let references: Vec<Reference> = reach
+        .par_iter()
+        .enumerate()
+        .map(|(c, &(from, to))| {
+            let scale = spec.channel_scale(c);
+            let f = |acc| i32::from(requantize(int32(acc), scale, spec.zero_point, spec.lo, spec.hi));
+            let slope = f64::from(scale);
+            let steps = Steps::find(f, from, to, slope, f64::from(spec.zero_point));
+            Reference { steps, slope, scale, zero_point: spec.zero_point }
+        })
+        .collect();
+    rescaled(place, &references, (spec.lo, spec.hi), raw, format)
+}
+
+fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedFormat>) -> Result<LayerQuant> {
+    let (fact, x) = place.operand()?;
+    let spec = &op.spec;
+    place.bounds(spec.lo, spec.hi)?;
+    place.scale("input's scale", spec.x.0, false)?;
+    place.scale("output's scale", spec.y.0, false)?;
+    let ([_, ih, iw], [_, oh, ow]) = (fact.shape, y.shape);
+    let Ok(taps) = i64::try_from(op.window.kernel[0].saturating_mul(op.window.kernel[1])) else {
+        return Err(place.fault(code::ACCUMULATOR_OVERFLOW, "the window is too large", "its size overflows").into());
+    };
+    let counts = interval::inside_counts(&op.window, [ih, iw], [oh, ow]);
+    let raw = interval::pool_raw(taps, &op.window, x);
+    within_int32(place, "the sum of a window", raw)?;
+    // Each divisor with the interval of its sums.
+    let mut reach: std::collections::BTreeMap<i64, Interval> = std::collections::BTreeMap::new();
+    for &inside in &counts {
+        let sums = interval::pool_sum(inside, x);
+        within_int32(place, "the sum of a window", sums)?;
+        let divisor = if op.count_include_pad { taps } else { inside };
+        if format.is_none() {
+            one_result(place, spec, inside, x, divisor)?;
+        }
+        reach.entry(divisor).and_modify(|r| *r = hull(*r, sums)).or_insert(sums);
+    }
+    let mut references = Vec::with_capacity(reach.len());
+    for (&divisor, &(from, to)) in &reach {
+        let divisor = int32(divisor);
+        let (sx, sy) = (spec.x.0, spec.y.0);
+        let slope = f64::from(sx) / (f64::from(sy) * f64::from(divisor));
+        if spec.form == AverageForm::QLinearGlobal && !GLOBAL_SCALES.contains(&slope) {
+            let cause = format!("input scale / (output scale * {divisor}) is {slope:e}; it must be in 2^-32 .. 256");
+            return Err(place.fault(code::SCALE_INVALID, "the average's scale is out of range", cause).into());
+        }
+        let f = |sum| i32::from(spec.apply(int32(sum), divisor));
+        let steps = Steps::find(f, from, to, slope, f64::from(spec.y.1));
+        let scale = spec.integer_scale(divisor);
+        references.push(Reference { steps, slope, scale, zero_point: spec.y.1 });
+    }
+    let mut layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
+    layer.divisors = reach.into_keys().map(int32).collect();
+    Ok(layer)
+}
+
+/// Refuses an average that is not a function of its integer sum.
+fn one_result(place: &Place, spec: &AverageSpec, taps: i64, x: Operand, divisor: i64) -> Result<()> {
+    let range = (int32(x.range.0), int32(x.range.1));
+    let spread = spec.spread(usize::try_from(taps).unwrap_or(usize::MAX), range, int32(divisor));
+    let Some(first) = spread.first else { return Ok(()) };
+    let cause = format!(
+        "ONNX Runtime adds {taps} dequantized float32 values; for {} of the integer sums (first {first}) the rounding \
+         of those additions decides the byte, so no integer hardware can be equal to it",
+        spread.ambiguous
+    );
+    Err(place
+        .fault(code::RESCALE_INFEASIBLE, "an average is not a function of its integer sum", cause)
+        .remedy(
+            "use GlobalAveragePool, which ONNX Runtime adds in integers, or quantize the input with a power-of-two scale",
+        )
+        .into())
+}
+
+fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {
+    let (_, x) = place.operand()?;
+    place.bounds(spec.lo, spec.hi)?;
+    for (what, scale) in [("scale of a", spec.a.0), ("scale of b", spec.b.0), ("scale of y", spec.y.0)] {
+        place.scale(what, scale, false)?;
+    }
+    let Some(tables) = add::solve(spec) else {
+        let form = match spec.form {
+            AddForm::QLinear => "QLinearAdd",
+            AddForm::Float => "the float32 addition",
+        };
+        let cause = format!("no pair of tables with up to 12 fraction bits equals {form} on all 65536 pairs");
+        return Err(place.fault(code::RESCALE_INFEASIBLE, "an addition has no integer form", cause).into());
+    };
+    let mut layer = passive(place.name, LaneKind::Table, x.range, (i64::from(spec.lo), i64::from(spec.hi)));
+    (layer.lo, layer.hi, layer.tables) = (spec.lo, spec.hi, Some(tables));
+    Ok(layer)
+}

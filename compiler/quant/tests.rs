@@ -1,0 +1,327 @@
+//! Whole layers: every lane, table and interval against the reference, by enumeration where that is possible.
+
+use ndarray::Array4;
+use proptest::prelude::*;
+
+use super::steps::Steps;
+use super::*;
+use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, RescaleSpec, requantize};
+use crate::graph::Value;
+use crate::graph::int::*;
+
+fn fact(shape: [usize; 3], scale: f32, zero_point: i32) -> QFact {
+    QFact { shape, bits: 8, scale, zero_point, source_offset: 0 }
+}
+
+fn value(name: &str, fact: QFact) -> Vec<Value<QFact>> {
+    vec![Value { name: name.into(), fact }]
+}
+
+fn input(graph: &mut IntGraph, fact: QFact) -> NodeId {
+    let arrangement = Arrangement { onnx_shape: vec![1], source: None };
+    let op = IntOp::Input(HostInput { dtype: HostType::I8, arrangement });
+    graph.add("x", op, &[], value("x", fact))
+}
+
+fn window(kernel: usize, pad: usize) -> Window {
+    Window { kernel: [kernel; 2], strides: [1; 2], dilations: [1; 2], pads: [pad; 4] }
+}
+
+/// A small generator of repeatable numbers (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn range(&mut self, low: i64, high: i64) -> i64 {
+        low + i64::try_from(self.next() % u64::try_from(high - low + 1).unwrap()).unwrap()
+    }
+}
+
+fn random_conv(random: &mut Random, channels: usize, inputs: usize, kernel: usize, zero_point: i32) -> Conv {
+    let weight = Array4::from_shape_fn((channels, inputs, kernel, kernel), |_| {
+        i16::try_from(random.range(-127, 127)).unwrap()
+    });
+    let reach = 60.0 * ((inputs * kernel * kernel) as f32).sqrt();
+    let scale = (0..channels).map(|_| random.range(500, 2000) as f32 / 1000.0 / reach).collect();
+    let bias = (0..channels).map(|_| i32::try_from(random.range(-5000, 5000)).unwrap()).collect();
+    Conv {
+        window: window(kernel, kernel / 2),
+        groups: 1,
+        weight,
+        bias,
+        rescale: RescaleSpec { scale, zero_point, lo: -128, hi: 127 },
+        weight_scale: vec![1.0],
+    }
+}
+
+/// The residual network of MLPerf Tiny in shape and size, with random weights.
+fn resnet8() -> IntGraph {
+    let mut random = Random(7);
+    let mut graph = IntGraph::default();
+    let mut at = input(&mut graph, fact([3, 32, 32], 0.5, -3));
+    let mut channels = 3;
+    let mut conv = |graph: &mut IntGraph, name: &str, x: NodeId, from: usize, to: usize, kernel: usize| {
+        let op = IntOp::Conv(random_conv(&mut random, to, from, kernel, -128));
+        graph.add(name, op, &[x.into()], value(name, fact([to, 32, 32], 0.05, -128)))
+    };
+    at = conv(&mut graph, "first", at, channels, 16, 3);
+    channels = 16;
+    for (stage, to) in [16usize, 32, 64].into_iter().enumerate() {
+        let a = conv(&mut graph, &format!("a{stage}"), at, channels, to, 3);
+        let b = conv(&mut graph, &format!("b{stage}"), a, to, to, 3);
+        let skip = if to == channels { at } else { conv(&mut graph, &format!("s{stage}"), at, channels, to, 1) };
+        let spec = AddSpec {
+            form: AddForm::QLinear,
+            a: (0.051, -128, 0),
+            b: (0.0377, 5, 0),
+            y: (0.0612, -128, 0),
+            lo: -128,
+            hi: 127,
+        };
+        let name = format!("add{stage}");
+        let op = IntOp::Add(Add { spec });
+        at = graph.add(&*name, op, &[b.into(), skip.into()], value(&name, fact([to, 32, 32], 0.0612, -128)));
+        channels = to;
+    }
+    let op = IntOp::AveragePool(AveragePool {
+        window: window(32, 0),
+        count_include_pad: false,
+        spec: AverageSpec { form: AverageForm::QLinearGlobal, x: (0.0612, -128), y: (0.03, -128), lo: -128, hi: 127 },
+    });
+    at = graph.add("pool", op, &[at.into()], value("pool", fact([64, 1, 1], 0.03, -128)));
+    conv(&mut graph, "fc", at, 64, 10, 1);
+    graph
+}
+
+/// The reference of channel `c` of a Conv.
+fn reference(conv: &Conv, c: usize) -> impl Fn(i64) -> i32 {
+    let (scale, spec) = (conv.rescale.channel_scale(c), conv.rescale.clone());
+    move |acc| i32::from(requantize(i32::try_from(acc).unwrap(), scale, spec.zero_point, spec.lo, spec.hi))
+}
+
+#[test]
+fn every_channel_of_a_network_is_proved() {
+    let graph = resnet8();
+    let start = std::time::Instant::now();
+    let quantized = solve(&graph, RescaleMode::Proved).unwrap();
+    eprintln!(
+        "{:?}: {} offset and {} exact channels, multiplier {} bits, offset {} bits, shifts {:?}",
+        start.elapsed(),
+        quantized.offset_channels,
+        quantized.exact_channels,
+        quantized.multiplier_bits,
+        quantized.offset_bits,
+        quantized.shifts
+    );
+    let mut random = Random(11);
+    for (id, layer) in &quantized.layers {
+        assert_eq!(layer.differing_accumulators, 0);
+        let IntOp::Conv(conv) = &graph.node(*id).op else { continue };
+        for (c, channel) in layer.channels.iter().enumerate() {
+            let f = reference(conv, c);
+            let (from, to) = layer.reachable;
+            // The layer's interval is the hull; the channel's own is proved, so stay near its thresholds' middle.
+            let own = interval::conv_channel(conv, c, interval::Operand { range: (-128, 127), zero_point: -128 }).0;
+            assert!(from <= own.0 && own.1 <= to || layer.name == "first" || layer.name == "fc");
+            for _ in 0..2000 {
+                let acc = random.range(own.0.max(from), own.1.min(to));
+                assert_eq!(i32::from(channel.apply(acc, layer.lo, layer.hi)), f(acc), "{} {c} {acc}", layer.name);
+            }
+        }
+    }
+    // Deterministic, and serialisable.
+    assert_eq!(solve(&graph, RescaleMode::Proved).unwrap(), quantized);
+    assert!(serde_json::to_string(&quantized).unwrap().contains("\"lane\":\"offset\""));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Random channels: the lane equals the formula at each threshold, beside it, at the ends and at random points.
+    #[test]
+    fn lane_equals_reference(
+        exponent in -30.0f32..2.0, seed in any::<u64>(), zero_point in prop_oneof![Just(-128), Just(127), -128..=127i32],
+        width in 4u32..31, lo in prop_oneof![Just(-128), -128..=0i32],
+    ) {
+        let mut random = Random(seed | 1);
+        let scale = exponent.exp2();
+        let half = (1i64 << width) - 1;
+        let centre = random.range(-(1 << 30), 1 << 30) >> random.range(0, 30);
+        let (from, to) = ((centre - half).max(i64::from(i32::MIN)), (centre + half).min(i64::from(i32::MAX)));
+        let f = |acc: i64| i32::from(requantize(i32::try_from(acc).unwrap(), scale, zero_point, lo, 127));
+        let steps = Steps::find(f, from, to, f64::from(scale), f64::from(zero_point));
+        let offset = offset::solve(&steps, lo, 127, f64::from(scale));
+        let exact = Channel::exact(scale, zero_point);
+        prop_assert!(steps.proves(|acc| i32::from(exact.apply(acc, lo, 127))));
+        for channel in offset.into_iter().chain([exact]) {
+            let near = steps.at.iter().flat_map(|&t| t - 2..=t + 1);
+            let random: Vec<i64> = (0..200).map(|_| random.range(from, to)).collect();
+            for acc in near.chain(random).chain([from, to]).filter(|acc| (from..=to).contains(acc)) {
+                prop_assert_eq!(i32::from(channel.apply(acc, lo, 127)), f(acc), "{:?} {}", channel, acc);
+            }
+        }
+    }
+}
+
+/// Small networks of one convolution, by enumeration of every reachable accumulator.
+#[test]
+fn exhaustive_at_small_reach() {
+    let mut random = Random(3);
+    for zero_point in [-128, 0, 17, 127] {
+        let mut graph = IntGraph::default();
+        let x = input(&mut graph, fact([2, 4, 4], 1.0, -7));
+        let mut conv = random_conv(&mut random, 40, 2, 1, zero_point);
+        // Ties at every second accumulator, and a constant channel.
+        conv.rescale.scale[0] = 0.5;
+        conv.rescale.scale[1] = 1e-9;
+        conv.rescale.scale[2] = 0.0;
+        (conv.bias[1], conv.bias[3]) = (1 << 30, (1 << 30) + 5);
+        let id = graph.add("conv", IntOp::Conv(conv.clone()), &[x.into()], value("y", fact([40, 4, 4], 1.0, 0)));
+        let quantized = solve(&graph, RescaleMode::Proved).unwrap();
+        let layer = &quantized.layers[&id];
+        for (c, channel) in layer.channels.iter().enumerate() {
+            let operand = interval::Operand { range: (-128, 127), zero_point: -7 };
+            let (from, to) = interval::conv_channel(&conv, c, operand).0;
+            let f = reference(&conv, c);
+            for acc in from..=to {
+                assert_eq!(i32::from(channel.apply(acc, -128, 127)), f(acc), "{c} {acc}");
+            }
+        }
+        // Ties to even at 0.5 can't be had by adding a constant.
+        assert!(matches!(layer.channels[0], Channel::Exact { .. }));
+        assert!(matches!(layer.channels[2], Channel::Offset { m: 0, .. }));
+        assert_eq!(layer.lane, LaneKind::Mixed);
+    }
+}
+
+/// Intervals equal the extremes over all inputs and all partial sums of a small window.
+#[test]
+fn intervals_equal_enumeration() {
+    let weight = Array4::from_shape_vec((1, 1, 1, 3), vec![3i16, -2, 1]).unwrap();
+    for (pad, range, zero_point) in [(0, (-2i64, 3i64), 1i64), (1, (2, 3), -1), (1, (-3, -2), 0)] {
+        let conv = Conv {
+            window: window(1, pad),
+            groups: 1,
+            weight: weight.clone(),
+            bias: vec![10],
+            rescale: RescaleSpec { scale: vec![1.0], zero_point: 0, lo: -128, hi: 127 },
+            weight_scale: vec![1.0],
+        };
+        let operand = interval::Operand { range, zero_point };
+        let (centred, raw) = interval::conv_channel(&conv, 0, operand);
+        let values: Vec<i64> = (range.0..=range.1).chain((pad > 0).then_some(zero_point)).collect();
+        let (mut sums, mut partials) = (vec![], vec![0]);
+        for &a in &values {
+            for &b in &values {
+                for &c in &values {
+                    let terms = [3 * a, -2 * b, c];
+                    sums.push(terms.iter().sum::<i64>() - 2 * zero_point + 10);
+                    for mask in 0..8 {
+                        partials.push((0..3).filter(|i| mask >> i & 1 == 1).map(|i| terms[i]).sum());
+                    }
+                }
+            }
+        }
+        let hull = |v: &[i64]| (*v.iter().min().unwrap(), *v.iter().max().unwrap());
+        assert_eq!(centred, hull(&sums));
+        assert_eq!(raw, hull(&partials));
+    }
+}
+
+#[test]
+fn additions_are_exact_on_all_pairs() {
+    let mut random = Random(5);
+    let mut bits = std::collections::BTreeMap::new();
+    let mut scale = || random.range(200, 5000) as f32 / 50_000.0;
+    let specs: Vec<AddSpec> = (0..40)
+        .map(|i| AddSpec {
+            form: if i % 2 == 0 { AddForm::QLinear } else { AddForm::Float },
+            a: (scale(), [-128, 0, 127, 3][i % 4] + 128 * i32::from(i % 3 == 0), 128 * i32::from(i % 3 == 0)),
+            b: (scale(), [5, -128, 0, 127][i % 4], 0),
+            y: (scale(), [-128, 127, -1][i % 3], 0),
+            lo: if i % 5 == 0 { 0 } else { -128 },
+            hi: 127,
+        })
+        .chain([AddForm::QLinear, AddForm::Float].map(|form| AddSpec {
+            form,
+            a: (0.1, 0, 0),
+            b: (0.1, 0, 0),
+            y: (0.1, 0, 0),
+            lo: -128,
+            hi: 127,
+        }))
+        .collect();
+    let start = std::time::Instant::now();
+    for spec in &specs {
+        let tables = add::solve(spec);
+        assert!(tables.is_some(), "{spec:?}");
+        let tables = tables.unwrap();
+        *bits.entry(tables.shift).or_insert(0) += 1;
+        let want = spec.table();
+        let pairs = (-128..=127i8).flat_map(|a| (-128..=127i8).map(move |b| (a, b)));
+        assert!(pairs.zip(&want).all(|((a, b), &y)| tables.apply(a, b, spec.lo, spec.hi) == y));
+    }
+    eprintln!("{} additions: {:?}, fraction bits {bits:?}", specs.len(), start.elapsed());
+}
+
+#[test]
+fn averages_follow_the_divisor() {
+    let mut graph = IntGraph::default();
+    let x = input(&mut graph, fact([1, 5, 5], 0.25, -4));
+    let spec = AverageSpec { form: AverageForm::QLinear, x: (0.25, -4), y: (0.21, 9), lo: -128, hi: 127 };
+    let op = IntOp::AveragePool(AveragePool { window: window(3, 1), count_include_pad: false, spec });
+    let id = graph.add("pool", op, &[x.into()], value("y", fact([1, 5, 5], 0.21, 9)));
+    let quantized = solve(&graph, RescaleMode::Proved).unwrap();
+    let layer = &quantized.layers[&id];
+    assert_eq!(layer.divisors, [4, 6, 9]);
+    assert_eq!(layer.raw, (-9 * 128, 9 * 127));
+    for (&divisor, channel) in layer.divisors.iter().zip(&layer.channels) {
+        for sum in divisor * (-124)..=divisor * 131 {
+            assert_eq!(channel.apply(i64::from(sum), -128, 127), spec.apply(sum, divisor), "{sum}/{divisor}");
+        }
+    }
+}
+
+#[test]
+fn faults() {
+    let conv = |change: &dyn Fn(&mut Conv)| {
+        let mut graph = IntGraph::default();
+        let x = input(&mut graph, fact([2, 4, 4], 1.0, 0));
+        let mut op = random_conv(&mut Random(1), 4, 2, 1, 0);
+        change(&mut op);
+        graph.add("c", IntOp::Conv(op), &[x.into()], value("y", fact([4, 4, 4], 1.0, 0)));
+        graph
+    };
+    let average = |sx: f32, sy: f32| {
+        let mut graph = IntGraph::default();
+        let x = input(&mut graph, fact([1, 4, 4], sx, 0));
+        let spec = AverageSpec { form: AverageForm::QLinear, x: (sx, 0), y: (sy, 0), lo: -128, hi: 127 };
+        let op = IntOp::AveragePool(AveragePool { window: window(2, 0), count_include_pad: false, spec });
+        graph.add("c", op, &[x.into()], value("y", fact([1, 3, 3], sy, 0)));
+        graph
+    };
+    let cases = [
+        (conv(&|_| {}), None),
+        (conv(&|c| c.bias[2] = i32::MAX), Some(code::ACCUMULATOR_OVERFLOW)),
+        (conv(&|c| c.rescale.scale[1] = f32::NAN), Some(code::SCALE_INVALID)),
+        (conv(&|c| c.rescale.scale.truncate(3)), Some(code::SCALE_INVALID)),
+        (conv(&|c| c.rescale.hi = 255), Some(code::WIDTH_UNSUPPORTED)),
+        (average(0.1, 0.1), Some(code::RESCALE_INFEASIBLE)),
+        (average(0.125, 0.125), None),
+    ];
+    for (graph, want) in cases {
+        let got = solve(&graph, RescaleMode::Proved).err().map(|d| d.0[0].code);
+        assert_eq!(got, want);
+    }
+    let graph = conv(&|_| {});
+    let bad = solve(&graph, RescaleMode::Fixed { swl: 1, sfl: 9 }).unwrap_err();
+    assert_eq!(bad.0[0].code, code::CONFIG_INVALID);
+    let fixed = solve(&graph, RescaleMode::Fixed { swl: 16, sfl: 12 }).unwrap();
+    let layer = fixed.layers.values().next().unwrap();
+    assert!(layer.differing_accumulators > 0 && layer.fixed.as_ref().unwrap().first.is_some());
+}
