@@ -6,6 +6,7 @@
 
 mod conv;
 pub mod data;
+pub mod files;
 mod host;
 mod kernel;
 pub mod npy;
@@ -23,6 +24,7 @@ use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
 use conv::{PackedConv, Scratch};
 pub use data::Data;
+pub use files::{InputFile, RunFiles, RunReport, run_files};
 use host::{Reader, Sample, Writer};
 pub use kernel::Kernel;
 use pool::Pool;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{Builder, MICROSOFT, integer, sizes};
+use super::build::{Builder, MICROSOFT, sizes};
 use super::{layout, steps};
 use crate::arith::{AddForm, AverageForm};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -109,17 +109,17 @@ fn batched([c, h, w]: [usize; 3]) -> [usize; 4] {
 }
 
 /// The type of the file's integers.
-fn dtype(fact: &QFact) -> DType {
+pub(crate) fn dtype(fact: &QFact) -> DType {
     if fact.source_offset > 0 { DType::U8 } else { DType::I8 }
 }
 
-struct Exporter<'a> {
-    graph: &'a IntGraph,
-    options: &'a ExportOptions,
-    b: Builder,
+pub(crate) struct Exporter<'a> {
+    pub(crate) graph: &'a IntGraph,
+    pub(crate) options: &'a ExportOptions,
+    pub(crate) b: Builder,
     tensors: BTreeMap<NodeId, String>,
     /// Scale and zero point constants of each node's result.
-    parameters: BTreeMap<NodeId, [String; 2]>,
+    pub(crate) parameters: BTreeMap<NodeId, [String; 2]>,
 }
 
 impl Exporter<'_> {
@@ -167,18 +167,18 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    fn fault(&self, id: NodeId, cause: impl Into<String>) -> Diagnostics {
+    pub(crate) fn fault(&self, id: NodeId, cause: impl Into<String>) -> Diagnostics {
         let node = self.graph.node(id);
         Diagnostic::new(code::INTERNAL, "the node can't be written as ONNX", cause)
             .at(format!("node {:?}", node.name))
             .into()
     }
 
-    fn fact(&self, port: Port) -> &QFact {
+    pub(crate) fn fact(&self, port: Port) -> &QFact {
         &self.graph.value(port).fact
     }
 
-    fn operand(&self, port: Port) -> String {
+    pub(crate) fn operand(&self, port: Port) -> String {
         self.tensors[&port.node].clone()
     }
 
@@ -212,57 +212,6 @@ impl Exporter<'_> {
         let layout = layout::find(&input.arrangement);
         at = layout::to_canonical(&mut self.b, &node.name, &at, &input.arrangement, &layout, fact.shape);
         self.tensors.insert(id, at);
-        Ok(())
-    }
-
-    fn conv(&mut self, id: NodeId, conv: &Conv, x: Port, y: &str) -> Result<()> {
-        let name = &self.graph.node(id).name;
-        let (xf, yf) = (self.fact(x), self.fact(id.into()));
-        let (co, cg, kh, kw) = conv.weight.dim();
-        let (least, most) =
-            conv.weight.iter().fold((0, 0), |(l, m), w| (w.min(&l).to_owned(), w.max(&m).to_owned()));
-        let int8 = least >= -128 && most <= 127;
-        let (weight_type, zero) = match self.options.weights {
-            WeightForm::Natural if int8 => (DType::I8, 0),
-            _ if int8 => (DType::U8, 128),
-            // Stored w + zero, 0 to 255.
-            _ if i32::from(most) - i32::from(least) <= 255 => (DType::U8, i64::from(-least)),
-            _ => return Err(self.fault(id, format!("its weights span {least} to {most}, more than 8 bits"))),
-        };
-        let scales = &conv.rescale.scale;
-        let natural: Vec<f32> = conv.weight_scale.iter().map(|w| (xf.scale * w) / yf.scale).collect();
-        let agree = (0..co).all(|o| {
-            let of = |v: &[f32]| if v.len() == 1 { v.first().copied() } else { v.get(o).copied() };
-            of(&natural).is_some() && of(&natural) == of(scales)
-        });
-        // Where the specification is not the product of the three scales, unit scales around it give the same bytes.
-        let (weight_scale, [xs, xz], [ys, yz]) = if agree {
-            (conv.weight_scale.clone(), self.parameters[&x.node].clone(), self.parameters[&id].clone())
-        } else {
-            let one = self.b.floats(&format!("{name}_one"), &[], &[1.0]);
-            let [_, xz] = self.parameters[&x.node].clone();
-            let [_, yz] = self.parameters[&id].clone();
-            (scales.clone(), [one.clone(), xz], [one, yz])
-        };
-        let data = conv.weight.iter().map(|w| i64::from(*w) + zero).collect();
-        let b = &mut self.b;
-        let w = b.ints(&format!("{name}_weight"), weight_type, &[co, cg, kh, kw], data);
-        let per_channel: &[usize] = if weight_scale.len() == 1 { &[] } else { &[co] };
-        let ws = b.floats(&format!("{name}_weight_scale"), per_channel, &weight_scale);
-        let wz = b.ints(
-            &format!("{name}_weight_zero_point"),
-            weight_type,
-            per_channel,
-            vec![zero; weight_scale.len()],
-        );
-        let bias = conv.bias.iter().map(|v| i64::from(*v)).collect();
-        let bias = b.ints(&format!("{name}_bias"), DType::I32, &[co], bias);
-        let at = self.operand(x);
-        let mut attributes = window(&conv.window, self.fact(x), self.fact(id.into()));
-        attributes.push(("group", Attribute::Int(integer(conv.groups))));
-        let operands: [&str; 9] = [&at, &xs, &xz, &w, &ws, &wz, &ys, &yz, &bias];
-        let name = &self.graph.node(id).name;
-        self.b.node(name, ("", "QLinearConv"), &operands, y, attributes);
         Ok(())
     }
 
@@ -408,7 +357,7 @@ impl Exporter<'_> {
 }
 
 /// Window attributes whose end pads give exactly the output's size under ONNX's floor rule.
-fn window(window: &Window, x: &QFact, y: &QFact) -> Vec<(&'static str, Attribute)> {
+pub(crate) fn window(window: &Window, x: &QFact, y: &QFact) -> Vec<(&'static str, Attribute)> {
     let mut pads = window.pads;
     for axis in 0..2 {
         let reach = (y.shape[axis + 1] - 1) * window.strides[axis]
