@@ -62,7 +62,7 @@ impl<'a> AddFormula<'a> {
     }
 }
 
-/// zy - (ra*za + rb*zb) as the AVX2 kernel's scalar prologue computes it.
+/// zy - (ra*za + rb*zb) as the AVX2 kernel's scalar prologue is compiled: rb*zb rounded, then one fused step.
 fn constant(ra: f32, za: i32, rb: f32, zb: i32, zy: i32) -> f32 {
-    fl32(zy) - (ra * fl32(za) + rb * fl32(zb))
+    fl32(zy) - ra.mul_add(fl32(za), rb * fl32(zb))
 }

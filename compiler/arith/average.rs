@@ -100,9 +100,7 @@ impl AverageSpec {
         let steps = sum / fl32(divisor) / sy;
         match self.form {
             // Here the zero point is added in float, in the file's numbering, before the rounding.
-            AverageForm::QLinear => {
-                narrow((rne(steps + fl32(zy + offset)) - offset).clamp(self.lo, self.hi))
-            }
+            AverageForm::QLinear => narrow((rne(steps + fl32(zy + offset)) - offset).clamp(self.lo, self.hi)),
             AverageForm::Float | AverageForm::QLinearGlobal => narrow(saturate(steps, zy, self.lo, self.hi)),
         }
     }

@@ -37,7 +37,7 @@ pub struct RescaleSpec {
 /// Which operator an integer addition reproduces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddForm {
-    /// com.microsoft QLinearAdd: rne(fma(ra, a, fma(rb, b, zy - (ra*za + rb*zb)))), r = fl(s / sy).
+    /// com.microsoft QLinearAdd: rne(fma(ra, a, fma(rb, b, fl(zy - fma(ra, za, fl(rb*zb)))))), r = fl(s / sy).
     QLinear,
     /// DequantizeLinear, Add, QuantizeLinear in float32: rne(fl(fl((a-za)*sa) + fl((b-zb)*sb)) / sy) + zy.
     Float,

@@ -1,1 +1,12 @@
-//! ONNX Runtime as the judge: the two integer references and the exported canonical graph.
+//! ONNX Runtime as the reference: the canonical graph exported for it, and comparisons with it.
+
+mod build;
+pub mod compare;
+mod cut;
+pub mod export;
+mod layout;
+pub mod ort;
+mod qlinear_conv;
+mod steps;
+#[cfg(test)]
+mod tests;

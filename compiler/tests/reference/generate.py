@@ -232,7 +232,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output")
     parser.add_argument("--size", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=20)
     args = parser.parse_args()
+    global RNG
+    RNG = np.random.default_rng(args.seed)
     w, size = Writer(args.output), args.size
     for _ in range(size):
         rescale(w, 65536 if size > 1 else 1500)

@@ -1,0 +1,324 @@
+//! What the host computes at the edges: the model's own arrays to canonical integers, and back.
+//!
+//! In: one sample in the model's own type and layout, or one canonical tensor. Out: the other. Guarantees:
+//! ONNX Runtime's formulas (from `arith`); shapes are checked when the executor is made, not when it runs.
+
+use super::data::{Data, array, type_name};
+use crate::arith::{Lanes, host};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::int::{Arrangement, HostInput, HostOutput, HostStep, HostType, QFact};
+
+/// A model input.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// ONNX name.
+    pub(crate) name: String,
+    /// ONNX type.
+    pub(crate) dtype: HostType,
+    /// ONNX shape of one sample, batch axis of size 1 included.
+    pub(crate) shape: Vec<usize>,
+    fact: QFact,
+    /// ONNX element of each element in row, column, channel order.
+    gather: Vec<usize>,
+}
+
+/// A model output.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// ONNX name.
+    pub(crate) name: String,
+    /// ONNX type.
+    pub(crate) dtype: HostType,
+    offset: i32,
+    /// Element in row, column, channel order of each ONNX element.
+    gather: Vec<usize>,
+    first_shape: Vec<usize>,
+    steps: Vec<(HostStep, Vec<usize>)>,
+}
+
+/// A sample on its way through the host steps; integers are the file's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Sample {
+    /// float32
+    Float(Vec<f32>),
+    /// uint8 or int8
+    Byte(Vec<i32>),
+    /// int64
+    Long(Vec<i64>),
+}
+
+fn internal(node: &str, cause: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(code::INTERNAL, "a host step is not well formed", cause).at(node).into()
+}
+
+/// For each canonical element in row, column, channel order: its ONNX element.
+fn gather(arrangement: &Arrangement, shape: [usize; 3], node: &str) -> Result<Vec<usize>> {
+    let [c, h, w] = shape;
+    let elements: usize = arrangement.onnx_shape.iter().product();
+    let count = c * h * w;
+    let source = arrangement.source.as_deref();
+    if source.map_or(elements != count, |s| s.len() != count) || arrangement.onnx_shape.first() != Some(&1) {
+        let cause = format!("shape {:?} is arranged as {shape:?}", arrangement.onnx_shape);
+        return Err(internal(node, cause));
+    }
+    let mut out = Vec::with_capacity(count);
+    for pixel in 0..h * w {
+        for channel in 0..c {
+            let canonical = channel * h * w + pixel;
+            let at = source.map_or(Some(canonical), |s| usize::try_from(s[canonical]).ok());
+            out.push(
+                at.filter(|at| *at < elements)
+                    .ok_or_else(|| internal(node, "an arrangement leaves the tensor"))?,
+            );
+        }
+    }
+    Ok(out)
+}
+
+impl Reader {
+    pub(crate) fn new(input: &HostInput, name: &str, fact: &QFact, node: &str) -> Result<Reader> {
+        Ok(Reader {
+            name: name.to_owned(),
+            dtype: input.dtype,
+            shape: input.arrangement.onnx_shape.clone(),
+            fact: fact.clone(),
+            gather: gather(&input.arrangement, fact.shape, node)?,
+        })
+    }
+
+    /// Number of samples in an array; a diagnostic if its type or shape does not fit.
+    pub(crate) fn samples(&self, data: &Data) -> Result<usize> {
+        let fault = |cause: String| {
+            let expect: Vec<String> = self.shape[1..].iter().map(usize::to_string).collect();
+            Diagnostics::from(
+                Diagnostic::new(code::INPUT_DATA_INVALID, "the input data do not fit the model", cause)
+                    .at(format!("input {:?}", self.name))
+                    .remedy(format!(
+                        "give {} of shape [n, {}]: samples stacked on the first axis",
+                        type_name(self.dtype),
+                        expect.join(", ")
+                    )),
+            )
+        };
+        let same_type = match self.dtype {
+            HostType::F32 => matches!(data, Data::F32(_)),
+            HostType::U8 => matches!(data, Data::U8(_)),
+            HostType::I8 => matches!(data, Data::I8(_)),
+            HostType::I64 => matches!(data, Data::I64(_)),
+        };
+        if !same_type {
+            return Err(fault(format!("the array holds {}", data.type_name())));
+        }
+        match data.shape().split_first() {
+            Some((&n, rest)) if n > 0 && *rest == self.shape[1..] => Ok(n),
+            _ => Err(fault(format!("the array has shape {:?}", data.shape()))),
+        }
+    }
+
+    /// Sample `n` as canonical integers in row, column, channel order.
+    pub(crate) fn read(&self, data: &Data, n: usize, to: &mut [i8]) -> Result<()> {
+        let size: usize = self.shape.iter().product();
+        let (lo, hi) = (-(1_i32 << (self.fact.bits - 1)), (1_i32 << (self.fact.bits - 1)) - 1);
+        let offset = self.fact.source_offset;
+        let zero = self.fact.zero_point + offset;
+        let mut put = |at: usize, value: i32| -> Result<()> {
+            // Files hold bytes; a tensor of fewer bits is checked, never wrapped.
+            let canonical = i64::from(value) - i64::from(offset);
+            match i8::try_from(canonical) {
+                Ok(v) if (lo..=hi).contains(&i32::from(v)) => to[at] = v,
+                _ => {
+                    return Err(Diagnostic::new(
+                        code::INPUT_DATA_INVALID,
+                        "an input value is out of range",
+                        format!("{value} in sample {n}"),
+                    )
+                    .at(format!("input {:?}", self.name))
+                    .into());
+                }
+            }
+            Ok(())
+        };
+        let missing = || internal(&self.name, "an array is not contiguous");
+        match data {
+            Data::F32(a) => {
+                let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
+                for (at, from) in self.gather.iter().enumerate() {
+                    put(at, host::quantize_linear(x[*from], self.fact.scale, zero, offset == 0))?;
+                }
+            }
+            Data::U8(a) => {
+                let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
+                self.gather.iter().enumerate().try_for_each(|(at, from)| put(at, i32::from(x[*from])))?;
+            }
+            Data::I8(a) => {
+                let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
+                self.gather.iter().enumerate().try_for_each(|(at, from)| put(at, i32::from(x[*from])))?;
+            }
+            Data::I32(_) | Data::I64(_) => {
+                return Err(internal(&self.name, "the input is neither float nor byte"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(output: &HostOutput, name: &str, fact: &QFact, node: &str) -> Result<Writer> {
+        let from_onnx = gather(&output.arrangement, fact.shape, node)?;
+        let mut inverse = vec![usize::MAX; from_onnx.len()];
+        for (canonical, onnx) in from_onnx.iter().enumerate() {
+            match inverse.get_mut(*onnx) {
+                Some(slot) if *slot == usize::MAX => *slot = canonical,
+                _ => return Err(internal(node, "an output's arrangement is not one to one")),
+            }
+        }
+        let first_shape = output.arrangement.onnx_shape.clone();
+        let mut shape = first_shape.clone();
+        let mut steps = Vec::new();
+        // What the sample holds: the steps must fit together.
+        let mut kind = Kind::Byte;
+        for step in &output.steps {
+            kind = kind.after(step, &shape).map_err(|cause| internal(node, cause))?;
+            shape = shape_after(step, shape);
+            steps.push((step.clone(), shape.clone()));
+        }
+        let expect = match output.dtype {
+            HostType::F32 => Kind::Float,
+            HostType::U8 | HostType::I8 => Kind::Byte,
+            HostType::I64 => Kind::Long,
+        };
+        if kind != expect {
+            return Err(internal(node, format!("the steps give {kind:?}, the output is {:?}", output.dtype)));
+        }
+        Ok(Writer {
+            name: name.to_owned(),
+            dtype: output.dtype,
+            offset: fact.source_offset,
+            gather: inverse,
+            first_shape,
+            steps,
+        })
+    }
+
+    /// ONNX shape of one sample's output.
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.steps.last().map_or(&self.first_shape, |(_, shape)| shape)
+    }
+
+    /// One sample's output from its canonical tensor in row, column, channel order.
+    pub(crate) fn write(&self, x: &[i8], lanes: Lanes) -> Sample {
+        let mut sample = Sample::Byte(self.gather.iter().map(|at| i32::from(x[*at]) + self.offset).collect());
+        let mut shape = &self.first_shape;
+        for (step, after) in &self.steps {
+            sample = apply(step, sample, shape, lanes);
+            shape = after;
+        }
+        sample
+    }
+
+    /// Samples stacked on the first axis.
+    pub(crate) fn stack(&self, samples: Vec<Sample>) -> Result<Data> {
+        let n = samples.len();
+        let shape: Vec<usize> = match self.shape() {
+            [1, rest @ ..] => std::iter::once(n).chain(rest.iter().copied()).collect(),
+            all => std::iter::once(n).chain(all.iter().copied()).collect(),
+        };
+        let fault = || internal(&self.name, "the output's parts do not fit its shape");
+        let mut floats = Vec::new();
+        let mut bytes = Vec::new();
+        let mut longs = Vec::new();
+        for sample in samples {
+            match sample {
+                Sample::Float(v) => floats.extend(v),
+                Sample::Byte(v) => bytes.extend(v),
+                Sample::Long(v) => longs.extend(v),
+            }
+        }
+        let narrow = |v: &i32| u8::try_from(*v & 0xff).unwrap_or_default();
+        match self.dtype {
+            HostType::F32 => array(&shape, floats).map(Data::F32),
+            HostType::U8 => array(&shape, bytes.iter().map(narrow).collect()).map(Data::U8),
+            HostType::I8 => {
+                array(&shape, bytes.iter().map(|v| i8::from_le_bytes([narrow(v)])).collect()).map(Data::I8)
+            }
+            HostType::I64 => array(&shape, longs).map(Data::I64),
+        }
+        .ok_or_else(fault)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Float,
+    Byte,
+    Long,
+}
+
+impl Kind {
+    fn after(self, step: &HostStep, shape: &[usize]) -> std::result::Result<Kind, String> {
+        let axis = |axis: &usize| {
+            if *axis < shape.len() { Ok(()) } else { Err(format!("axis {axis} of shape {shape:?}")) }
+        };
+        match (step, self) {
+            (HostStep::Dequantize(..), Kind::Byte) => Ok(Kind::Float),
+            (HostStep::Quantize(..), Kind::Float) => Ok(Kind::Byte),
+            (HostStep::Softmax(a), Kind::Float) => axis(a).map(|()| Kind::Float),
+            (HostStep::QLinearSoftmax { axis: a, .. }, Kind::Byte) => axis(a).map(|()| Kind::Byte),
+            (HostStep::ArgMax { axis: a, .. }, Kind::Float | Kind::Byte) => axis(a).map(|()| Kind::Long),
+            (HostStep::Reshape(to), kind) => {
+                if to.iter().product::<usize>() == shape.iter().product::<usize>() {
+                    Ok(kind)
+                } else {
+                    Err(format!("reshape of {shape:?} to {to:?}"))
+                }
+            }
+            _ => Err(format!("{step:?} can't follow {self:?}")),
+        }
+    }
+}
+
+fn shape_after(step: &HostStep, mut shape: Vec<usize>) -> Vec<usize> {
+    match step {
+        HostStep::Dequantize(..)
+        | HostStep::Quantize(..)
+        | HostStep::Softmax(_)
+        | HostStep::QLinearSoftmax { .. } => shape,
+        HostStep::ArgMax { axis, keepdims, .. } => {
+            if *keepdims {
+                shape[*axis] = 1;
+            } else {
+                shape.remove(*axis);
+            }
+            shape
+        }
+        HostStep::Reshape(to) => to.clone(),
+    }
+}
+
+fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> Sample {
+    // `Writer::new` checked every axis.
+    let extents = |axis: usize| host::extents(shape, axis).unwrap_or((0, 0, 0));
+    match (step, &mut sample) {
+        (HostStep::Dequantize(scale, zero), Sample::Byte(v)) => {
+            return Sample::Float(v.iter().map(|q| host::dequantize_linear(*q, *scale, *zero)).collect());
+        }
+        (HostStep::Quantize(scale, zero, signed), Sample::Float(v)) => {
+            return Sample::Byte(
+                v.iter().map(|x| host::quantize_linear(*x, *scale, *zero, *signed)).collect(),
+            );
+        }
+        (HostStep::Softmax(axis), Sample::Float(v)) => host::softmax(v, extents(*axis), lanes),
+        (HostStep::QLinearSoftmax { axis, input, output, signed }, Sample::Byte(v)) => {
+            host::qlinear_softmax(v, extents(*axis), input.0, *output, *signed);
+        }
+        (HostStep::ArgMax { axis, select_last_index, .. }, Sample::Float(v)) => {
+            return Sample::Long(host::arg_max(v, extents(*axis), *select_last_index));
+        }
+        (HostStep::ArgMax { axis, select_last_index, .. }, Sample::Byte(v)) => {
+            return Sample::Long(host::arg_max(v, extents(*axis), *select_last_index));
+        }
+        // Reshape keeps the elements; `Writer::new` refused every other pair.
+        _ => {}
+    }
+    sample
+}

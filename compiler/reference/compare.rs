@@ -1,0 +1,357 @@
+//! The executor against ONNX Runtime, byte for byte.
+//!
+//! In: the user's file, its integer graph and inputs. Out: for each setting of ONNX Runtime, what differs.
+//! Guarantees: nothing is reshaped, rounded or tolerated; floats are compared by their bits. Two settings are
+//! judged ([`Setting::FullInt8`], [`Setting::Canonical`]), two are for information.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::cut;
+use super::export::{ExportOptions, Exported, WeightForm, export};
+use super::ort::{Session, Setting, runtime};
+use crate::arith::Lanes;
+use crate::diag::{Diagnostic, Result, code};
+use crate::exec::{Data, Executor};
+use crate::graph::int::IntGraph;
+use crate::onnx;
+
+/// The processor, because ONNX Runtime's results depend on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cpu {
+    /// Its name as the operating system gives it.
+    pub name: String,
+    /// Whether it has VNNI. Without it ONNX Runtime's u8 x s8 kernels saturate sums of two products to 16 bits.
+    pub vnni: bool,
+}
+
+/// All results.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Build description of ONNX Runtime.
+    pub runtime: String,
+    /// The processor.
+    pub cpu: Cpu,
+    /// Samples compared.
+    pub samples: usize,
+    /// One entry for each setting.
+    pub settings: Vec<SettingResult>,
+}
+
+/// What one setting gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingResult {
+    /// Which.
+    pub setting: Setting,
+    /// Whether differences count as a fault.
+    pub judged: bool,
+    /// Why there is no result, if there is none.
+    pub error: Option<String>,
+    /// The model's outputs.
+    pub outputs: Vec<Difference>,
+    /// Outputs before a trailing Softmax; empty if there is none.
+    pub before_softmax: Vec<Difference>,
+    /// Every integer tensor, in order of execution; only for [`Setting::Canonical`].
+    pub tensors: Vec<Difference>,
+}
+
+/// One tensor compared over all samples.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    /// Its name.
+    pub tensor: String,
+    /// Elements compared.
+    pub elements: usize,
+    /// Elements that differ in any bit.
+    pub differing: usize,
+    /// The first of them.
+    pub first: Option<FirstDifference>,
+}
+
+/// Where two tensors differ first.
+#[derive(Clone, Debug, Serialize)]
+pub struct FirstDifference {
+    /// Sample number.
+    pub sample: usize,
+    /// Index in the sample's tensor, row-major in its ONNX shape.
+    pub index: Vec<usize>,
+    /// The executor's value.
+    pub executor: String,
+    /// ONNX Runtime's value.
+    pub onnxruntime: String,
+}
+
+impl SettingResult {
+    fn new(setting: Setting) -> SettingResult {
+        SettingResult {
+            setting,
+            judged: matches!(setting, Setting::FullInt8 | Setting::Canonical),
+            error: None,
+            outputs: vec![],
+            before_softmax: vec![],
+            tensors: vec![],
+        }
+    }
+
+    /// Every compared tensor.
+    pub fn all(&self) -> impl Iterator<Item = &Difference> {
+        self.outputs.iter().chain(&self.before_softmax).chain(&self.tensors)
+    }
+}
+
+impl Comparison {
+    /// Whether both judged settings ran and agree in every byte.
+    pub fn agrees(&self) -> bool {
+        self.settings
+            .iter()
+            .filter(|s| s.judged)
+            .all(|s| s.error.is_none() && s.all().all(|d| d.differing == 0))
+    }
+}
+
+impl Cpu {
+    /// The processor that this runs on.
+    pub fn detect() -> Cpu {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let name = info
+            .lines()
+            .find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, v)| v.trim().to_owned()))
+            .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+        #[cfg(target_arch = "x86_64")]
+        let vnni = std::arch::is_x86_feature_detected!("avx512vnni")
+            || std::arch::is_x86_feature_detected!("avxvnni");
+        #[cfg(not(target_arch = "x86_64"))]
+        let vnni = false;
+        Cpu { name, vnni }
+    }
+}
+
+/// Compares. `inputs` are in the order of [`Executor::inputs`], samples on the first axis.
+///
+/// # Errors
+/// `NO_REFERENCE` without ONNX Runtime, and those of the executor and the export. A setting that ONNX Runtime
+/// refuses is reported in its entry.
+pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Comparison> {
+    let runtime = runtime()?;
+    let executor = Executor::new(graph)?.with_lanes(Lanes::detect());
+    let names: Vec<String> = executor.inputs().into_iter().map(|e| e.name).collect();
+    let expect = executor.run(inputs)?;
+    let samples = samples(&expect);
+    let feed = Feed { names: &names, inputs, samples };
+    let cut_graph = cut::graph(graph);
+    let cut_expect = match &cut_graph {
+        Some(g) => Some(Executor::new(g)?.run(inputs)?),
+        None => None,
+    };
+    let cut_model = match &cut_graph {
+        Some(_) => cut::model(&onnx::read(model)?).map(|m| onnx::encode(&m)).transpose()?,
+        None => None,
+    };
+    let mut settings = vec![];
+    for setting in [Setting::FullInt8, Setting::Canonical, Setting::Default, Setting::Disabled] {
+        settings.push(match setting {
+            Setting::Canonical => compare_canonical(graph, inputs)?,
+            Setting::FullInt8 | Setting::Default | Setting::Disabled => {
+                let mut result = SettingResult::new(setting);
+                let cut_expect = cut_expect.as_deref();
+                let done =
+                    original_setting(&mut result, model, &feed, &expect, cut_model.as_deref(), cut_expect);
+                result.error = done.err().map(|e| e.to_string());
+                result
+            }
+        });
+    }
+    Ok(Comparison { runtime: runtime.build.clone(), cpu: Cpu::detect(), samples, settings })
+}
+
+/// Compares with our export alone, every tensor of it: for graphs without a file.
+///
+/// # Errors
+/// Those of [`compare`].
+pub fn compare_canonical(graph: &IntGraph, inputs: &[Data]) -> Result<SettingResult> {
+    let weights = if Cpu::detect().vnni { WeightForm::Natural } else { WeightForm::Unsigned };
+    let canonical = export(graph, &ExportOptions { all_outputs: true, weights })?;
+    let executor = Executor::new(graph)?.with_lanes(Lanes::detect());
+    let mut result = SettingResult::new(Setting::Canonical);
+    let done = canonical_setting(&mut result, &canonical, graph, &executor, inputs);
+    result.error = done.err().map(|e| e.to_string());
+    Ok(result)
+}
+
+/// Inputs by name, one sample at a time.
+struct Feed<'a> {
+    names: &'a [String],
+    inputs: &'a [Data],
+    samples: usize,
+}
+
+impl Feed<'_> {
+    fn sample(&self, n: usize) -> Vec<(String, Data)> {
+        self.names.iter().cloned().zip(self.inputs.iter().map(|d| d.samples(n..n + 1))).collect()
+    }
+}
+
+fn samples(outputs: &[Data]) -> usize {
+    outputs.first().map_or(0, |d| d.shape().first().copied().unwrap_or(0))
+}
+
+fn original_setting(
+    result: &mut SettingResult,
+    model: &Path,
+    feed: &Feed<'_>,
+    expect: &[Data],
+    cut_model: Option<&[u8]>,
+    cut_expect: Option<&[Data]>,
+) -> Result<()> {
+    let mut session = Session::open(model, result.setting, 0)?;
+    result.outputs = outputs(&mut session, feed, expect)?;
+    if let (Some(bytes), Some(expect)) = (cut_model, cut_expect) {
+        let mut session = Session::from_bytes(bytes, result.setting, 0)?;
+        result.before_softmax = outputs(&mut session, feed, expect)?;
+    }
+    Ok(())
+}
+
+fn outputs(session: &mut Session, feed: &Feed<'_>, expect: &[Data]) -> Result<Vec<Difference>> {
+    let mut all = Vec::new();
+    for n in 0..feed.samples {
+        let found = session.run(&feed.sample(n))?;
+        accumulate(&mut all, n, &found, expect)?;
+    }
+    Ok(all)
+}
+
+fn canonical_setting(
+    result: &mut SettingResult,
+    canonical: &Exported,
+    graph: &IntGraph,
+    executor: &Executor,
+    inputs: &[Data],
+) -> Result<()> {
+    let names: Vec<String> = executor.inputs().into_iter().map(|e| e.name).collect();
+    let expect = &executor.run(inputs)?;
+    let feed = Feed { names: &names, inputs, samples: samples(expect) };
+    let bytes = onnx::encode(&canonical.model)?;
+    let mut session = Session::from_bytes(&bytes, result.setting, 0)?;
+    for n in 0..feed.samples {
+        let found = session.run(&feed.sample(n))?;
+        accumulate(&mut result.outputs, n, &found[..expect.len().min(found.len())], expect)?;
+        let trace = executor.trace(inputs, n)?;
+        for (k, stage) in trace.stages.iter().enumerate() {
+            let name = &canonical.tensors[&stage.node];
+            let tensor = found.iter().find(|(t, _)| t == name).map(|(_, d)| d);
+            let tensor = tensor.ok_or_else(|| {
+                Diagnostic::new(code::INTERNAL, "the export lacks a tensor", format!("{name:?}"))
+            })?;
+            let offset = graph.value(stage.node.into()).fact.source_offset;
+            let ours = file_bytes(&stage.output, offset);
+            if result.tensors.len() <= k {
+                result.tensors.push(Difference::new(&stage.tensor));
+            }
+            let [c, h, w] = stage.shape;
+            let found = tensor.to_bytes();
+            result.tensors[k].add(n, &[1, c, h, w], 1, &ours, &found, |i, ours| {
+                if ours { (i32::from(stage.output[i]) + offset).to_string() } else { tensor.text_at(i) }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Canonical integers as the bytes of the file's type.
+fn file_bytes(x: &[i8], offset: i32) -> Vec<u8> {
+    // The low byte of x + offset is the file's int8 or uint8.
+    x.iter().map(|v| (i32::from(*v) + offset).to_le_bytes()[0]).collect()
+}
+
+fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], expect: &[Data]) -> Result<()> {
+    if found.len() != expect.len() {
+        let cause = format!("{} outputs, the graph has {}", found.len(), expect.len());
+        return Err(Diagnostic::new(code::INTERNAL, "the outputs do not correspond", cause).into());
+    }
+    for (k, ((name, found), expect)) in found.iter().zip(expect).enumerate() {
+        if all.len() <= k {
+            all.push(Difference::new(name));
+        }
+        let ours = expect.samples(n..n + 1);
+        if found.type_name() != ours.type_name() || found.len() != ours.len() {
+            let cause = format!(
+                "{} {:?} in ONNX Runtime, {} {:?} here",
+                found.type_name(),
+                found.shape(),
+                ours.type_name(),
+                ours.shape()
+            );
+            return Err(Diagnostic::new(code::INTERNAL, "an output has another type or size", cause)
+                .at(format!("output {name:?}"))
+                .into());
+        }
+        let (a, b) = (ours.to_bytes(), found.to_bytes());
+        let width = a.len() / ours.len().max(1);
+        all[k].add(
+            n,
+            found.shape(),
+            width,
+            &a,
+            &b,
+            |i, mine| {
+                if mine { ours.text_at(i) } else { found.text_at(i) }
+            },
+        );
+    }
+    Ok(())
+}
+
+impl Difference {
+    fn new(tensor: &str) -> Difference {
+        Difference { tensor: tensor.to_owned(), elements: 0, differing: 0, first: None }
+    }
+
+    /// Adds one sample; `width` bytes an element; a shorter or longer tensor differs in the missing elements.
+    fn add(
+        &mut self,
+        sample: usize,
+        shape: &[usize],
+        width: usize,
+        ours: &[u8],
+        found: &[u8],
+        text: impl Fn(usize, bool) -> String,
+    ) {
+        let width = width.max(1);
+        let count = ours.len().max(found.len()) / width;
+        self.elements += count;
+        if ours == found {
+            return;
+        }
+        for i in 0..count {
+            let at = i * width..(i + 1) * width;
+            if ours.get(at.clone()) == found.get(at) {
+                continue;
+            }
+            self.differing += 1;
+            if self.first.is_none() {
+                self.first = Some(FirstDifference {
+                    sample,
+                    index: index(shape, i),
+                    executor: text(i, true),
+                    onnxruntime: text(i, false),
+                });
+            }
+        }
+    }
+}
+
+fn index(shape: &[usize], mut i: usize) -> Vec<usize> {
+    let mut out: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|d| {
+            let at = i % (*d).max(1);
+            i /= (*d).max(1);
+            at
+        })
+        .collect();
+    out.reverse();
+    out
+}

@@ -1,0 +1,375 @@
+//! The canonical graph as a QOperator ONNX model (`compile --emit-onnx`).
+//!
+//! In: an [`IntGraph`]. Out: a neutral [`Model`] with the same inputs and outputs as the original (batch 1), in
+//! which every integer tensor is `[1, c, h, w]` of the file's own type (uint8 stays uint8). Guarantees: run with
+//! optimisation disabled, ONNX Runtime computes each operator by the formula that `arith` specifies; what can't
+//! be written so is a diagnostic.
+
+use std::collections::BTreeMap;
+
+use super::build::{Builder, MICROSOFT, sizes};
+use super::{layout, steps};
+use crate::arith::{AddForm, AverageForm};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::int::*;
+use crate::graph::{NodeId, Port};
+use crate::onnx::model::{Attribute, DType, Model};
+
+/// How weights that fit int8 are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightForm {
+    /// int8 with zero point 0.
+    #[default]
+    Natural,
+    /// uint8 with zero point 128: the form whose kernels do not saturate on CPUs without VNNI.
+    Unsigned,
+}
+
+/// What to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportOptions {
+    /// Every integer tensor is an output of the graph, after the model's own.
+    pub all_outputs: bool,
+    /// How weights are written.
+    pub weights: WeightForm,
+}
+
+/// The model, and where to find each tensor in it.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// The model.
+    pub model: Model,
+    /// The tensor that holds each node's result.
+    pub tensors: BTreeMap<NodeId, String>,
+}
+
+/// Writes the graph.
+pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
+    let order = graph.topo().ok_or_else(|| {
+        Diagnostic::new(code::INTERNAL, "the integer graph has a cycle", "found by the export")
+    })?;
+    let mut b = Builder::new("canonical", opset(graph, &order));
+    // The model's own names first, so that nothing else takes them.
+    for id in &order {
+        let node = graph.node(*id);
+        if let IntOp::Input(_) = node.op
+            && let Some(v) = node.outputs.first()
+        {
+            b.reserve(&v.name);
+        }
+        if let IntOp::Output(_) = node.op {
+            b.reserve(&node.name);
+        }
+    }
+    let mut e = Exporter { graph, options, b, tensors: BTreeMap::new(), parameters: BTreeMap::new() };
+    for id in &order {
+        if !matches!(graph.node(*id).op, IntOp::Output(_)) {
+            e.compute(*id)?;
+        }
+    }
+    let listed = graph.outputs.iter().map(|p| p.node);
+    let rest = order.iter().copied().filter(|id| graph.outputs.iter().all(|p| p.node != *id));
+    for id in listed.chain(rest) {
+        if let IntOp::Output(output) = &graph.node(id).op {
+            e.output(id, output)?;
+        }
+    }
+    if options.all_outputs {
+        for (id, name) in e.tensors.clone() {
+            let fact = &graph.value(id.into()).fact;
+            e.b.output(&name, dtype(fact), &batched(fact.shape));
+        }
+    }
+    Ok(Exported { model: e.b.finish(), tensors: e.tensors })
+}
+
+/// The oldest ai.onnx opset that has what the graph needs.
+fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
+    let needs = |op: &IntOp| match op {
+        IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => match *name {
+            "Gelu" => 20,
+            "Mish" => 18,
+            "HardSwish" => 14,
+            _ => 13,
+        },
+        IntOp::AveragePool(p) if p.window.dilations != [1, 1] => 19,
+        IntOp::Input(_)
+        | IntOp::Conv(_)
+        | IntOp::Add(_)
+        | IntOp::Table(_)
+        | IntOp::MaxPool(_)
+        | IntOp::AveragePool(_)
+        | IntOp::Output(_) => 13,
+    };
+    order.iter().map(|id| needs(&graph.node(*id).op)).max().unwrap_or(13)
+}
+
+fn batched([c, h, w]: [usize; 3]) -> [usize; 4] {
+    [1, c, h, w]
+}
+
+/// The type of the file's integers.
+pub(crate) fn dtype(fact: &QFact) -> DType {
+    if fact.source_offset > 0 { DType::U8 } else { DType::I8 }
+}
+
+pub(crate) struct Exporter<'a> {
+    pub(crate) graph: &'a IntGraph,
+    pub(crate) options: &'a ExportOptions,
+    pub(crate) b: Builder,
+    tensors: BTreeMap<NodeId, String>,
+    /// Scale and zero point constants of each node's result.
+    pub(crate) parameters: BTreeMap<NodeId, [String; 2]>,
+}
+
+impl Exporter<'_> {
+    fn compute(&mut self, id: NodeId) -> Result<()> {
+        let node = self.graph.node(id);
+        let inputs = self.graph.inputs(id);
+        let Some(value) = node.outputs.first() else {
+            return Err(self.fault(id, "it has no result"));
+        };
+        let (fact, name) = (&value.fact, &node.name);
+        let full = (-128, 127);
+        if let IntOp::Input(input) = &node.op {
+            return self.input(id, input, fact);
+        }
+        let (lo, hi) = match &node.op {
+            IntOp::Conv(conv) => (conv.rescale.lo, conv.rescale.hi),
+            IntOp::Add(add) => (add.spec.lo, add.spec.hi),
+            IntOp::AveragePool(pool) => (pool.spec.lo, pool.spec.hi),
+            IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::Input(_) | IntOp::Output(_) => full,
+        };
+        let clamped = (lo, hi) != full;
+        let result = self.b.fresh(&value.name);
+        let target =
+            if clamped { self.b.fresh(&format!("{}_unclamped", value.name)) } else { result.clone() };
+        self.parameters_of(id, fact);
+        match &node.op {
+            IntOp::Conv(conv) => self.conv(id, conv, inputs[0], &target)?,
+            IntOp::Add(add) => match add.spec.form {
+                AddForm::QLinear => self.qlinear(name, "QLinearAdd", &inputs, id, &target, vec![])?,
+                AddForm::Float => self.float(name, "Add", &inputs, id, &target, vec![], &[])?,
+            },
+            IntOp::MaxPool(pool) => {
+                let x = self.operand(inputs[0]);
+                let attributes = window(&pool.window, self.fact(inputs[0]), fact);
+                self.b.node(name, ("", "MaxPool"), &[&x], &target, attributes);
+            }
+            IntOp::AveragePool(pool) => self.average(id, pool, inputs[0], &target)?,
+            IntOp::Table(table) => self.table(id, table, inputs[0], &target)?,
+            IntOp::Input(_) | IntOp::Output(_) => {}
+        }
+        if clamped {
+            self.clip(name, &target, &result, fact, (lo, hi));
+        }
+        self.tensors.insert(id, result);
+        Ok(())
+    }
+
+    pub(crate) fn fault(&self, id: NodeId, cause: impl Into<String>) -> Diagnostics {
+        let node = self.graph.node(id);
+        Diagnostic::new(code::INTERNAL, "the node can't be written as ONNX", cause)
+            .at(format!("node {:?}", node.name))
+            .into()
+    }
+
+    pub(crate) fn fact(&self, port: Port) -> &QFact {
+        &self.graph.value(port).fact
+    }
+
+    pub(crate) fn operand(&self, port: Port) -> String {
+        self.tensors[&port.node].clone()
+    }
+
+    /// Scale and zero point constants of a node's result.
+    fn parameters_of(&mut self, id: NodeId, fact: &QFact) {
+        let name = self.graph.value(id.into()).name.clone();
+        let scale = self.b.floats(&format!("{name}_scale"), &[], &[fact.scale]);
+        let zero = i64::from(fact.zero_point) + i64::from(fact.source_offset);
+        let zero = self.b.ints(&format!("{name}_zero_point"), dtype(fact), &[], vec![zero]);
+        self.parameters.insert(id, [scale, zero]);
+    }
+
+    fn input(&mut self, id: NodeId, input: &HostInput, fact: &QFact) -> Result<()> {
+        let node = self.graph.node(id);
+        let name = &self.graph.value(id.into()).name;
+        let shape = &input.arrangement.onnx_shape;
+        let own = match input.dtype {
+            HostType::F32 => DType::F32,
+            HostType::U8 => DType::U8,
+            HostType::I8 => DType::I8,
+            HostType::I64 => return Err(self.fault(id, "an int64 input")),
+        };
+        self.b.input(name, own, shape);
+        self.parameters_of(id, fact);
+        let mut at = name.clone();
+        if own == DType::F32 {
+            let [scale, zero] = self.parameters[&id].clone();
+            let to = self.b.fresh(&format!("{name}_quantized"));
+            at = self.b.node(&node.name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![]);
+        }
+        let layout = layout::find(&input.arrangement);
+        at = layout::to_canonical(&mut self.b, &node.name, &at, &input.arrangement, &layout, fact.shape);
+        self.tensors.insert(id, at);
+        Ok(())
+    }
+
+    fn average(&mut self, id: NodeId, pool: &AveragePool, x: Port, y: &str) -> Result<()> {
+        let name = self.graph.node(id).name.clone();
+        let (xf, yf) = (self.fact(x).clone(), self.fact(id.into()).clone());
+        let whole = pool.window.kernel == xf.shape[1..] && pool.window.pads == [0; 4];
+        let mut attributes = window(&pool.window, &xf, &yf);
+        if pool.window.dilations == [1, 1] {
+            attributes.retain(|(k, _)| *k != "dilations");
+        }
+        attributes.push(("count_include_pad", Attribute::Int(i64::from(pool.count_include_pad))));
+        match pool.spec.form {
+            AverageForm::QLinearGlobal if whole => {
+                let attributes = vec![("channels_last", Attribute::Int(0))];
+                self.qlinear(&name, "QLinearGlobalAveragePool", &[x], id, y, attributes)
+            }
+            AverageForm::QLinearGlobal => Err(self.fault(id, "a global average pool over a part of the map")),
+            AverageForm::QLinear => self.qlinear(&name, "QLinearAveragePool", &[x], id, y, attributes),
+            AverageForm::Float if whole => self.float(&name, "GlobalAveragePool", &[x], id, y, vec![], &[]),
+            AverageForm::Float => self.float(&name, "AveragePool", &[x], id, y, attributes, &[]),
+        }
+    }
+
+    fn table(&mut self, id: NodeId, table: &Table, x: Port, y: &str) -> Result<()> {
+        let name = self.graph.node(id).name.clone();
+        let float = |a: &[(&'static str, f32)]| a.iter().map(|(k, v)| (*k, Attribute::Float(*v))).collect();
+        match &table.source {
+            TableSource::Requantize => self.float(&name, "", &[x], id, y, vec![], &[]),
+            TableSource::Clamp(lo, hi) => {
+                let fact = self.fact(x).clone();
+                if dtype(&fact) != dtype(self.fact(id.into())) {
+                    return Err(self.fault(id, "a clamp that changes the type"));
+                }
+                let at = self.operand(x);
+                self.clip(&name, &at, y, &fact, (*lo, *hi));
+                Ok(())
+            }
+            TableSource::QLinear(op, attributes) => self.qlinear(&name, op, &[x], id, y, float(attributes)),
+            // From opset 11 on the bounds of Clip are operands.
+            TableSource::Float("Clip", attributes) => {
+                let bound = |key: &str, default: f32| {
+                    attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v)
+                };
+                let low = self.b.floats(&format!("{name}_min"), &[], &[bound("min", f32::MIN)]);
+                let high = self.b.floats(&format!("{name}_max"), &[], &[bound("max", f32::MAX)]);
+                self.float(&name, "Clip", &[x], id, y, vec![], &[&low, &high])
+            }
+            TableSource::Float(op, attributes) => self.float(&name, op, &[x], id, y, float(attributes), &[]),
+        }
+    }
+
+    /// A com.microsoft operator whose operands are (tensor, scale, zero point) triples, then the result's pair.
+    fn qlinear(
+        &mut self,
+        name: &str,
+        op: &str,
+        inputs: &[Port],
+        id: NodeId,
+        y: &str,
+        attributes: Vec<(&str, Attribute)>,
+    ) -> Result<()> {
+        let own = dtype(self.fact(id.into()));
+        if inputs.iter().any(|p| dtype(self.fact(*p)) != own) {
+            return Err(self.fault(id, format!("{op} with operands of different types")));
+        }
+        let mut operands = Vec::new();
+        for port in inputs {
+            operands.push(self.operand(*port));
+            operands.extend(self.parameters[&port.node].clone());
+        }
+        operands.extend(self.parameters[&id].clone());
+        let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
+        self.b.node(name, (MICROSOFT, op), &operands, y, attributes);
+        Ok(())
+    }
+
+    /// DequantizeLinear of each operand, a float operator ("" for none), QuantizeLinear.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call per operator form; a struct would only rename them"
+    )]
+    fn float(
+        &mut self,
+        name: &str,
+        op: &str,
+        inputs: &[Port],
+        id: NodeId,
+        y: &str,
+        attributes: Vec<(&str, Attribute)>,
+        more: &[&str],
+    ) -> Result<()> {
+        let mut operands = Vec::new();
+        for port in inputs {
+            let at = self.operand(*port);
+            let [scale, zero] = self.parameters[&port.node].clone();
+            let to = self.b.fresh(&format!("{at}_float"));
+            let node = format!("{name}_dequantize");
+            operands.push(self.b.node(&node, ("", "DequantizeLinear"), &[&at, &scale, &zero], &to, vec![]));
+        }
+        let mut at = operands[0].clone();
+        if !op.is_empty() {
+            let operands: Vec<&str> =
+                operands.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            let to = self.b.fresh(&format!("{y}_float"));
+            at = self.b.node(name, ("", op), &operands, &to, attributes);
+        }
+        let [scale, zero] = self.parameters[&id].clone();
+        self.b.node(&format!("{name}_quantize"), ("", "QuantizeLinear"), &[&at, &scale, &zero], y, vec![]);
+        Ok(())
+    }
+
+    /// An integer Clip (opset 12) between canonical bounds.
+    fn clip(&mut self, name: &str, x: &str, y: &str, fact: &QFact, (lo, hi): (i32, i32)) {
+        let file = |v: i32| vec![i64::from(v) + i64::from(fact.source_offset)];
+        let low = self.b.ints(&format!("{name}_min"), dtype(fact), &[], file(lo));
+        let high = self.b.ints(&format!("{name}_max"), dtype(fact), &[], file(hi));
+        self.b.node(&format!("{name}_clip"), ("", "Clip"), &[x, &low, &high], y, vec![]);
+    }
+
+    fn output(&mut self, id: NodeId, output: &HostOutput) -> Result<()> {
+        let node = self.graph.node(id);
+        let (name, from) = (&node.name, self.graph.inputs(id)[0]);
+        let mut at = self.operand(from);
+        let layout = layout::find(&output.arrangement);
+        let shape = self.fact(from).shape;
+        at = layout::to_onnx(&mut self.b, name, &at, &output.arrangement, &layout, shape);
+        let signed = dtype(self.fact(from)) == DType::I8;
+        let first = &output.arrangement.onnx_shape;
+        let (mut at, shape) = steps::write(&mut self.b, name, at, &output.steps, signed, first);
+        if at != *name {
+            at = self.b.node(name, ("", "Identity"), &[&at], name, vec![]);
+        }
+        let own = match output.dtype {
+            HostType::F32 => DType::F32,
+            HostType::U8 => DType::U8,
+            HostType::I8 => DType::I8,
+            HostType::I64 => DType::I64,
+        };
+        self.b.output(&at, own, &shape);
+        Ok(())
+    }
+}
+
+/// Window attributes whose end pads give exactly the output's size under ONNX's floor rule.
+pub(crate) fn window(window: &Window, x: &QFact, y: &QFact) -> Vec<(&'static str, Attribute)> {
+    let mut pads = window.pads;
+    for axis in 0..2 {
+        let reach = (y.shape[axis + 1] - 1) * window.strides[axis]
+            + (window.kernel[axis] - 1) * window.dilations[axis]
+            + 1;
+        let needed = reach.saturating_sub(x.shape[axis + 1] + pads[axis]);
+        pads[axis + 2] = pads[axis + 2].max(needed);
+    }
+    vec![
+        ("kernel_shape", sizes(&window.kernel)),
+        ("strides", sizes(&window.strides)),
+        ("dilations", sizes(&window.dilations)),
+        ("pads", sizes(&pads)),
+    ]
+}

@@ -1,0 +1,221 @@
+//! ONNX Runtime, loaded at run time.
+//!
+//! In: a model file or its bytes, arrays. Out: arrays. Guarantees: nothing is linked; a missing or unfit library is
+//! `O2C0501`; samples run one by one, so that models of batch 1 and of symbolic batch give the same bytes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use ndarray::ArrayD;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::{DynValue, Tensor, TensorElementType};
+use serde::Serialize;
+
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::exec::Data;
+
+/// The loaded library.
+#[derive(Debug)]
+pub struct Runtime {
+    environment: ort::environment::Environment,
+    /// Where it was found.
+    pub library: PathBuf,
+    /// Its build description, e.g. `git-branch=rel-1.32.0, ...`.
+    pub build: String,
+}
+
+/// How a session computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// All optimisations, and int8 on every path (`session.qdqisint8allowed=1`): the reference.
+    FullInt8,
+    /// Our canonical QOperator export without optimisation: the reference for every tensor.
+    Canonical,
+    /// As a user gets it: parts of QDQ graphs may run in float. For information.
+    Default,
+    /// The user's file without optimisation: QDQ graphs run in float. For information.
+    Disabled,
+}
+
+/// A model ready to run.
+#[derive(Debug)]
+pub struct Session {
+    inner: OrtSession,
+}
+
+/// The library, loaded once per process; `O2C0501` if there is none.
+pub fn runtime() -> Result<&'static Runtime> {
+    static RUNTIME: OnceLock<Result<Runtime>> = OnceLock::new();
+    RUNTIME.get_or_init(load).as_ref().map_err(Clone::clone)
+}
+
+fn load() -> Result<Runtime> {
+    let library = locate()?;
+    let missing = |cause: String| {
+        Diagnostics::from(
+            Diagnostic::new(code::NO_REFERENCE, "ONNX Runtime can't be loaded", cause)
+                .at(format!("file {}", library.display())),
+        )
+    };
+    let environment = ort::init_from(&library)
+        .map_err(|e| missing(e.to_string()))?
+        .with_name("onnx2chip")
+        .build()
+        .map_err(|e| missing(e.to_string()))?;
+    environment.set_log_level(ort::logging::LogLevel::Error);
+    Ok(Runtime { environment, library, build: ort::info().to_owned() })
+}
+
+/// The shared library: `ORT_DYLIB_PATH`, else that of the Python package in `.venv`, else of `python3`.
+fn locate() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()) {
+        let path = PathBuf::from(path);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let cause = "ORT_DYLIB_PATH names no file";
+        return Err(Diagnostic::new(code::NO_REFERENCE, "ONNX Runtime is not available", cause)
+            .at(format!("file {}", path.display()))
+            .into());
+    }
+    let mut packages: Vec<PathBuf> = children(Path::new(".venv/lib"), "python3")
+        .into_iter()
+        .map(|p| p.join("site-packages/onnxruntime"))
+        .collect();
+    let ask = "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
+    if !packages.iter().any(|p| p.is_dir())
+        && let Ok(out) = Command::new("python3").args(["-c", ask]).output()
+    {
+        packages.extend(
+            String::from_utf8(out.stdout)
+                .ok()
+                .map(|s| s.trim().to_owned())
+                .filter(|s| !s.is_empty())
+                .map(PathBuf::from),
+        );
+    }
+    packages
+        .iter()
+        .flat_map(|p| {
+            let capi = p.join("capi");
+            let mut found = children(&capi, "libonnxruntime.so");
+            found.extend(children(&capi, "libonnxruntime.dylib"));
+            found
+        })
+        .next_back()
+        .ok_or_else(|| {
+            Diagnostic::new(
+                code::NO_REFERENCE,
+                "ONNX Runtime is not available",
+                "neither ORT_DYLIB_PATH nor the Python package onnxruntime was found",
+            )
+            .into()
+        })
+}
+
+/// Entries of a folder whose name begins so, sorted.
+fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(std::result::Result::ok)
+        .filter(|e| e.file_name().to_string_lossy().starts_with(prefix))
+        .map(|e| e.path())
+        .collect();
+    all.sort();
+    all
+}
+
+impl Session {
+    /// Opens a model file; external data are found beside it. `threads` 0 lets the library choose.
+    pub fn open(path: &Path, setting: Setting, threads: usize) -> Result<Session> {
+        let built = builder(setting, threads)?.commit_from_file(path);
+        built.map(|inner| Session { inner }).map_err(|e| refused(setting, &e))
+    }
+
+    /// Opens a model in memory.
+    pub fn from_bytes(bytes: &[u8], setting: Setting, threads: usize) -> Result<Session> {
+        let built = builder(setting, threads)?.commit_from_memory(bytes);
+        built.map(|inner| Session { inner }).map_err(|e| refused(setting, &e))
+    }
+
+    /// Names of the model's outputs, in order.
+    pub fn outputs(&self) -> Vec<String> {
+        self.inner.outputs().iter().map(|o| o.name().to_owned()).collect()
+    }
+
+    /// Runs one call: named inputs with their batch axis, every output in order.
+    pub fn run(&mut self, inputs: &[(String, Data)]) -> Result<Vec<(String, Data)>> {
+        let fault = |e: &dyn std::fmt::Display| {
+            Diagnostics::from(Diagnostic::new(
+                code::TOOL_FAILED,
+                "ONNX Runtime can't run the model",
+                e.to_string(),
+            ))
+        };
+        let mut values: Vec<(String, SessionInputValue<'_>)> = Vec::new();
+        for (name, data) in inputs {
+            values.push((name.clone(), value(data).map_err(|e| fault(&e))?.into()));
+        }
+        let names = self.outputs();
+        let out = self.inner.run(values).map_err(|e| fault(&e))?;
+        names
+            .into_iter()
+            .map(|name| {
+                let value = out.get(&name).ok_or_else(|| fault(&format!("no output {name:?}")))?;
+                let data = data(value).map_err(|e| fault(&e))?;
+                Ok((name, data))
+            })
+            .collect()
+    }
+}
+
+fn builder(setting: Setting, threads: usize) -> Result<ort::session::builder::SessionBuilder> {
+    let environment = &runtime()?.environment;
+    let level = match setting {
+        Setting::FullInt8 | Setting::Default => GraphOptimizationLevel::All,
+        Setting::Canonical | Setting::Disabled => GraphOptimizationLevel::Disable,
+    };
+    let fault = |e: ort::Error| refused(setting, &e);
+    let mut b = OrtSession::builder(environment).map_err(fault)?;
+    b = b.with_optimization_level(level).map_err(|e| fault(e.into()))?;
+    if threads > 0 {
+        b = b.with_intra_threads(threads).map_err(|e| fault(e.into()))?;
+    }
+    if setting == Setting::FullInt8 {
+        b = b.with_config_entry("session.qdqisint8allowed", "1").map_err(|e| fault(e.into()))?;
+    }
+    Ok(b)
+}
+
+fn refused(setting: Setting, e: &ort::Error) -> Diagnostics {
+    Diagnostic::new(code::TOOL_FAILED, format!("ONNX Runtime refuses the model ({setting:?})"), e.to_string())
+        .into()
+}
+
+fn value(data: &Data) -> ort::Result<DynValue> {
+    Ok(match data.clone() {
+        Data::F32(a) => Tensor::from_array(a)?.into_dyn(),
+        Data::U8(a) => Tensor::from_array(a)?.into_dyn(),
+        Data::I8(a) => Tensor::from_array(a)?.into_dyn(),
+        Data::I32(a) => Tensor::from_array(a)?.into_dyn(),
+        Data::I64(a) => Tensor::from_array(a)?.into_dyn(),
+    })
+}
+
+fn data(value: &DynValue) -> std::result::Result<Data, String> {
+    fn own<T: Clone>(a: ort::Result<ndarray::ArrayViewD<'_, T>>) -> std::result::Result<ArrayD<T>, String> {
+        a.map(|a| a.as_standard_layout().into_owned()).map_err(|e| e.to_string())
+    }
+    match value.dtype().tensor_type() {
+        Some(TensorElementType::Float32) => own(value.try_extract_array()).map(Data::F32),
+        Some(TensorElementType::Uint8) => own(value.try_extract_array()).map(Data::U8),
+        Some(TensorElementType::Int8) => own(value.try_extract_array()).map(Data::I8),
+        Some(TensorElementType::Int32) => own(value.try_extract_array()).map(Data::I32),
+        Some(TensorElementType::Int64) => own(value.try_extract_array()).map(Data::I64),
+        other => Err(format!("an output of type {other:?}")),
+    }
+}
