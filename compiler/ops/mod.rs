@@ -50,7 +50,7 @@ pub enum Op {
     Conv(conv::Conv),
     /// a, b, optional c.
     Gemm(gemm::Gemm),
-    /// a, b.
+    /// a, b, optional bias per column (added by a pass; ONNX's own MatMul has none).
     MatMul,
     /// a, b.
     Binary(binary::Binary),
@@ -136,8 +136,8 @@ impl Op {
     pub fn arity(&self) -> (usize, usize) {
         match self {
             Op::Input | Op::Const(_) => (0, 0),
-            Op::Conv(_) | Op::Gemm(_) => (2, 3),
-            Op::MatMul | Op::Binary(_) | Op::Gather(_) => (2, 2),
+            Op::Conv(_) | Op::Gemm(_) | Op::MatMul => (2, 3),
+            Op::Binary(_) | Op::Gather(_) => (2, 2),
             Op::BatchNormalization(_) => (5, 5),
             Op::Clip(_)
             | Op::Unary(_)

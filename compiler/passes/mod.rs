@@ -1,1 +1,153 @@
-//! One rewrite per file; pipelines are lists.
+//! From the imported graph to the integer graph: one rewrite per file, pipelines are lists.
+//!
+//! In: a neutral model. Out: [`IntGraph`], or every reason why not. The graph is verified after every pass.
+
+#[cfg(test)]
+mod tests;
+
+mod dead_code;
+mod fold_constants;
+mod fuse_batch_norm;
+mod fuse_bias;
+mod fuse_quantized;
+mod integer_clip;
+mod lower;
+mod move_layout;
+mod names;
+mod remove_identity;
+
+use crate::diag::Result;
+use crate::graph::float::FloatGraph;
+use crate::graph::int::IntGraph;
+use crate::graph::{text, verify};
+use crate::onnx::model::Model;
+use crate::ops;
+
+/// One rewrite of the float stage.
+pub struct Pass {
+    /// Its name, unique, as `--dump-passes` shows it.
+    pub name: &'static str,
+    /// What it does, one line.
+    pub summary: &'static str,
+    /// The rewrite.
+    pub run: fn(&mut FloatGraph) -> Result<()>,
+}
+
+const FOLD_CONSTANTS: Pass = Pass {
+    name: "fold-constants",
+    summary: "computes operators on constants; DequantizeLinear stays, so that weights stay integers",
+    run: fold_constants::run,
+};
+const REMOVE_IDENTITY: Pass = Pass {
+    name: "remove-identity",
+    summary: "removes operators that change nothing",
+    run: remove_identity::run,
+};
+const FUSE_BATCH_NORM: Pass = Pass {
+    name: "fuse-batch-norm",
+    summary: "folds BatchNormalization into the float weights before it",
+    run: fuse_batch_norm::run,
+};
+const FUSE_BIAS: Pass = Pass {
+    name: "fuse-bias",
+    summary: "makes an Add of a constant after Conv, Gemm or MatMul its bias",
+    run: fuse_bias::run,
+};
+const FUSE_QLINEAR: Pass = Pass {
+    name: "fuse-qlinear",
+    summary: "fuses the patterns for which ONNX Runtime has QLinear kernels with formulas of their own",
+    run: fuse_quantized::run_qlinear,
+};
+const MOVE_LAYOUT: Pass = Pass {
+    name: "move-layout",
+    summary: "moves Reshape, Transpose and MaxPool from between float operators to integer tensors",
+    run: move_layout::run,
+};
+const FUSE_QUANTIZED: Pass = Pass {
+    name: "fuse-quantized",
+    summary: "fuses DequantizeLinear, an operator with its Relu or Clip, and QuantizeLinear",
+    run: fuse_quantized::run,
+};
+const INTEGER_CLIP: Pass = Pass {
+    name: "integer-clip",
+    summary: "makes Relu and Clip on integer tensors bounds of the operator before, or tables",
+    run: integer_clip::run,
+};
+const DEAD_CODE: Pass = Pass {
+    name: "dead-code",
+    summary: "removes what no output needs",
+    run: dead_code::run,
+};
+
+/// From import to canonical form.
+pub const PIPELINE: &[Pass] = &[
+    FOLD_CONSTANTS,
+    REMOVE_IDENTITY,
+    FUSE_BATCH_NORM,
+    FUSE_BIAS,
+    FOLD_CONSTANTS,
+    FUSE_QLINEAR,
+    MOVE_LAYOUT,
+    FOLD_CONSTANTS,
+    FUSE_QUANTIZED,
+    REMOVE_IDENTITY,
+    INTEGER_CLIP,
+    DEAD_CODE,
+];
+
+/// Every distinct pass, for tests and `--help`.
+pub const PASSES: &[Pass] = &[
+    FOLD_CONSTANTS,
+    REMOVE_IDENTITY,
+    FUSE_BATCH_NORM,
+    FUSE_BIAS,
+    FUSE_QLINEAR,
+    MOVE_LAYOUT,
+    FUSE_QUANTIZED,
+    INTEGER_CLIP,
+    DEAD_CODE,
+];
+
+/// The graph after one step of [`compile_front_traced`].
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// `import`, a pass's name, or `lower`.
+    pub name: &'static str,
+    /// The graph as text.
+    pub text: String,
+}
+
+/// Model to integer graph.
+pub fn compile_front(model: &Model) -> Result<IntGraph> {
+    compile(model, &mut |_, _| {})
+}
+
+/// The same, with the graph's text after every step; the steps so far remain where a later one fails.
+pub fn compile_front_traced(model: &Model) -> (Vec<Step>, Result<IntGraph>) {
+    let mut steps = Vec::new();
+    let result = compile(model, &mut |name, text| steps.push(Step { name, text: text() }));
+    (steps, result)
+}
+
+type Trace<'a> = dyn FnMut(&'static str, &dyn Fn() -> String) + 'a;
+
+fn compile(model: &Model, trace: &mut Trace<'_>) -> Result<IntGraph> {
+    let graph = canonical(model, trace)?;
+    let int = lower::run(&graph, model)?;
+    verify::int(&int, "lower")?;
+    trace("lower", &|| text::int(&int));
+    Ok(int)
+}
+
+/// Import and [`PIPELINE`].
+fn canonical(model: &Model, trace: &mut Trace<'_>) -> Result<FloatGraph> {
+    let mut graph = ops::import::import(model)?;
+    verify::float(&graph, "import")?;
+    trace("import", &|| text::float(&graph));
+    for pass in PIPELINE {
+        (pass.run)(&mut graph)?;
+        verify::float(&graph, pass.name)?;
+        trace(pass.name, &|| text::float(&graph));
+    }
+    Ok(graph)
+}

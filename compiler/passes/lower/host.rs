@@ -1,0 +1,107 @@
+//! The graph's outputs: what the host does after the last integer.
+
+use super::{Lower, Lowered, layout, refuse, unique};
+use crate::diag::code;
+use crate::graph::Port;
+use crate::graph::int::{Arrangement, HostOutput, HostStep, HostType, IntOp};
+use crate::onnx::model::DType;
+use crate::ops::Op;
+use crate::ops::quantization::Params;
+use crate::ops::quantized::Kernel;
+use crate::passes::names::at;
+
+impl Lower<'_> {
+    pub(super) fn output(&mut self, port: Port, name: &str) -> Lowered<()> {
+        let graph = self.graph;
+        let dtype = match graph.value(port).fact.dtype {
+            DType::F32 => HostType::F32,
+            DType::U8 => HostType::U8,
+            DType::I8 => HostType::I8,
+            DType::I64 => HostType::I64,
+            other => {
+                return Err(at(
+                    graph,
+                    port.node,
+                    code::INPUT_UNSUPPORTED,
+                    "the type of an output is not supported",
+                    format!("\"{name}\" is {other:?}"),
+                ));
+            }
+        };
+        let mut steps = Vec::new();
+        let mut here = port;
+        let placed = loop {
+            if let Some(placed) = self.placed.get(&here) {
+                break placed.clone();
+            }
+            let id = here.node;
+            let one = |p: &Params| {
+                p.per_tensor().map(|(s, z)| (s, i32::try_from(z).unwrap_or(0))).ok_or_else(|| {
+                    at(
+                        graph,
+                        id,
+                        code::INPUT_UNSUPPORTED,
+                        "an output is quantized per axis",
+                        format!("it has {} scales", p.scale.len()),
+                    )
+                })
+            };
+            steps.push(match &graph.node(id).op {
+                Op::Dequantize(p) => {
+                    let (scale, zero) = one(p)?;
+                    HostStep::Dequantize(scale, zero)
+                }
+                Op::Quantize(p) => {
+                    let (scale, zero) = one(p)?;
+                    super::fact(graph, id, p, [1, 1, 1])?;
+                    HostStep::Quantize(scale, zero, p.dtype == DType::I8)
+                }
+                Op::Softmax(axis) => HostStep::Softmax(*axis),
+                Op::Quantized(q) => {
+                    let Kernel::Softmax(axis) = q.kernel else { return Err(refuse::operand(graph, id, here)) };
+                    super::fact(graph, id, &q.output, [1, 1, 1])?;
+                    HostStep::QLinearSoftmax {
+                        axis,
+                        input: one(&q.inputs[0])?,
+                        output: one(&q.output)?,
+                        signed: q.output.dtype == DType::I8,
+                    }
+                }
+                Op::ArgMax(a) => HostStep::ArgMax {
+                    axis: a.axis,
+                    keepdims: a.keepdims,
+                    select_last_index: a.select_last_index,
+                },
+                Op::Reshape(shape) => HostStep::Reshape(shape.clone()),
+                _ => return Err(refuse::operand(graph, id, here)),
+            });
+            let Some(&above) = graph.inputs(id).first() else {
+                return Err(refuse::operand(graph, id, here));
+            };
+            here = above;
+        };
+        steps.reverse();
+        // The first step reads the integers by its own parameters, which have to be the producer's.
+        let have = &self.int.value(placed.port).fact;
+        let said = match steps.first() {
+            Some(HostStep::Dequantize(scale, zero)) => Some((*scale, *zero)),
+            Some(HostStep::QLinearSoftmax { input, .. }) => Some(*input),
+            _ => None,
+        };
+        if said.is_some_and(|s| s != (have.scale, have.zero_point + have.source_offset)) {
+            return Err(at(
+                graph,
+                here.node,
+                code::SCALE_INVALID,
+                format!("scale or zero point of output \"{name}\" contradict its producer's"),
+                format!("{said:?} where it is read, {} at the producer", have.scale),
+            ));
+        }
+        let onnx_shape = graph.value(here).fact.shape.clone();
+        let source = placed.position.as_deref().map(layout::inverse);
+        let op = IntOp::Output(HostOutput { dtype, arrangement: Arrangement { onnx_shape, source }, steps });
+        let name = unique(&mut self.nodes, name);
+        self.int.add(name, op, &[placed.port], Vec::new());
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+//! Canonical float stage to integer stage: layouts resolved, weights and biases as integers, host steps at the edges.
+//!
+//! In: a graph after [`super::PIPELINE`]. Out: the integer graph, or every operator that can't run on integers.
+//! Guarantees: every integer is canonical (signed); every producer and reader agree on scale and zero point.
+
+mod host;
+mod layer;
+mod layout;
+mod refuse;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::integer_clip::params_below;
+use super::names::at;
+use crate::arith::{self, AddSpec, AverageSpec};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::float::{FloatGraph, integer_width};
+use crate::graph::int::{
+    Add, Arrangement, AveragePool, HostInput, HostType, IntGraph, IntOp, MaxPool, QFact, Table, TableSource,
+};
+use crate::graph::{NodeId, Port, Value};
+use crate::onnx::model::{DType, Model};
+use crate::ops::Op;
+use crate::ops::quantization::Params;
+use crate::ops::quantized::{Kernel, Quantized};
+use layout::Placed;
+
+/// The lowering of one graph.
+struct Lower<'a> {
+    graph: &'a FloatGraph,
+    int: IntGraph,
+    placed: BTreeMap<Port, Placed>,
+    nodes: BTreeSet<String>,
+    values: BTreeSet<String>,
+}
+
+type Lowered<T> = std::result::Result<T, Diagnostic>;
+
+pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
+    let faults = refuse::unsupported(graph);
+    if !faults.is_empty() {
+        return Err(Diagnostics(faults));
+    }
+    let mut lower = Lower {
+        graph,
+        int: IntGraph::default(),
+        placed: BTreeMap::new(),
+        nodes: BTreeSet::new(),
+        values: BTreeSet::new(),
+    };
+    let mut faults = Vec::new();
+    for id in graph.topo().unwrap_or_default() {
+        if let Err(fault) = lower.node(id) {
+            faults.push(fault);
+            break;
+        }
+    }
+    if faults.is_empty() {
+        for (i, port) in graph.outputs.clone().into_iter().enumerate() {
+            let name = model.outputs.get(i).map_or("", |o| o.name.as_str());
+            if let Err(fault) = lower.output(port, name) {
+                faults.push(fault);
+            }
+        }
+    }
+    if faults.is_empty() { Ok(lower.int) } else { Err(Diagnostics(faults)) }
+}
+
+fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
+    let mut name = wanted.to_owned();
+    let mut n = 1;
+    while !taken.insert(name.clone()) {
+        n += 1;
+        name = format!("{wanted}#{n}");
+    }
+    name
+}
+
+/// The scale and zero point as the integer stage has them; 8 bits only.
+fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> Lowered<QFact> {
+    let width = integer_width(params.dtype).filter(|(bits, _)| *bits == 8);
+    let (Some((bits, _)), Some((scale, zero_point))) = (width, params.per_tensor()) else {
+        return Err(if width.is_some() {
+            at(
+                graph,
+                id,
+                code::INPUT_UNSUPPORTED,
+                "an activation is quantized per axis",
+                format!("it has {} scales; activations need one", params.scale.len()),
+            )
+        } else {
+            at(
+                graph,
+                id,
+                code::WIDTH_UNSUPPORTED,
+                "a bit width is not supported",
+                format!("an activation is {:?}", params.dtype),
+            )
+        });
+    };
+    let offset = params.offset();
+    Ok(QFact {
+        shape,
+        bits: u8::try_from(bits).unwrap_or(u8::MAX),
+        scale,
+        // Both fit: the zero point is inside the 8-bit type's range.
+        zero_point: i32::try_from(zero_point - offset).unwrap_or(0),
+        source_offset: i32::try_from(offset).unwrap_or(0),
+    })
+}
+
+/// Canonical bounds of a quantized operator's result.
+fn bounds(q: &Quantized) -> (i32, i32) {
+    let canonical = |v: i64| i32::try_from(v - q.output.offset()).unwrap_or(0);
+    (canonical(q.lo), canonical(q.hi))
+}
+
+impl Lower<'_> {
+    fn node(&mut self, id: NodeId) -> Lowered<()> {
+        let graph = self.graph;
+        let inputs = graph.inputs(id);
+        match &graph.node(id).op {
+            Op::Input => self.integer_input(id),
+            Op::Quantize(params) if matches!(graph.node(inputs[0].node).op, Op::Input) => {
+                self.float_input(id, inputs[0].node, params)
+            }
+            Op::Quantized(q) => match &q.kernel {
+                Kernel::Softmax(_) => Ok(()),
+                _ => self.quantized(id, q),
+            },
+            Op::MaxPool(pool) => {
+                let x = self.natural(id, inputs[0])?;
+                let fact = QFact { shape: layout::natural(&graph.value(id.into()).fact.shape), ..x.1 };
+                let op = IntOp::MaxPool(MaxPool { window: pool.window });
+                self.place(id, op, &[x.0], fact, None);
+                Ok(())
+            }
+            Op::Reshape(_) => {
+                if let Some(x) = self.placed.get(&inputs[0]).cloned() {
+                    self.placed.insert(id.into(), x);
+                }
+                Ok(())
+            }
+            Op::Transpose(perm) => {
+                if let Some(x) = self.placed.get(&inputs[0]) {
+                    let y = x.transposed(&graph.value(inputs[0]).fact.shape, perm);
+                    self.placed.insert(id.into(), y);
+                }
+                Ok(())
+            }
+            Op::Const(_)
+            | Op::Quantize(_)
+            | Op::Dequantize(_)
+            | Op::Softmax(_)
+            | Op::ArgMax(_)
+            // Refused before lowering.
+            | Op::Conv(_)
+            | Op::Gemm(_)
+            | Op::MatMul
+            | Op::Binary(_)
+            | Op::BatchNormalization(_)
+            | Op::Clip(_)
+            | Op::Unary(_)
+            | Op::AveragePool(_)
+            | Op::Identity
+            | Op::Gather(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Cast(_) => Ok(()),
+        }
+    }
+
+    /// Adds an integer node for float-stage node `id` and says where its result lies.
+    fn place(&mut self, id: NodeId, op: IntOp, inputs: &[Port], fact: QFact, position: Option<Vec<u32>>) {
+        let node = self.graph.node(id);
+        let port = self.add(&node.name, &node.outputs[0].name, op, inputs, fact);
+        self.placed.insert(id.into(), Placed { port, position });
+    }
+
+    fn add(&mut self, node: &str, value: &str, op: IntOp, inputs: &[Port], fact: QFact) -> Port {
+        let name = unique(&mut self.nodes, node);
+        let value = unique(&mut self.values, value);
+        self.int.add(name, op, inputs, vec![Value { name: value, fact }]).into()
+    }
+
+    fn integer_input(&mut self, id: NodeId) -> Lowered<()> {
+        let value = &self.graph.value(id.into()).fact;
+        let dtype = match value.dtype {
+            DType::U8 => HostType::U8,
+            DType::I8 => HostType::I8,
+            // A float input becomes integer at its QuantizeLinear; other types are refused where they are read.
+            _ => return Ok(()),
+        };
+        if self.graph.consumers(id.into()).is_empty() {
+            return Ok(());
+        }
+        let Some(params) = params_below(self.graph, id, 0) else {
+            return Err(at(
+                self.graph,
+                id,
+                code::NOT_QUANTIZED,
+                "the scale of an integer input is not known",
+                "no quantized operator or DequantizeLinear reads it",
+            ));
+        };
+        self.input(id, id, &params, dtype)
+    }
+
+    fn float_input(&mut self, id: NodeId, source: NodeId, params: &Params) -> Lowered<()> {
+        if let Some((other, _)) = self
+            .graph
+            .consumers(source.into())
+            .into_iter()
+            .find(|(n, _)| self.placed.contains_key(&Port::from(*n)) && *n != id)
+        {
+            if matches!(&self.graph.node(other).op, Op::Quantize(p) if p.same(params)) {
+                let same = self.placed[&Port::from(other)].clone();
+                self.placed.insert(id.into(), same);
+                return Ok(());
+            }
+            return Err(at(
+                self.graph,
+                id,
+                code::INPUT_UNSUPPORTED,
+                "an input is quantized twice, differently",
+                format!("{} uses other parameters", super::names::label(self.graph, other)),
+            )
+            .remedy("quantize the input once"));
+        }
+        self.input(id, source, params, HostType::F32)
+    }
+
+    fn input(&mut self, id: NodeId, source: NodeId, params: &Params, dtype: HostType) -> Lowered<()> {
+        let onnx_shape = self.graph.value(source.into()).fact.shape.clone();
+        let (shape, order) = layout::demanded(self.graph, id.into());
+        let fact = fact(self.graph, source, params, shape)?;
+        let position = order.as_deref().map(layout::inverse);
+        let op = IntOp::Input(HostInput { dtype, arrangement: Arrangement { onnx_shape, source: order } });
+        let name = self.graph.node(source).name.clone();
+        let value = self.graph.value(id.into()).name.clone();
+        let port = self.add(&name, &value, op, &[], fact);
+        self.placed.insert(id.into(), Placed { port, position });
+        Ok(())
+    }
+
+    /// Where an integer operand lies, its fact checked against what the reader says of it.
+    fn operand(&self, id: NodeId, port: Port, params: Option<&Params>) -> Lowered<(Placed, QFact)> {
+        let Some(placed) = self.placed.get(&port) else {
+            return Err(refuse::operand(self.graph, id, port));
+        };
+        let have = self.int.value(placed.port).fact.clone();
+        if let Some(params) = params {
+            let want = fact(self.graph, id, params, have.shape)?;
+            if want != have {
+                return Err(at(
+                    self.graph,
+                    id,
+                    code::SCALE_INVALID,
+                    format!("scale or zero point of \"{}\" contradict its producer's", self.graph.value(port).name),
+                    format!(
+                        "here {} and {}, at the producer {} and {}",
+                        want.scale,
+                        want.zero_point + want.source_offset,
+                        have.scale,
+                        have.zero_point + have.source_offset
+                    ),
+                ));
+            }
+        }
+        Ok((placed.clone(), have))
+    }
+
+    /// An operand whose integers lie in plain channel, row, column order of its ONNX shape.
+    fn natural(&self, id: NodeId, port: Port) -> Lowered<(Port, QFact)> {
+        let (placed, fact) = self.operand(id, port, None)?;
+        let shape = &self.graph.value(port).fact.shape;
+        if placed.position.is_some() || fact.shape != layout::natural(shape) {
+            return Err(self.layout(id, port));
+        }
+        Ok((placed.port, fact))
+    }
+
+    fn layout(&self, id: NodeId, port: Port) -> Diagnostic {
+        at(
+            self.graph,
+            id,
+            code::LAYOUT_UNSUPPORTED,
+            "a layout change can't be absorbed",
+            format!(
+                "\"{}\" arrives reshaped or transposed; weights and the graph's edges absorb that, this operator can't",
+                self.graph.value(port).name
+            ),
+        )
+    }
+
+    fn quantized(&mut self, id: NodeId, q: &Quantized) -> Lowered<()> {
+        match &q.kernel {
+            Kernel::Conv(conv) => self.conv(id, q, conv),
+            Kernel::MatMul { alpha, trans_a, trans_b } => self.mat_mul(id, q, *alpha, *trans_a, *trans_b),
+            Kernel::Add(form) => self.residual(id, q, *form),
+            Kernel::Average(pool, form) => {
+                let x = self.graph.inputs(id)[0];
+                self.operand(id, x, q.inputs.first())?;
+                let (port, xf) = self.natural(id, x)?;
+                let shape = layout::natural(&self.graph.value(id.into()).fact.shape);
+                let yf = fact(self.graph, id, &q.output, shape)?;
+                let (lo, hi) = bounds(q);
+                let spec = AverageSpec {
+                    form: *form,
+                    x: (xf.scale, xf.zero_point),
+                    y: (yf.scale, yf.zero_point),
+                    lo,
+                    hi,
+                };
+                let op = AveragePool { window: pool.window, count_include_pad: pool.count_include_pad, spec };
+                self.place(id, IntOp::AveragePool(op), &[port], yf, None);
+                Ok(())
+            }
+            Kernel::Table(source) => self.table(id, q, source),
+            Kernel::Softmax(_) => Ok(()),
+        }
+    }
+
+    fn residual(&mut self, id: NodeId, q: &Quantized, form: arith::AddForm) -> Lowered<()> {
+        let inputs = self.graph.inputs(id);
+        let constant = |p: Port| matches!(self.graph.node(p.node).op, Op::Const(_));
+        let (a, b) = match (constant(inputs[0]), constant(inputs[1])) {
+            (false, false) => (
+                self.operand(id, inputs[0], q.inputs.first())?,
+                self.operand(id, inputs[1], q.inputs.get(1))?,
+            ),
+            (false, true) => {
+                let x = self.operand(id, inputs[0], q.inputs.first())?;
+                let c = self.constant(id, &x, inputs[0], inputs[1], &q.inputs[1])?;
+                (x, c)
+            }
+            (true, false) => {
+                let x = self.operand(id, inputs[1], q.inputs.get(1))?;
+                let c = self.constant(id, &x, inputs[1], inputs[0], &q.inputs[0])?;
+                (c, x)
+            }
+            (true, true) => return Err(refuse::operand(self.graph, id, inputs[0])),
+        };
+        let shapes = (&self.graph.value(inputs[0]).fact.shape, &self.graph.value(inputs[1]).fact.shape);
+        let constants = constant(inputs[0]) || constant(inputs[1]);
+        if !constants && shapes.0 != shapes.1 {
+            return Err(at(
+                self.graph,
+                id,
+                code::INPUT_UNSUPPORTED,
+                "addition with broadcasting is not supported",
+                format!("shapes {:?} and {:?}", shapes.0, shapes.1),
+            ));
+        }
+        if a.0.position != b.0.position || a.1.shape != b.1.shape {
+            return Err(self.layout(id, inputs[0]));
+        }
+        let yf = fact(self.graph, id, &q.output, a.1.shape)?;
+        let (lo, hi) = bounds(q);
+        let side = |f: &QFact| (f.scale, f.zero_point + f.source_offset, f.source_offset);
+        let spec = AddSpec { form, a: side(&a.1), b: side(&b.1), y: side(&yf), lo, hi };
+        self.place(id, IntOp::Add(Add { spec }), &[a.0.port, b.0.port], yf, a.0.position);
+        Ok(())
+    }
+
+    fn table(&mut self, id: NodeId, q: &Quantized, source: &TableSource) -> Lowered<()> {
+        let x = self.graph.inputs(id)[0];
+        let (placed, xf) = self.operand(id, x, q.inputs.first())?;
+        let yf = fact(self.graph, id, &q.output, xf.shape)?;
+        let compute = |source: &TableSource, x: &QFact| {
+            arith::unary_table(source, x, &yf).ok_or_else(|| {
+                at(
+                    self.graph,
+                    id,
+                    code::OP_UNSUPPORTED,
+                    "the function has no exact table",
+                    format!("no bit-exact formula is known for {source:?} with these scales"),
+                )
+            })
+        };
+        let table = compute(source, &xf)?;
+        let (lo, hi) = bounds(q);
+        let clamp = TableSource::Clamp(lo, hi);
+        let bites = *source != clamp && table.iter().any(|v| i32::from(*v) < lo || i32::from(*v) > hi);
+        if !bites {
+            let op = IntOp::Table(Table { table, source: source.clone() });
+            self.place(id, op, &[placed.port], yf, placed.position);
+            return Ok(());
+        }
+        let second = compute(&clamp, &yf)?;
+        let node = self.graph.node(id);
+        let (name, value) = (format!("{}_unclipped", node.name), format!("{}_unclipped", node.outputs[0].name));
+        let op = IntOp::Table(Table { table, source: source.clone() });
+        let first = self.add(&name, &value, op, &[placed.port], yf.clone());
+        let op = IntOp::Table(Table { table: second, source: clamp });
+        self.place(id, op, &[first], yf, placed.position);
+        Ok(())
+    }
+}

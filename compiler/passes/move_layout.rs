@@ -1,0 +1,96 @@
+//! Moves Reshape, Transpose and MaxPool, which only select elements, from float values to integer tensors.
+//!
+//! - op(DequantizeLinear(x)) becomes DequantizeLinear(op(x));
+//! - QuantizeLinear(op(f)) becomes op(QuantizeLinear(f));
+//! - Clip or a function of op(f) becomes op of Clip or the function of f.
+//!
+//! Exact: quantization with one scale is monotone and acts on each element alone. Every rule brings an operator
+//! closer to integers, so this ends.
+
+use super::names::{Names, swap_names};
+use crate::diag::Result;
+use crate::graph::NodeId;
+use crate::graph::float::{Fact, FloatGraph};
+use crate::ops::Op;
+use crate::ops::quantization::Params;
+
+fn movable(op: &Op) -> bool {
+    matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_))
+}
+
+pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
+    let mut names = Names::of(graph);
+    let mut again = true;
+    while again {
+        again = false;
+        for id in graph.topo().unwrap_or_default() {
+            again |= step(graph, &mut names, id);
+        }
+    }
+    Ok(())
+}
+
+fn step(graph: &mut FloatGraph, names: &mut Names, id: NodeId) -> bool {
+    let inputs = graph.inputs(id);
+    let &[x] = inputs.as_slice() else { return false };
+    let (op, above) = (&graph.node(id).op, &graph.node(x.node).op);
+    let new = match (op, above) {
+        (op, Op::Dequantize(p)) if movable(op) => {
+            let shape = &graph.value(x).fact.shape;
+            moved_params(p, op, shape, &graph.value(id.into()).fact.shape).map(Op::Dequantize)
+        }
+        (Op::Quantize(p), above) if movable(above) && p.axis.is_none() => Some(Op::Quantize(p.clone())),
+        (Op::Clip(_) | Op::Unary(_), above) if movable(above) => Some(op.clone()),
+        _ => None,
+    };
+    let Some(lower) = new else { return false };
+    let Some(&source) = graph.inputs(x.node).first() else { return false };
+    exchange(graph, names, id, x.node, source, lower);
+    true
+}
+
+/// `id(above(source))` becomes `above'(id'(source))`: a new node takes `id`'s operator for the moved one.
+fn exchange(
+    graph: &mut FloatGraph,
+    names: &mut Names,
+    id: NodeId,
+    above: NodeId,
+    source: crate::graph::Port,
+    pointwise: Op,
+) {
+    let fact = graph.value(source).fact.clone();
+    let (first, second) = match &pointwise {
+        // The selecting operator goes first, on integers.
+        Op::Dequantize(_) => {
+            let fact = Fact::new(fact.dtype, graph.value(id.into()).fact.shape.clone());
+            ((graph.node(id).op.clone(), fact), pointwise)
+        }
+        // The pointwise operator goes first.
+        Op::Quantize(p) => {
+            let fact = Fact::new(p.dtype, fact.shape);
+            ((pointwise, fact), graph.node(above).op.clone())
+        }
+        _ => ((pointwise, fact), graph.node(above).op.clone()),
+    };
+    // The new node does what `id` did, so it takes its name; `id` keeps its value and is named after `above`.
+    let spare = names.node(&graph.node(above).name.clone());
+    let value = format!("{}_moved", graph.value(id.into()).name);
+    let new = names.add(graph, &spare, &value, first.0, &[source], first.1);
+    swap_names(graph, id, new);
+    graph.node_mut(id).op = second;
+    graph.set_inputs(id, &[new.into()]);
+}
+
+/// The parameters after the operator; `None` where per-axis parameters cannot follow.
+fn moved_params(p: &Params, op: &Op, from: &[usize], to: &[usize]) -> Option<Params> {
+    let Some(axis) = p.axis else { return Some(p.clone()) };
+    let axis = match op {
+        Op::Transpose(perm) => perm.iter().position(|a| *a == axis)?,
+        Op::Reshape(_) => {
+            let before: usize = from[..axis].iter().product();
+            (0..to.len()).find(|&j| to[j] == from[axis] && to[..j].iter().product::<usize>() == before)?
+        }
+        _ => return None,
+    };
+    Some(Params { axis: Some(axis), ..p.clone() })
+}
