@@ -239,9 +239,9 @@ fn f16_bits(v: f64) -> u16 {
     if a >= 65536.0 {
         return sign | 0x7c00;
     }
-    // Exponents -14 (subnormals too) to 15; `as` saturates and the mantissa carries into the exponent.
+    // Exponents -14 (subnormals too) to 15; the mantissa's leading one is added to the exponent field.
     let exponent = (((a.to_bits() >> 52) as i32) - 1023).max(-14);
-    let mantissa = (a * f64::from(2f32.powi(10 - exponent))).round_ties_even() as u16;
+    let mantissa = (a * f64::from(2f32.powi(10 - exponent))) as u16;
     sign | ((((exponent + 14) as u16) << 10) + mantissa)
 }
 

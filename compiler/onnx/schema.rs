@@ -25,7 +25,7 @@ pub(super) static MESSAGES: &[Message] = &[
             Field { number: 13, name: "doc_string", kind: Kind::Bytes, repeated: false, oneof: None },
             Field { number: 14, name: "tp", kind: Kind::Message(19), repeated: false, oneof: None },
             Field { number: 15, name: "type_protos", kind: Kind::Message(19), repeated: true, oneof: None },
-            Field { number: 20, name: "type", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 20, name: "type", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 21, name: "ref_attr_name", kind: Kind::Bytes, repeated: false, oneof: None },
             Field { number: 22, name: "sparse_tensor", kind: Kind::Message(16), repeated: false, oneof: None },
             Field { number: 23, name: "sparse_tensors", kind: Kind::Message(16), repeated: true, oneof: None },
@@ -67,7 +67,7 @@ pub(super) static MESSAGES: &[Message] = &[
         fields: &[
             Field { number: 1, name: "configuration_id", kind: Kind::Bytes, repeated: false, oneof: None },
             Field { number: 2, name: "sharding_spec", kind: Kind::Message(5), repeated: true, oneof: None },
-            Field { number: 3, name: "pipeline_stage", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 3, name: "pipeline_stage", kind: Kind::Int32, repeated: false, oneof: None },
         ],
     },
     Message {
@@ -124,7 +124,7 @@ pub(super) static MESSAGES: &[Message] = &[
         name: "DeviceConfigurationProto",
         fields: &[
             Field { number: 1, name: "name", kind: Kind::Bytes, repeated: false, oneof: None },
-            Field { number: 2, name: "num_devices", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 2, name: "num_devices", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 3, name: "device", kind: Kind::Bytes, repeated: true, oneof: None },
         ],
     },
@@ -161,10 +161,10 @@ pub(super) static MESSAGES: &[Message] = &[
         name: "TensorProto",
         fields: &[
             Field { number: 1, name: "dims", kind: Kind::Varint, repeated: true, oneof: None },
-            Field { number: 2, name: "data_type", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 2, name: "data_type", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 3, name: "segment", kind: Kind::Message(15), repeated: false, oneof: None },
             Field { number: 4, name: "float_data", kind: Kind::Fixed32, repeated: true, oneof: None },
-            Field { number: 5, name: "int32_data", kind: Kind::Varint, repeated: true, oneof: None },
+            Field { number: 5, name: "int32_data", kind: Kind::Int32, repeated: true, oneof: None },
             Field { number: 6, name: "string_data", kind: Kind::Bytes, repeated: true, oneof: None },
             Field { number: 7, name: "int64_data", kind: Kind::Varint, repeated: true, oneof: None },
             Field { number: 8, name: "name", kind: Kind::Bytes, repeated: false, oneof: None },
@@ -173,7 +173,7 @@ pub(super) static MESSAGES: &[Message] = &[
             Field { number: 11, name: "uint64_data", kind: Kind::Varint, repeated: true, oneof: None },
             Field { number: 12, name: "doc_string", kind: Kind::Bytes, repeated: false, oneof: None },
             Field { number: 13, name: "external_data", kind: Kind::Message(11), repeated: true, oneof: None },
-            Field { number: 14, name: "data_location", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 14, name: "data_location", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 16, name: "metadata_props", kind: Kind::Message(11), repeated: true, oneof: None },
         ],
     },
@@ -221,7 +221,7 @@ pub(super) static MESSAGES: &[Message] = &[
     Message {
         name: "TypeProto.Tensor",
         fields: &[
-            Field { number: 1, name: "elem_type", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 1, name: "elem_type", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 2, name: "shape", kind: Kind::Message(17), repeated: false, oneof: None },
         ],
     },
@@ -234,7 +234,7 @@ pub(super) static MESSAGES: &[Message] = &[
     Message {
         name: "TypeProto.Map",
         fields: &[
-            Field { number: 1, name: "key_type", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 1, name: "key_type", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 2, name: "value_type", kind: Kind::Message(19), repeated: false, oneof: None },
         ],
     },
@@ -247,7 +247,7 @@ pub(super) static MESSAGES: &[Message] = &[
     Message {
         name: "TypeProto.SparseTensor",
         fields: &[
-            Field { number: 1, name: "elem_type", kind: Kind::Varint, repeated: false, oneof: None },
+            Field { number: 1, name: "elem_type", kind: Kind::Int32, repeated: false, oneof: None },
             Field { number: 2, name: "shape", kind: Kind::Message(17), repeated: false, oneof: None },
         ],
     },

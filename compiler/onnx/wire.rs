@@ -1,9 +1,10 @@
 //! Walks the protobuf wire format before prost decodes it.
 //!
 //! In: the bytes of a `ModelProto`. Out: nothing, or why they are refused. Guarantees for what follows: every
-//! field is one that the schema knows, has its declared wire type, is given once unless it repeats, and lies
-//! within its parent; nesting, messages and fields stay within the limits. prost alone would drop unknown
-//! fields, merge repeated ones, and allocate some hundred times the file's size for hostile input.
+//! field is one that the schema knows, has its declared wire type and range, is given once unless it repeats, and
+//! lies within its parent; nesting, messages, fields and packed numbers stay within the limits. prost alone would
+//! drop unknown fields, merge repeated ones, cut numbers to 32 bits, and allocate some hundred times the file's
+//! size for hostile input.
 
 use super::schema::{MESSAGES, MODEL};
 use super::{MAX_DEPTH, MAX_ELEMENTS, MAX_FIELDS, MAX_MESSAGES};
@@ -34,8 +35,10 @@ pub(super) struct Field {
 /// How a field is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Integers and enums.
+    /// 64-bit integers.
     Varint,
+    /// 32-bit integers and enums.
+    Int32,
     /// `float`.
     Fixed32,
     /// `double`.
@@ -105,8 +108,8 @@ impl Scan<'_> {
             seen |= 1 << index;
             alternatives |= field.oneof.map_or(0, |o| 1 << o);
             match (key & 7, field.kind) {
-                (0, Kind::Varint) => {
-                    self.varint(&mut at, end)?;
+                (0, kind @ (Kind::Varint | Kind::Int32)) => {
+                    self.number(kind, &mut at, end)?;
                 }
                 (1, Kind::Fixed64) => at = self.skip(at, 8, end)?,
                 (5, Kind::Fixed32) => at = self.skip(at, 4, end)?,
@@ -116,12 +119,17 @@ impl Scan<'_> {
                     match kind {
                         Kind::Message(inner) => self.message(inner, at, stop, depth + 1)?,
                         Kind::Bytes => {}
-                        Kind::Varint if field.repeated => {
-                            self.packed += stop - at;
-                            limit(self.packed, "packed numbers", MAX_ELEMENTS)?;
+                        Kind::Varint | Kind::Int32 if field.repeated => {
+                            let mut from = at;
+                            while from < stop {
+                                self.packed += 1;
+                                limit(self.packed, "packed numbers", MAX_ELEMENTS)?;
+                                self.number(kind, &mut from, stop)?;
+                            }
                         }
-                        Kind::Fixed32 | Kind::Fixed64 if field.repeated => {}
-                        Kind::Varint | Kind::Fixed32 | Kind::Fixed64 => {
+                        Kind::Fixed32 if field.repeated && length % 4 == 0 => {}
+                        Kind::Fixed64 if field.repeated && length % 8 == 0 => {}
+                        Kind::Varint | Kind::Int32 | Kind::Fixed32 | Kind::Fixed64 => {
                             return Err(wire_type(start, name, field, 2));
                         }
                     }
@@ -129,6 +137,16 @@ impl Scan<'_> {
                 }
                 (wire, _) => return Err(wire_type(start, name, field, wire)),
             }
+        }
+        Ok(())
+    }
+
+    /// A number that its type can hold: prost would keep the low 32 bits of an `int32`.
+    fn number(&self, kind: Kind, at: &mut usize, end: usize) -> Result<(), Diagnostic> {
+        let start = *at;
+        let signed = self.varint(at, end)?.cast_signed();
+        if kind == Kind::Int32 && i32::try_from(signed).is_err() {
+            return Err(bad(format!("byte {start}: {signed} is no 32-bit number")));
         }
         Ok(())
     }

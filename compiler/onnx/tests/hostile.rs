@@ -167,8 +167,13 @@ fn bytes_that_are_no_model() {
     not(b"\x08\x08\x08\x08", "ModelProto.ir_version is given twice");
     not(b"\xf8\x07\x00", "ModelProto has no field 127");
     not(b"\x3a\x05\x0a", "5 bytes are announced, 1 are left");
+    not(b"\x3a\x02\x12\x05hello", "5 bytes are announced, 0 are left");
     not(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "longer than 64 bits");
     not(b"\x12\x01\xff", "UTF-8");
+    // data_type of an initializer, 1 << 32 | 1; int32_data in one piece, the same.
+    for field in [b"\x10\x81\x80\x80\x80\x10".to_vec(), b"\x2a\x05\x81\x80\x80\x80\x10".to_vec()] {
+        not(&wrap(0x3a, &wrap(0x2a, &field)), "4294967297 is no 32-bit number");
+    }
     // A dimension that is both a number and a symbol: model, graph, input, type, tensor, shape, dimension.
     let dim = [0x3a, 0x5a, 0x12, 0x0a, 0x12, 0x0a].iter().rev();
     not(&dim.fold(vec![0x08, 2, 0x12, 1, b'n'], |inner, &tag| wrap(tag, &inner)), "dim_param is given twice");

@@ -82,7 +82,8 @@ fn schema(set: &FileDescriptorSet) -> Result<String> {
         writeln!(out, "    Message {{\n        name: {short:?},\n        fields: &[")?;
         for f in &fields {
             let kind = match f.r#type() {
-                Type::Int32 | Type::Int64 | Type::Uint64 | Type::Enum => "Kind::Varint".to_owned(),
+                Type::Int64 | Type::Uint64 => "Kind::Varint".to_owned(),
+                Type::Int32 | Type::Enum => "Kind::Int32".to_owned(),
                 Type::Float => "Kind::Fixed32".to_owned(),
                 Type::Double => "Kind::Fixed64".to_owned(),
                 Type::String | Type::Bytes => "Kind::Bytes".to_owned(),
