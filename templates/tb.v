@@ -57,6 +57,8 @@ module tb;
     .INPUT_BEATS  (<{ input_beats }>),
     .OUTPUT_BEATS (<{ output_beats }>),
     .LIMIT        (<{ limit }>),
+    .CTRL_ADDR    (<{ ctrl }>),
+    .CTRL_DATA    (<{ auto }>),
     .INPUT_FILE   ({`IP_VECTORS, "/input.hex"}),
     .OUTPUT_FILE  ({`IP_VECTORS, "/output.hex"})
   ) u_bench (

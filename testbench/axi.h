@@ -109,8 +109,9 @@ class Source {
 
 class Sink {
  public:
-  Sink(Stall mode, uint64_t seed) : willing_(mode, seed) {}
-  void drive() { ready_ = willing_.now(); }
+  Sink(Stall mode, uint64_t seed) : late_(mode == Stall::kLong), willing_(mode, seed) {}
+  // With long stalls ready comes only after valid, so that a valid that waits for ready never moves.
+  void drive() { ready_ = willing_.now() && (!late_ || waiting_); }
   bool ready() const { return ready_; }
   // Returns whether a beat was taken; sets `fault` when the sender breaks a rule.
   bool sample(bool valid, const Beat& beat, std::string& fault) {
@@ -135,8 +136,15 @@ class Sink {
   }
   std::deque<std::vector<uint8_t>>& packets() { return packets_; }
   size_t partial() const { return bytes_.size(); }
+  // Drops what was received, e.g. a packet that a reset cut.
+  void forget() {
+    bytes_.clear();
+    packets_.clear();
+    waiting_ = false;
+  }
 
  private:
+  bool late_;
   Willing willing_;
   bool ready_ = false, waiting_ = false;
   Beat held_;

@@ -25,6 +25,7 @@ struct Mismatch {
 // One trace beat: kLanes consecutive channels of one pixel.
 struct TraceBeat {
   unsigned layer = 0, channel = 0;
+  uint64_t sample = 0;
   uint32_t pixel = 0;
   int32_t acc[design::kLanes];
   int8_t q[design::kLanes], y[design::kLanes];
@@ -61,11 +62,12 @@ class Checker {
     if (b.channel >= d.channels) return;
     if (b.pixel >= s.pixels)
       return fault(std::string(d.name) + ": a trace beat of pixel " + std::to_string(b.pixel), cycle);
-    if (s.sample >= samples_) return fault(std::string(d.name) + ": a trace beat after the last sample", cycle);
+    if (b.sample >= samples_) return fault(std::string(d.name) + ": a trace beat after the last sample", cycle);
+    while (s.sample < b.sample) close(b.layer, cycle);
     for (unsigned lane = 0; lane < design::kLanes && b.channel + lane < d.channels; ++lane) {
       const size_t index = size_t{b.channel + lane} * s.pixels + b.pixel;
       const size_t at = s.sample * s.values + index;
-      if (s.seen[index]) {
+      if (s.sample != b.sample || s.seen[index]) {
         ++s.mismatches;
         fault(std::string(d.name) + ": value " + std::to_string(index) + " is written twice", cycle);
         continue;
@@ -77,11 +79,6 @@ class Checker {
         compare(b.layer, "requantized", index, s.q.i8(at), b.q[lane], cycle);
       }
       compare(b.layer, "output", index, s.y.i8(at), b.y[lane], cycle);
-    }
-    if (s.count == s.values) {
-      std::fill(s.seen.begin(), s.seen.end(), false);
-      s.count = 0;
-      ++s.sample;
     }
   }
 
@@ -116,22 +113,10 @@ class Checker {
     }
   }
 
-  // Whatever was not seen counts as a mismatch.
+  // Whatever was not seen counts as a mismatch, here and when the next sample's first value comes.
   void finish(uint64_t cycle) {
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      State& s = layers_[i];
-      if (s.sample >= samples_) continue;
-      const uint64_t missing = (samples_ - s.sample) * s.values - s.count;
-      s.mismatches += missing;
-      const size_t index =
-          static_cast<size_t>(std::find(s.seen.begin(), s.seen.end(), false) - s.seen.begin());
-      if (!first_.set) {
-        set_first(design::kLayers[i], "output", s.sample, index, s.y.i8(s.sample * s.values + index), 0, cycle);
-        place(design::kLayers[i], index);
-        first_.missing = true;
-      }
-      fault(std::string(design::kLayers[i].name) + ": " + std::to_string(missing) + " values were never seen", cycle);
-    }
+    for (size_t i = 0; i < layers_.size(); ++i)
+      while (layers_[i].sample < samples_) close(i, cycle);
     if (issues_.size() != samples_ || done_.size() != samples_)
       fault(std::to_string(issues_.size()) + " samples begun, " + std::to_string(done_.size()) + " ended, of " +
                 std::to_string(samples_), cycle);
@@ -182,6 +167,27 @@ class Checker {
   }
 
  private:
+  // Ends a layer's sample: what was not seen of it is missing.
+  void close(size_t layer, uint64_t cycle) {
+    const design::Layer& d = design::kLayers[layer];
+    State& s = layers_[layer];
+    const uint64_t missing = s.values - s.count;
+    if (missing != 0) {
+      s.mismatches += missing;
+      const size_t index = static_cast<size_t>(std::find(s.seen.begin(), s.seen.end(), false) - s.seen.begin());
+      if (!first_.set) {
+        set_first(d, "output", s.sample, index, s.y.i8(s.sample * s.values + index), 0, cycle);
+        place(d, index);
+        first_.missing = true;
+      }
+      fault(std::string(d.name) + ": " + std::to_string(missing) + " values of sample " + std::to_string(s.sample) +
+                " were never seen", cycle);
+    }
+    std::fill(s.seen.begin(), s.seen.end(), false);
+    s.count = 0;
+    ++s.sample;
+  }
+
   struct State {
     size_t pixels = 0, values = 0, count = 0;
     uint64_t sample = 0, mismatches = 0;

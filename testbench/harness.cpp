@@ -216,7 +216,9 @@ class Bench {
       if (checker_) {
         TraceBeat b;
         // The last vectors of a layer leave the trace registers while the next layer is being issued.
-        b.layer = cycle_ < issued_at_ + kTraceDelay ? previous_ : layer_;
+        const bool late = cycle_ < issued_at_ + kTraceDelay;
+        b.layer = late ? previous_ : layer_;
+        b.sample = (late && layer_ == 0 ? samples_ - 1 : samples_) - 1;
         b.pixel = r.O2C_POST(trace_pixel);
         b.channel = r.O2C_POST(trace_channel);
         for (unsigned i = 0; i < design::kLanes; ++i) {
@@ -232,6 +234,7 @@ class Bench {
       previous_ = layer_;
       layer_ = r.O2C_ENGINE(trace_issue_layer);
       issued_at_ = cycle_;
+      if (layer_ == 0) ++samples_;
       if (checker_) checker_->issue(layer_, cycle_);
     }
     if (r.O2C_ENGINE(trace_done)) {
@@ -276,7 +279,7 @@ class Bench {
   std::unique_ptr<VerilatedFstC> trace_;
 #endif
   std::vector<std::string> faults_;
-  uint64_t cycle_ = 0, time_ = 0, watchdog_ = 0, quiet_ = 0, issued_at_ = 0;
+  uint64_t cycle_ = 0, time_ = 0, watchdog_ = 0, quiet_ = 0, issued_at_ = 0, samples_ = 0;
   unsigned layer_ = 0, previous_ = 0;
   bool stuck_ = false, in_open_ = false, out_open_ = false;
 };
@@ -329,7 +332,7 @@ int golden(const Options& o) {
 
   for (uint64_t s = 0; s < samples; ++s)
     bench.source().send(packet(&input.bytes[s * design::kInputBytes], design::kInputBytes, design::kBeat));
-  if (bench.write(O2C_REG_CTRL, O2C_CTRL_AUTO) != 0) bench.fault("writing CTRL gives an error");
+  if (bench.write(O2C_CTRL, O2C_CTRL_AUTO_MASK) != 0) bench.fault("writing CTRL gives an error");
   for (uint64_t s = 0; s < samples; ++s) {
     if (!bench.wait("output packet " + std::to_string(s), [&] { return !bench.sink().packets().empty(); })) break;
     checker.output(bench.sink().packets().front(), output, s, bench.cycle());
@@ -347,13 +350,15 @@ int golden(const Options& o) {
     checker.fault("the cycles of a sample differ from sample to sample without stalls", bench.cycle());
   uint32_t counter = 0;
   if (!bench.stuck() && !first.empty()) {
-    counter = bench.get(O2C_REG_CYCLES);
+    counter = bench.get(O2C_CYCLES);
     const std::vector<uint64_t> last = checker.cycles(samples - 1);
     if (!last.empty() && counter != last.back())
       checker.fault("register CYCLES holds " + std::to_string(counter) + " where the trace counts " +
                         std::to_string(last.back()), bench.cycle());
-    const uint32_t status = bench.get(O2C_REG_STATUS);
-    if (status & O2C_STATUS_ERROR) checker.fault("register STATUS shows an error", bench.cycle());
+    const uint32_t errors = bench.get(O2C_ERROR);
+    if (errors != 0) checker.fault("register ERROR holds " + std::to_string(errors), bench.cycle());
+    const uint32_t count = bench.get(O2C_SAMPLES);
+    if (count != samples) checker.fault("register SAMPLES holds " + std::to_string(count), bench.cycle());
   }
 
   uint64_t macs = 0;

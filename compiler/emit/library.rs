@@ -13,14 +13,27 @@ macro_rules! embed {
 /// Every file of `rtl/`: name, text. A test holds the list against the folder.
 pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_addr_gen.v",
+    "o2c_axil.v",
+    "o2c_axil_regs.v",
+    "o2c_axis_pack.v",
+    "o2c_axis_unpack.v",
+    "o2c_egress.v",
     "o2c_engine.v",
+    "o2c_field_rw.v",
+    "o2c_field_w1c.v",
+    "o2c_field_w1s.v",
+    "o2c_ingest.v",
     "o2c_mac_array.v",
+    "o2c_mul_split.v",
     "o2c_pool.v",
     "o2c_post.v",
     "o2c_ram.v",
+    "o2c_requantize.v",
     "o2c_rom.v",
+    "o2c_round24.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
+    "o2c_skid.v",
 );
 
 /// The files of `testbench/` that a folder carries.

@@ -5,6 +5,7 @@ use askama::Template;
 use super::{File, Package, internal, param, stream_bytes};
 use crate::design::{Design, Layer};
 use crate::diag::Result;
+use crate::hw::{regmap, regmap_render};
 
 #[derive(Template)]
 #[template(path = "top.v", syntax = "verilog")]
@@ -24,6 +25,8 @@ struct Bench<'a> {
     input_beats: usize,
     output_beats: usize,
     limit: u64,
+    ctrl: u32,
+    auto: u32,
 }
 
 struct LayerRow<'a> {
@@ -102,7 +105,8 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     // Generous: a stream that moves a word every sixteen cycles, and the engine four times over.
     let moved = u64::try_from(input_beats + output_beats).unwrap_or(u64::MAX / 64);
     let limit = d.cycles.saturating_mul(4).saturating_add(moved.saturating_mul(16)).saturating_add(100_000);
-    let bench = Bench { d, stream, samples, input_beats, output_beats, limit };
+    let (ctrl, auto) = auto_start()?;
+    let bench = Bench { d, stream, samples, input_beats, output_beats, limit, ctrl, auto };
     push(out, "tb/tb.v".into(), "self-checking Verilog testbench, for any simulator", bench)?;
 
     let first = package.vectors.samples.first().ok_or_else(|| internal("there is no golden sample"))?;
@@ -131,7 +135,19 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     push(out, "constraints/clock.lpf".into(), "clock, Lattice ECP5", Lpf { mhz: facts.clock_mhz })?;
     let vivado = Vivado { d, part: "xc7a100tcsg324-1" };
     push(out, "constraints/vivado.tcl".into(), "out-of-context synthesis in Vivado", vivado)?;
+    let header = regmap_render::c_header().map_err(|e| internal(e.to_string()))?;
+    out.push(File::text("include/onnx2chip_regs.h", "the register map, for C and C++", header));
     push(out, "README.md".into(), "what is in this folder and how to use it", Readme { d, model: comment(&facts.model) })
+}
+
+/// The register write that lets the accelerator start by itself: byte offset, value.
+fn auto_start() -> Result<(u32, u32)> {
+    let register = regmap::REGISTERS.iter().find(|r| r.name == "ctrl");
+    let field = register.and_then(|r| r.fields.iter().find(|f| f.name == "auto"));
+    match (register, field) {
+        (Some(r), Some(f)) => Ok((r.offset, 1 << f.lsb)),
+        _ => Err(internal("the register map has no ctrl.auto")),
+    }
 }
 
 fn push(out: &mut Vec<File>, path: String, what: &str, template: impl Template) -> Result<()> {
