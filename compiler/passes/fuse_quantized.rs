@@ -168,7 +168,7 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
             let quantized = if p.same(&chain.y) {
                 let (lo, hi) = chain.bounds();
                 if (lo, hi) == chain.y.range() {
-                    graph.replace_uses(chain.quantize.into(), x);
+                    pass_through(graph, chain, inputs[0], x);
                     return Ok(None);
                 }
                 let canonical = |v: i64| i32::try_from(v - p.offset()).unwrap_or(0);
@@ -240,6 +240,20 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
             inputs: vec![x],
         })),
         _ => Ok(None),
+    }
+}
+
+/// QuantizeLinear of DequantizeLinear of x with equal parameters is x. Where x is a selecting operator that only this
+/// pair reads, it takes the place of the QuantizeLinear, so that the file's name of the tensor survives.
+fn pass_through(graph: &mut FloatGraph, chain: &Chain, float: Port, x: Port) {
+    let selects = matches!(graph.node(x.node).op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_));
+    if selects && uses(graph, x) == 1 && uses(graph, float) == 1 && chain.clips.is_empty() {
+        let (op, inputs) = (graph.node(x.node).op.clone(), graph.inputs(x.node));
+        swap_names(graph, chain.quantize, x.node);
+        graph.node_mut(chain.quantize).op = op;
+        graph.set_inputs(chain.quantize, &inputs);
+    } else {
+        graph.replace_uses(chain.quantize.into(), x);
     }
 }
 

@@ -30,3 +30,26 @@ fn dump() {
         }
     }
 }
+
+#[test]
+fn cmp() {
+    let Some(zoo) = zoo() else { return };
+    let dir = std::env::var("CMP").unwrap_or_default();
+    if dir.is_empty() { return }
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let mut files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.to_str().unwrap().ends_with(".in.npy")).collect();
+    files.sort();
+    for f in files {
+        let name = f.file_name().unwrap().to_str().unwrap().trim_end_matches(".in.npy").to_owned();
+        if !only.is_empty() && !name.contains(&only) { continue }
+        let path = zoo.join(format!("{name}.onnx"));
+        let graph = super::compile_front(&crate::onnx::read(&path).unwrap()).unwrap();
+        let x = crate::exec::npy::load(&f).unwrap();
+        match crate::reference::compare::compare(&path, &graph, &[x]) {
+            Err(e) => eprintln!("{name}: {e}"),
+            Ok(c) => { eprintln!("{name}: vnni {} agrees {}", c.cpu.vnni, c.agrees());
+                for s in &c.settings { let bad: usize = s.all().map(|d| d.differing).sum(); let n: usize = s.all().map(|d| d.elements).sum();
+                    eprintln!("   {:?} judged {} differ {bad} of {n} {:?} {:?}", s.setting, s.judged, s.error, s.all().find(|d| d.differing>0).map(|d| (&d.tensor, &d.first))); } }
+        }
+    }
+}

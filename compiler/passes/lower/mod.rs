@@ -236,8 +236,9 @@ impl Lower<'_> {
         let fact = fact(self.graph, source, params, shape)?;
         let position = order.as_deref().map(layout::inverse);
         let op = IntOp::Input(HostInput { dtype, arrangement: Arrangement { onnx_shape, source: order } });
+        // Node and value bear the ONNX input's name, by which the host feeds it.
         let name = self.graph.node(source).name.clone();
-        let value = self.graph.value(id.into()).name.clone();
+        let value = self.graph.value(source.into()).name.clone();
         let port = self.add(&name, &value, op, &[], fact);
         self.placed.insert(id.into(), Placed { port, position });
         Ok(())
