@@ -102,9 +102,11 @@ module o2c_axis_pack #(
     reg [DATA_W-1:0] f_data;
     reg [N-1:0]      f_keep;
     reg [7:0]        f_bytes;  // bytes taken, less bytes sent, modulo 256
+    reg [3:0]        f_ends;   // packet ends taken, less those sent, modulo 16
     initial f_started = 1'b0;
     initial f_held = 1'b0;
     initial f_bytes = 8'd0;
+    initial f_ends = 4'd0;
     integer f_i;
     reg [7:0] f_out, f_fill;
     always @* begin
@@ -123,6 +125,8 @@ module o2c_axis_pack #(
       f_was_last <= m_tlast_o;
       if (!rst_ni) f_bytes <= 8'd0;
       else f_bytes <= f_bytes + {7'd0, take} - ((m_tvalid_o && m_tready_i) ? f_out : 8'd0);
+      if (!rst_ni) f_ends <= 4'd0;
+      else f_ends <= f_ends + {3'd0, take && s_last_i} - {3'd0, m_tvalid_o && m_tready_i && m_tlast_o};
     end
     always @* begin
       if (!f_started) assume (!rst_ni);
@@ -131,6 +135,8 @@ module o2c_axis_pack #(
         if (f_held) assert (m_tvalid_o && m_tdata_o == f_data && m_tkeep_o == f_keep && m_tlast_o == f_was_last);
         // No byte appears or vanishes.
         assert (f_bytes == f_fill + (out_valid_q ? f_out : 8'd0));
+        // No end of a packet appears or vanishes.
+        assert (f_ends == {3'd0, keep_q[0] && last_q} + {3'd0, m_tvalid_o && m_tlast_o});
         // Kept bytes are the low lanes, at least one; only the tail of a packet is partial.
         assert ((keep_q & (keep_q + 1'b1)) == {N{1'b0}});
         if (done_q) assert (keep_q[0] && (keep_q[N-1] || last_q));

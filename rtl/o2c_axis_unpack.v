@@ -107,6 +107,8 @@ module o2c_axis_unpack #(
   reg       f_started, f_held, f_was_last;
   reg [7:0] f_data;
   reg [4:0] f_open;  // kept bytes of whole beats taken from u_skid, less bytes sent, modulo 32
+  reg [3:0] f_ends;  // packet ends taken from u_skid that have a byte, less those sent, modulo 16
+  initial f_ends = 4'd0;
   initial f_started = 1'b0;
   initial f_held = 1'b0;
   initial f_open = 5'd0;
@@ -124,6 +126,9 @@ module o2c_axis_unpack #(
     f_was_last <= m_last_o;
     if (!rst_ni) f_open <= 5'd0;
     else f_open <= f_open + {4'd0, load} - {4'd0, sent};
+    if (!rst_ni) f_ends <= 4'd0;
+    else f_ends <= f_ends + {3'd0, beat_done && beat_last && (load || (hold_valid_q && !hold_last_q))}
+                   - {3'd0, sent && m_last_o};
   end
   always @* begin
     if (!f_started) assume (!rst_ni);
@@ -132,6 +137,8 @@ module o2c_axis_unpack #(
       if (f_held) assert (m_valid_o && m_data_o == f_data && m_last_o == f_was_last);
       // No byte appears or vanishes.
       assert (f_open == {4'd0, hold_valid_q});
+      // No end of a packet appears or vanishes, but for packets without a byte.
+      assert (f_ends == {3'd0, hold_valid_q && hold_last_q});
       // A beat is given up only when nothing is left of it, and its TLAST never without effect on a byte held back.
       if (beat_done) assert (!more || (load && beyond == {N{1'b0}}));
       if (beat_done && beat_last && hold_valid_q && !hold_last_q) assert (sent || load);

@@ -22,7 +22,7 @@ one() {
     defines+=(-CFLAGS "-DP_${p/=/=}")
   done
   local key
-  key=$( { echo "$version $bench $top $parameters"; cat rtl/*.v testbench/unit/bench.h "testbench/unit/$bench.cpp"; } | sha256sum | cut -c1-16)
+  key=$( { echo "$version $bench $top $parameters"; cat rtl/*.v testbench/*.h testbench/unit/*.h "testbench/unit/$bench.cpp"; } | sha256sum | cut -c1-16)
   local dir=$cache/$bench-$key
   local log=$dir.log
   if [ ! -x "$dir/Vtop" ]; then
