@@ -31,7 +31,11 @@ pub fn extents(shape: &[usize], axis: usize) -> Option<(usize, usize, usize)> {
 }
 
 /// Calls `f` with each row along the axis: gathered, changed, written back.
-fn rows<T: Copy>(data: &mut [T], (outer, length, inner): (usize, usize, usize), mut f: impl FnMut(&mut Vec<T>)) {
+fn rows<T: Copy>(
+    data: &mut [T],
+    (outer, length, inner): (usize, usize, usize),
+    mut f: impl FnMut(&mut Vec<T>),
+) {
     let mut row = Vec::with_capacity(length);
     for o in 0..outer {
         for i in 0..inner {
@@ -69,7 +73,8 @@ pub fn qlinear_softmax(
     rows(data, extents, |row| {
         let largest = row.iter().copied().max().unwrap_or(highest);
         // Entry 255 belongs to the row's largest element.
-        let exponential = |q: i32| usize::try_from(255 - (largest - q)).ok().and_then(|i| table.get(i)).copied();
+        let exponential =
+            |q: i32| usize::try_from(255 - (largest - q)).ok().and_then(|i| table.get(i)).copied();
         let sum = row.iter().fold(0.0f32, |sum, &q| sum + exponential(q).unwrap_or(0.0));
         for q in row.iter_mut() {
             // Quotient and product are in double precision; only table and sum are float32.

@@ -110,7 +110,8 @@ fn compare(r: &Record) -> (String, usize, usize) {
             let (s, z) = (r.header["scale"].as_f64().unwrap() as f32, r.int("zero_point"));
             let (x, y, d) = (r.floats("x"), r.ints("y"), r.floats("d"));
             let wrong = (0..x.len()).filter(|&i| {
-                host::quantize_linear(x[i], s, z, r.signed()) != y[i] || host::dequantize_linear(y[i], s, z) != d[i]
+                host::quantize_linear(x[i], s, z, r.signed()) != y[i]
+                    || host::dequantize_linear(y[i], s, z) != d[i]
             });
             (kind, x.len(), wrong.count())
         }
@@ -154,18 +155,36 @@ fn average(r: &Record) -> (String, usize, usize) {
         let sum = window.iter().map(|q| q - r.offset() - x.zero_point).sum();
         let want = y - r.offset();
         // The tap order of MLAS's float pooling is its own; only the decided specifications are held to it.
-        let by_taps = form == AverageForm::Float
-            || i32::from(spec.apply_taps(canonical, divisor, r.offset())) == want;
+        let by_taps =
+            form == AverageForm::Float || i32::from(spec.apply_taps(canonical, divisor, r.offset())) == want;
         let by_sum = !certain || i32::from(spec.apply(sum, divisor)) == want;
         wrong += usize::from(!(by_taps && by_sum));
     }
-    (format!("average {} {}", r.text("form"), if certain { "function of the sum" } else { "open" }), want.len(), wrong)
+    (
+        format!("average {} {}", r.text("form"), if certain { "function of the sum" } else { "open" }),
+        want.len(),
+        wrong,
+    )
 }
 
 fn unary(r: &Record) -> (String, usize, usize) {
     const NAMES: [&str; 16] = [
-        "Relu", "Abs", "Neg", "LeakyRelu", "ThresholdedRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish",
-        "Softsign", "Elu", "Selu", "Softplus", "Exp", "QLinearSigmoid", "QLinearLeakyRelu",
+        "Relu",
+        "Abs",
+        "Neg",
+        "LeakyRelu",
+        "ThresholdedRelu",
+        "Sigmoid",
+        "Tanh",
+        "HardSigmoid",
+        "HardSwish",
+        "Softsign",
+        "Elu",
+        "Selu",
+        "Softplus",
+        "Exp",
+        "QLinearSigmoid",
+        "QLinearLeakyRelu",
     ];
     let name = NAMES.into_iter().find(|n| *n == r.text("name"));
     let attributes = ["alpha", "beta"]
