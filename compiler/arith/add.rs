@@ -51,7 +51,7 @@ impl<'a> AddFormula<'a> {
             AddForm::QLinear => {
                 let v = fl32(a).mul_add(self.ra, fl32(b).mul_add(self.rb, self.fixed));
                 // The zero point is inside the float value, so that rounding sees it too.
-                rne(v).clamp(lo, hi)
+                rne(v).max(lo).min(hi)
             }
             AddForm::Float => {
                 let v = dequantize(a, sa, za) + dequantize(b, sb, zb);

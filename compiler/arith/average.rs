@@ -12,10 +12,13 @@ use super::{AverageForm, AverageSpec};
 /// Above this many taps the exact search of [`AverageSpec::spread`] is not run (its cost grows with the square).
 const SEARCH_TAPS: usize = 100;
 
+/// Above this many taps not even the bound is evaluated for every sum.
+const BOUNDED_TAPS: usize = 1 << 16;
+
 /// The file offsets that QLinearAveragePool may have been written with: int8 and uint8.
 const OFFSETS: [i32; 2] = [0, 128];
 
-/// Centred sums for which the source operator's result is not a function of the sum.
+/// Centred sums for which the source operator's result is not [`AverageSpec::apply`]'s for every choice of taps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
     /// How many.
@@ -27,16 +30,30 @@ pub struct Spread {
 impl AverageSpec {
     /// The canonical average for a centred sum (sum of x - zx over the taps inside the map) and a divisor above 0.
     ///
-    /// For `QLinearGlobal` this is the operator's own formula. For the other two it is the formula applied to
-    /// fl(sum * scale); where [`AverageSpec::spread`] counts nothing it equals the operator for all taps.
+    /// For `QLinearGlobal` this is the operator's own formula. For the other two it is the operator's formula on a
+    /// sum that did not round, but a real-valued tie goes to even whatever float32 makes of it; where
+    /// [`AverageSpec::spread`] counts nothing it equals the operator for all taps. It never decreases with the sum.
     pub fn apply(&self, centred_sum: i32, divisor: i32) -> i8 {
-        let (sx, _) = self.x;
+        let ((sx, _), (sy, zy)) = (self.x, self.y);
         match self.form {
             AverageForm::QLinearGlobal => {
                 let scale = self.integer_scale(divisor);
-                requantize(centred_sum, scale, self.y.1, self.lo, self.hi)
+                requantize(centred_sum, scale, zy, self.lo, self.hi)
             }
-            AverageForm::QLinear | AverageForm::Float => self.finish(fl32(centred_sum) * sx, divisor, 0),
+            AverageForm::QLinear | AverageForm::Float => {
+                // Both products are exact in double, so a tie is a tie.
+                let (numerator, step) =
+                    (f64::from(centred_sum) * f64::from(sx), f64::from(divisor) * f64::from(sy));
+                let steps = numerator / step;
+                // Only where neighbouring sums lie further apart than float32 errs, so that order is kept.
+                let coarse = f64::from(sx) / step > 1.0 / 1024.0;
+                if coarse && steps.fract().abs() == 0.5 {
+                    // `as` saturates.
+                    let y = (steps.round_ties_even() as i32).saturating_add(zy);
+                    return narrow(y.max(self.lo).min(self.hi));
+                }
+                self.finish(fl32(centred_sum) * sx, divisor, 0)
+            }
         }
     }
 
@@ -58,29 +75,31 @@ impl AverageSpec {
         }
     }
 
-    /// Over which sums of `taps` inputs from `range` (canonical, inclusive) the operator is not a function of the
-    /// sum. Exact for QLinear up to 100 taps; beyond, and for Float, a sum counts unless an error bound that
-    /// holds for every order of summation shows that it has one result.
+    /// Over which sums of `taps` inputs from `range` (canonical, inclusive) the operator is not the function of the
+    /// sum that [`AverageSpec::apply`] is. Exact for QLinear up to 100 taps; beyond, and for Float, a sum counts
+    /// unless an error bound that holds for every order of summation shows that it has one result.
     pub fn spread(&self, taps: usize, range: (i32, i32), divisor: i32) -> Spread {
         if matches!(self.form, AverageForm::QLinearGlobal) || taps == 0 {
             return Spread::default();
         }
         let (sx, zx) = self.x;
         let (low, high) = (range.0 - zx, range.1 - zx);
-        let Ok(n) = i32::try_from(taps) else {
-            return Spread { ambiguous: 1, first: None };
+        let n = match i32::try_from(taps) {
+            Ok(n) if taps <= BOUNDED_TAPS => n,
+            // Not examined, so not vouched for.
+            Ok(_) | Err(_) => return Spread { ambiguous: 1, first: Some(low) },
         };
         // Each product and each addition rounds once: relative error 2^-24 each, 1.01 for the higher orders.
         let magnitude = f64::from(low.abs().max(high.abs())) * f64::from(n) * f64::from(sx);
         let error = f64::from(n) * magnitude * 1.01 / 16_777_216.0;
-        let same = |least: f32, most: f32| {
-            let y = self.finish(least, divisor, 0);
+        let same = |sum: i32, least: f32, most: f32| {
+            let y = self.apply(sum, divisor);
             OFFSETS.iter().all(|&o| self.finish(least, divisor, o) == y && self.finish(most, divisor, o) == y)
         };
         let decided = |sum: i32| {
             let exact = f64::from(sum) * f64::from(sx);
             // Double to single rounds to nearest; one step outward makes the interval safe.
-            same(((exact - error) as f32).next_down(), ((exact + error) as f32).next_up())
+            same(sum, ((exact - error) as f32).next_down(), ((exact + error) as f32).next_up())
         };
         let open: Vec<i32> = (low * n..=high * n).filter(|&sum| !decided(sum)).collect();
         let open = match self.form {
@@ -90,7 +109,7 @@ impl AverageSpec {
                     .filter(|&sum| {
                         let at = usize::try_from(sum - low * n).unwrap_or(0);
                         let (least, most) = extremes[at];
-                        !(same(least, most) && self.apply(sum, divisor) == self.finish(least, divisor, 0))
+                        !same(sum, least, most)
                     })
                     .collect()
             }
@@ -105,7 +124,9 @@ impl AverageSpec {
         let steps = sum / fl32(divisor) / sy;
         match self.form {
             // Here the zero point is added in float, in the file's numbering, before the rounding.
-            AverageForm::QLinear => narrow((rne(steps + fl32(zy + offset)) - offset).clamp(self.lo, self.hi)),
+            AverageForm::QLinear => {
+                narrow((rne(steps + fl32(zy + offset)) - offset).max(self.lo).min(self.hi))
+            }
             AverageForm::Float | AverageForm::QLinearGlobal => narrow(saturate(steps, zy, self.lo, self.hi)),
         }
     }

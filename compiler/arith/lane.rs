@@ -188,7 +188,16 @@ mod tests {
 
     #[test]
     fn extremes() {
-        for scale in [0.0f32, f32::MIN_POSITIVE, f32::from_bits(1), 2.0f32.powi(-32), 2.0f32.powi(-31), 511.9, 512.0, f32::MAX] {
+        for scale in [
+            0.0f32,
+            f32::MIN_POSITIVE,
+            f32::from_bits(1),
+            2.0f32.powi(-32),
+            2.0f32.powi(-31),
+            511.9,
+            512.0,
+            f32::MAX,
+        ] {
             let channel = Channel::exact(scale, -128);
             for acc in [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX] {
                 let want = requantize(acc, scale, -128, -128, 127);

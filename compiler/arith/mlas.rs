@@ -86,7 +86,7 @@ fn exp_nonpositive(x: f32, lanes: Lanes) -> f32 {
         1.0,
         1.0,
     ];
-    const LOG2_RECIPROCAL: f32 = 1.44269504088896341;
+    const LOG2_RECIPROCAL: f32 = std::f32::consts::LOG2_E;
     const LOG2_HIGH: f32 = -6.93145752e-1;
     const LOG2_LOW: f32 = -1.42860677e-6;
     const ROUNDING_BIAS: f32 = 12_582_912.0;

@@ -100,7 +100,7 @@ fn float(name: &str, attributes: &[(&'static str, f32)], v: f32) -> Option<Image
 }
 
 fn hard_sigmoid(v: f32, alpha: f32, beta: f32) -> f32 {
-    (alpha * v + beta).min(1.0).max(0.0)
+    (alpha * v + beta).clamp(0.0, 1.0)
 }
 
 /// An interval around a value: the library's relative error and an absolute one (cancellation).

@@ -6,6 +6,7 @@
 //! generated is structure, tables and memory contents.
 
 pub mod folder;
+mod golden;
 mod library;
 mod manifest;
 mod memory;
@@ -17,6 +18,7 @@ mod vectors;
 
 use serde::Serialize;
 
+pub use golden::{host_steps, layer_facts, random_inputs, vectors};
 pub use library::RTL_FILES;
 pub use manifest::{Entry, Manifest};
 pub use memory::MemFormat;

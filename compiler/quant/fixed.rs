@@ -104,7 +104,8 @@ mod tests {
             (0.25, FixedFormat { swl: 4, sfl: 2 }),
         ] {
             let (channel, saturated) = format.channel(f64::from(scale), -3);
-            let reference = |acc: i64| i32::from(requantize(i32::try_from(acc).unwrap(), scale, -3, -128, 127));
+            let reference =
+                |acc: i64| i32::from(requantize(i32::try_from(acc).unwrap(), scale, -3, -128, 127));
             let fixed = |acc: i64| i32::from(channel.apply(acc, -128, 127));
             let steps = |f: &dyn Fn(i64) -> i32| Steps::find(f, -20_000, 15_000, f64::from(scale), -3.0);
             let mut report = FixedReport::default();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{LaneKind, LayerQuant, Tables, add, offset, signed_bits};
+use super::{Averages, LaneKind, LayerQuant, Options, Tables, add, offset, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, requantize};
 use crate::diag::{Diagnostic, Result, code};
@@ -43,6 +43,15 @@ impl Place<'_> {
         Err(self.fault(code::WIDTH_UNSUPPORTED, "the output's bounds are not 8-bit", cause).into())
     }
 
+    /// A zero point that an 8-bit tensor can have, in the file's or the canonical numbering.
+    fn zero_point(&self, zero_point: i32) -> Result<()> {
+        if (-128..=255).contains(&zero_point) {
+            return Ok(());
+        }
+        let cause = format!("the zero point is {zero_point}");
+        Err(self.fault(code::SCALE_INVALID, "a zero point is not 8-bit", cause).into())
+    }
+
     /// A scale that the formulas hold for.
     fn scale(&self, what: &str, scale: f32, zero_allowed: bool) -> Result<()> {
         if scale.is_finite() && (scale > 0.0 || (zero_allowed && scale == 0.0)) {
@@ -58,8 +67,9 @@ pub(crate) fn solve(
     graph: &IntGraph,
     id: NodeId,
     operands: &[Interval],
-    format: Option<FixedFormat>,
+    options: Options,
 ) -> Result<Option<LayerQuant>> {
+    let format = options.format;
     let node = graph.node(id);
     let x = graph.inputs(id).first().map(|&p| &graph.value(p).fact).zip(operands.first().copied());
     let place = |kind| Place { name: &node.name, kind, x };
@@ -67,11 +77,12 @@ pub(crate) fn solve(
     match (&node.op, y) {
         (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
         (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
-        (IntOp::AveragePool(op), Some(y)) => average(&place("AveragePool"), op, y, format).map(Some),
+        (IntOp::AveragePool(op), Some(y)) => average(&place("AveragePool"), op, y, options).map(Some),
         (IntOp::Add(op), _) => addition(&place("Add"), &op.spec).map(Some),
         (IntOp::Table(op), _) => {
             let (_, x) = place("Table").operand()?;
-            let reached = (-128i64..).zip(op.table.iter()).filter(|(q, _)| (x.range.0..=x.range.1).contains(q));
+            let reached =
+                (-128i64..).zip(op.table.iter()).filter(|(q, _)| (x.range.0..=x.range.1).contains(q));
             let output = reached.map(|(_, &y)| (i64::from(y), i64::from(y))).reduce(hull);
             let mut layer = passive(&node.name, LaneKind::Table, x.range, output.unwrap_or((-128, 127)));
             layer.tables = Some(Tables::unary(&op.table));
@@ -101,6 +112,7 @@ fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> Lay
         output,
         lane,
         differing_accumulators: 0,
+        ambiguous_sums: 0,
         fixed: None,
         tables: None,
     }
@@ -133,8 +145,11 @@ impl Reference {
             return Some(Solved { channel, fixed: Some((steps, saturated)) });
         }
         let exact = || {
-            let channel = Channel::exact(self.scale, self.zero_point);
-            self.steps.proves(|acc| i32::from(channel.apply(acc, lo, hi))).then_some(channel)
+            // Averages divide twice; the scale that reproduces them may be a neighbour of the quotient.
+            [self.scale, self.scale.next_up(), self.scale.next_down()].into_iter().find_map(|scale| {
+                let channel = Channel::exact(scale, self.zero_point);
+                self.steps.proves(|acc| i32::from(channel.apply(acc, lo, hi))).then_some(channel)
+            })
         };
         let channel = offset::solve(&self.steps, lo, hi, self.slope).or_else(exact)?;
         Some(Solved { channel, fixed: None })
@@ -200,6 +215,7 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
     let (_, x) = place.operand()?;
     let spec = &op.rescale;
     place.bounds(spec.lo, spec.hi)?;
+    place.zero_point(spec.zero_point)?;
     let channels = op.weight.shape()[0];
     if spec.scale.len() != channels && spec.scale.len() != 1 {
         let cause = format!("{} scales for {channels} output channels", spec.scale.len());
@@ -231,28 +247,32 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
     rescaled(place, &references, (spec.lo, spec.hi), raw, format)
 }
 
-fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedFormat>) -> Result<LayerQuant> {
+fn average(place: &Place, op: &AveragePool, y: &QFact, options: Options) -> Result<LayerQuant> {
     let (fact, x) = place.operand()?;
     let spec = &op.spec;
     place.bounds(spec.lo, spec.hi)?;
     place.scale("input's scale", spec.x.0, false)?;
     place.scale("output's scale", spec.y.0, false)?;
+    place.zero_point(spec.x.1)?;
+    place.zero_point(spec.y.1)?;
     let ([_, ih, iw], [_, oh, ow]) = (fact.shape, y.shape);
     let Ok(taps) = i64::try_from(op.window.kernel[0].saturating_mul(op.window.kernel[1])) else {
-        return Err(place.fault(code::ACCUMULATOR_OVERFLOW, "the window is too large", "its size overflows").into());
+        return Err(place
+            .fault(code::ACCUMULATOR_OVERFLOW, "the window is too large", "its size overflows")
+            .into());
     };
     let counts = interval::inside_counts(&op.window, [ih, iw], [oh, ow]);
     let raw = interval::pool_raw(taps, &op.window, x);
     within_int32(place, "the sum of a window", raw)?;
     // Each divisor with the interval of its sums.
     let mut reach: std::collections::BTreeMap<i64, Interval> = std::collections::BTreeMap::new();
+    let mut ambiguous = 0u64;
     for &inside in &counts {
         let sums = interval::pool_sum(inside, x);
         within_int32(place, "the sum of a window", sums)?;
         let divisor = if op.count_include_pad { taps } else { inside };
-        if format.is_none() {
-            one_result(place, spec, inside, x, divisor)?;
-        }
+        ambiguous =
+            ambiguous.saturating_add(ambiguous_sums(place, spec, inside, x, divisor, options.averages)?);
         reach.entry(divisor).and_modify(|r| *r = hull(*r, sums)).or_insert(sums);
     }
     let mut references = Vec::with_capacity(reach.len());
@@ -261,33 +281,48 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedForma
         let (sx, sy) = (spec.x.0, spec.y.0);
         let slope = f64::from(sx) / (f64::from(sy) * f64::from(divisor));
         if spec.form == AverageForm::QLinearGlobal && !GLOBAL_SCALES.contains(&slope) {
-            let cause = format!("input scale / (output scale * {divisor}) is {slope:e}; it must be in 2^-32 .. 256");
-            return Err(place.fault(code::SCALE_INVALID, "the average's scale is out of range", cause).into());
+            let cause =
+                format!("input scale / (output scale * {divisor}) is {slope:e}; it must be in 2^-32 .. 256");
+            return Err(place
+                .fault(code::SCALE_INVALID, "the average's scale is out of range", cause)
+                .into());
         }
         let f = |sum| i32::from(spec.apply(int32(sum), divisor));
         let steps = Steps::find(f, from, to, slope, f64::from(spec.y.1));
         let scale = spec.integer_scale(divisor);
         references.push(Reference { steps, slope, scale, zero_point: spec.y.1 });
     }
-    let mut layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
+    let mut layer = rescaled(place, &references, (spec.lo, spec.hi), raw, options.format)?;
+    layer.ambiguous_sums = ambiguous;
     layer.divisors = reach.into_keys().map(int32).collect();
     Ok(layer)
 }
 
-/// Refuses an average that is not a function of its integer sum.
-fn one_result(place: &Place, spec: &AverageSpec, taps: i64, x: Operand, divisor: i64) -> Result<()> {
+/// How many sums of a window have more than one result in ONNX Runtime; a diagnostic where that is refused.
+fn ambiguous_sums(
+    place: &Place,
+    spec: &AverageSpec,
+    taps: i64,
+    x: Operand,
+    divisor: i64,
+    averages: Averages,
+) -> Result<u64> {
     let range = (int32(x.range.0), int32(x.range.1));
     let spread = spec.spread(usize::try_from(taps).unwrap_or(usize::MAX), range, int32(divisor));
-    let Some(first) = spread.first else { return Ok(()) };
+    let first = match (averages, spread.first) {
+        (Averages::Refuse, Some(first)) => first,
+        (Averages::BySum, _) | (Averages::Refuse, None) => return Ok(spread.ambiguous),
+    };
     let cause = format!(
-        "ONNX Runtime adds {taps} dequantized float32 values; for {} of the integer sums (first {first}) the rounding \
-         of those additions decides the byte, so no integer hardware can be equal to it",
+        "ONNX Runtime adds {taps} dequantized float32 values; for {} of the integer sums (first {first}) the \
+         float32 rounding decides the byte, so the integer hardware can't be equal to it",
         spread.ambiguous
     );
     Err(place
         .fault(code::RESCALE_INFEASIBLE, "an average is not a function of its integer sum", cause)
         .remedy(
-            "use GlobalAveragePool, which ONNX Runtime adds in integers, or quantize the input with a power-of-two scale",
+            "use GlobalAveragePool, which ONNX Runtime adds in integers, quantize the input with a power-of-two scale, \
+             or accept averages by their integer sum",
         )
         .into())
 }
@@ -295,8 +330,11 @@ fn one_result(place: &Place, spec: &AverageSpec, taps: i64, x: Operand, divisor:
 fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {
     let (_, x) = place.operand()?;
     place.bounds(spec.lo, spec.hi)?;
-    for (what, scale) in [("scale of a", spec.a.0), ("scale of b", spec.b.0), ("scale of y", spec.y.0)] {
+    for (what, (scale, zero_point, _)) in
+        [("scale of a", spec.a), ("scale of b", spec.b), ("scale of y", spec.y)]
+    {
         place.scale(what, scale, false)?;
+        place.zero_point(zero_point)?;
     }
     let Some(tables) = add::solve(spec) else {
         let form = match spec.form {

@@ -45,6 +45,23 @@ pub enum RescaleMode {
     },
 }
 
+/// What to do with an average that ONNX Runtime adds in float32, where the byte depends on more than the integer sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Averages {
+    /// A diagnostic: nothing integer can be equal to it.
+    #[default]
+    Refuse,
+    /// The formula on the integer sum; the sums concerned are counted in [`LayerQuant::ambiguous_sums`].
+    BySum,
+}
+
+/// The resolved settings of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    format: Option<FixedFormat>,
+    averages: Averages,
+}
+
 /// Which kind of requantize unit a layer needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,7 +103,9 @@ pub struct LayerQuant {
     pub lane: LaneKind,
     /// Reachable accumulators (or pairs, or table entries) whose output differs from the reference: 0 unless Fixed.
     pub differing_accumulators: u64,
-    /// Where they are, in Fixed mode.
+    /// AveragePool accepted by [`Averages::BySum`]: sums for which ONNX Runtime has more than one result.
+    pub ambiguous_sums: u64,
+    /// Where the differing ones are, in Fixed mode.
     pub fixed: Option<FixedReport>,
     /// Add and Table: the tables.
     pub tables: Option<Tables>,
@@ -110,7 +129,10 @@ pub struct Quantized {
     pub exact_channels: usize,
 }
 
-fn layers_in_order<S: Serializer>(layers: &BTreeMap<NodeId, LayerQuant>, s: S) -> std::result::Result<S::Ok, S::Error> {
+fn layers_in_order<S: Serializer>(
+    layers: &BTreeMap<NodeId, LayerQuant>,
+    s: S,
+) -> std::result::Result<S::Ok, S::Error> {
     s.collect_seq(layers.values())
 }
 
@@ -120,21 +142,35 @@ pub(crate) fn signed_bits(v: i64) -> u32 {
     i64::BITS - magnitude.leading_zeros() + 1
 }
 
+/// [`solve_with`], refusing averages that are no function of their integer sum.
+///
+/// # Errors
+/// Those of [`solve_with`].
+pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
+    solve_with(graph, mode, Averages::Refuse)
+}
+
 /// Finds and proves the integer form of every node.
 ///
 /// # Errors
 /// Diagnostics for every node at fault: O2C0302 (bounds wider than 8 bits), O2C0303 (a scale that is not finite or is
 /// negative, a count of scales that fits no channel), O2C0304 (an accumulator can leave int32), O2C0305 (an average
 /// that is no function of its integer sum, an addition without tables), O2C0004 (a fixed format out of range).
-pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
+pub fn solve_with(graph: &IntGraph, mode: RescaleMode, averages: Averages) -> Result<Quantized> {
     let format = match mode {
         RescaleMode::Proved => None,
         RescaleMode::Fixed { swl, sfl } if (2..=25).contains(&swl) && sfl <= offset::MAX_SHIFT => {
             Some(FixedFormat { swl, sfl })
         }
         RescaleMode::Fixed { swl, sfl } => {
-            let cause = format!("swl = {swl}, sfl = {sfl}; swl may be 2 to 25 and sfl 0 to {}", offset::MAX_SHIFT);
-            return Err(Diagnostic::new(code::CONFIG_INVALID, "the fixed scale format is out of range", cause).into());
+            let cause =
+                format!("swl = {swl}, sfl = {sfl}; swl may be 2 to 25 and sfl 0 to {}", offset::MAX_SHIFT);
+            return Err(Diagnostic::new(
+                code::CONFIG_INVALID,
+                "the fixed scale format is out of range",
+                cause,
+            )
+            .into());
         }
     };
     let Some(order) = graph.topo() else {
@@ -153,7 +189,7 @@ pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
             }
             continue;
         }
-        match layer::solve(graph, id, &operands, format) {
+        match layer::solve(graph, id, &operands, Options { format, averages }) {
             Ok(Some(layer)) => {
                 ranges.insert(id.into(), layer.output);
                 layers.insert(id, layer);

@@ -72,7 +72,8 @@ impl Constraints {
 
     /// Bounds of b for a multiplier: (lower, upper), both inclusive.
     fn offsets(&self, m: i64, shift: u8) -> (i64, i64) {
-        let lower = self.at_least.iter().map(|&(acc, y)| (y << shift) - m * acc).max().unwrap_or(i64::MIN / 4);
+        let lower =
+            self.at_least.iter().map(|&(acc, y)| (y << shift) - m * acc).max().unwrap_or(i64::MIN / 4);
         let upper = self.at_most.iter().map(|&(acc, y)| ((y + 1) << shift) - 1 - m * acc).min();
         (lower, upper.unwrap_or(i64::MAX / 4))
     }

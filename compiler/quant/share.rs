@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::offset::{self, MAX_SHIFT};
 use super::LayerQuant;
+use super::offset::{self, MAX_SHIFT};
 use crate::arith::lane::Channel;
 use crate::graph::NodeId;
 

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn finds_every_step() {
-        let cases: [(fn(i64) -> i32, i64, i64, f64); 4] = [
+        type Case = (fn(i64) -> i32, i64, i64, f64);
+        let cases: [Case; 4] = [
             (|x| i32::try_from(x.div_euclid(7)).unwrap(), -50, 93, 1.0 / 7.0),
             (|x| i32::try_from(x.div_euclid(7)).unwrap(), -50, 93, 1e-9),
             (|x| i32::try_from(x * 3).unwrap().clamp(-20, 20), -30, 30, 3.0),

@@ -74,7 +74,8 @@ fn resnet8() -> IntGraph {
     for (stage, to) in [16usize, 32, 64].into_iter().enumerate() {
         let a = conv(&mut graph, &format!("a{stage}"), at, channels, to, 3);
         let b = conv(&mut graph, &format!("b{stage}"), a, to, to, 3);
-        let skip = if to == channels { at } else { conv(&mut graph, &format!("s{stage}"), at, channels, to, 1) };
+        let skip =
+            if to == channels { at } else { conv(&mut graph, &format!("s{stage}"), at, channels, to, 1) };
         let spec = AddSpec {
             form: AddForm::QLinear,
             a: (0.051, -128, 0),
@@ -91,7 +92,13 @@ fn resnet8() -> IntGraph {
     let op = IntOp::AveragePool(AveragePool {
         window: window(32, 0),
         count_include_pad: false,
-        spec: AverageSpec { form: AverageForm::QLinearGlobal, x: (0.0612, -128), y: (0.03, -128), lo: -128, hi: 127 },
+        spec: AverageSpec {
+            form: AverageForm::QLinearGlobal,
+            x: (0.0612, -128),
+            y: (0.03, -128),
+            lo: -128,
+            hi: 127,
+        },
     });
     at = graph.add("pool", op, &[at.into()], value("pool", fact([64, 1, 1], 0.03, -128)));
     conv(&mut graph, "fc", at, 64, 10, 1);
@@ -126,17 +133,23 @@ fn every_channel_of_a_network_is_proved() {
             let f = reference(conv, c);
             let (from, to) = layer.reachable;
             // The layer's interval is the hull; the channel's own is proved, so stay near its thresholds' middle.
-            let own = interval::conv_channel(conv, c, interval::Operand { range: (-128, 127), zero_point: -128 }).0;
+            let own =
+                interval::conv_channel(conv, c, interval::Operand { range: (-128, 127), zero_point: -128 }).0;
             assert!(from <= own.0 && own.1 <= to || layer.name == "first" || layer.name == "fc");
             for _ in 0..2000 {
                 let acc = random.range(own.0.max(from), own.1.min(to));
-                assert_eq!(i32::from(channel.apply(acc, layer.lo, layer.hi)), f(acc), "{} {c} {acc}", layer.name);
+                assert_eq!(
+                    i32::from(channel.apply(acc, layer.lo, layer.hi)),
+                    f(acc),
+                    "{} {c} {acc}",
+                    layer.name
+                );
             }
         }
     }
     // Deterministic, and serialisable.
     assert_eq!(solve(&graph, RescaleMode::Proved).unwrap(), quantized);
-    assert!(serde_json::to_string(&quantized).unwrap().contains("\"lane\":\"offset\""));
+    assert!(serde_json::to_string(&quantized).unwrap().contains("\"lane\":\"mixed\""));
 }
 
 proptest! {
@@ -181,7 +194,8 @@ fn exhaustive_at_small_reach() {
         conv.rescale.scale[1] = 1e-9;
         conv.rescale.scale[2] = 0.0;
         (conv.bias[1], conv.bias[3]) = (1 << 30, (1 << 30) + 5);
-        let id = graph.add("conv", IntOp::Conv(conv.clone()), &[x.into()], value("y", fact([40, 4, 4], 1.0, 0)));
+        let id =
+            graph.add("conv", IntOp::Conv(conv.clone()), &[x.into()], value("y", fact([40, 4, 4], 1.0, 0)));
         let quantized = solve(&graph, RescaleMode::Proved).unwrap();
         let layer = &quantized.layers[&id];
         for (c, channel) in layer.channels.iter().enumerate() {
@@ -273,9 +287,9 @@ fn additions_are_exact_on_all_pairs() {
 fn averages_follow_the_divisor() {
     let mut graph = IntGraph::default();
     let x = input(&mut graph, fact([1, 5, 5], 0.25, -4));
-    let spec = AverageSpec { form: AverageForm::QLinear, x: (0.25, -4), y: (0.21, 9), lo: -128, hi: 127 };
+    let spec = AverageSpec { form: AverageForm::QLinear, x: (0.25, -4), y: (0.213, 8), lo: -128, hi: 127 };
     let op = IntOp::AveragePool(AveragePool { window: window(3, 1), count_include_pad: false, spec });
-    let id = graph.add("pool", op, &[x.into()], value("y", fact([1, 5, 5], 0.21, 9)));
+    let id = graph.add("pool", op, &[x.into()], value("y", fact([1, 5, 5], 0.213, 8)));
     let quantized = solve(&graph, RescaleMode::Proved).unwrap();
     let layer = &quantized.layers[&id];
     assert_eq!(layer.divisors, [4, 6, 9]);
@@ -311,6 +325,7 @@ fn faults() {
         (conv(&|c| c.rescale.scale[1] = f32::NAN), Some(code::SCALE_INVALID)),
         (conv(&|c| c.rescale.scale.truncate(3)), Some(code::SCALE_INVALID)),
         (conv(&|c| c.rescale.hi = 255), Some(code::WIDTH_UNSUPPORTED)),
+        (conv(&|c| c.rescale.zero_point = i32::MIN), Some(code::SCALE_INVALID)),
         (average(0.1, 0.1), Some(code::RESCALE_INFEASIBLE)),
         (average(0.125, 0.125), None),
     ];
@@ -318,6 +333,9 @@ fn faults() {
         let got = solve(&graph, RescaleMode::Proved).err().map(|d| d.0[0].code);
         assert_eq!(got, want);
     }
+    let by_sum = solve_with(&average(0.1, 0.1), RescaleMode::Proved, Averages::BySum).unwrap();
+    let layer = by_sum.layers.values().next().unwrap();
+    assert!(layer.ambiguous_sums > 0 && layer.lane == LaneKind::Exact);
     let graph = conv(&|_| {});
     let bad = solve(&graph, RescaleMode::Fixed { swl: 1, sfl: 9 }).unwrap_err();
     assert_eq!(bad.0[0].code, code::CONFIG_INVALID);

@@ -1,0 +1,238 @@
+//! Golden vectors and facts from the stages before: the executor's trace, the proofs, the host's steps.
+//!
+//! In: a checked design with the integer graph and the proofs it was planned from, and input arrays. Out:
+//! [`Vectors`] and [`LayerFacts`]. Guarantees: every golden value is the executor's own; inputs made here depend on
+//! the graph and the seed alone.
+
+use std::collections::BTreeMap;
+
+use super::{LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
+use crate::design::{Design, Stream};
+use crate::diag::Result;
+use crate::exec::data::array;
+use crate::exec::{Data, Executor, Stage};
+use crate::graph::int::{Arrangement, HostStep, HostType, IntGraph, IntOp, QFact};
+use crate::graph::{NodeId, Port};
+use crate::quant::{LaneKind, Quantized};
+
+/// Runs the executor on every sample and keeps what the design's layers and streams show.
+///
+/// # Errors
+/// Those of [`Executor::trace`]; O2C0900 if the design names a node that the graph does not compute.
+pub fn vectors(design: &Design, graph: &IntGraph, inputs: &[Data]) -> Result<Vectors> {
+    let executor = Executor::new(graph)?;
+    let count = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
+    let (source, sink) = (boundary(graph, true)?, boundary(graph, false)?);
+    let mut samples = Vec::with_capacity(count);
+    for sample in 0..count {
+        let trace = executor.trace(inputs, sample)?;
+        let stages: BTreeMap<NodeId, &Stage> = trace.stages.iter().map(|s| (s.node, s)).collect();
+        let stage = |node: NodeId| {
+            stages.get(&node).copied().ok_or_else(|| internal(format!("node {} has no golden values", node.0)))
+        };
+        let mut layers = Vec::with_capacity(design.layers.len());
+        for layer in &design.layers {
+            let (first, last) = (stage(NodeId(layer.first_node))?, stage(NodeId(layer.last_node))?);
+            let (acc, q) = match &first.accumulator {
+                Some(acc) => (acc.clone(), first.output.clone()),
+                None => (vec![], vec![]),
+            };
+            layers.push(LayerVectors { acc, q, y: last.output.clone() });
+        }
+        samples.push(SampleVectors {
+            input: wire(&stage(source)?.output, graph, source, &design.input),
+            layers,
+            output: wire(&stage(sink)?.output, graph, sink, &design.output),
+        });
+    }
+    Ok(Vectors { samples })
+}
+
+/// The node whose value the input stream carries (the graph's only input), or the output stream (the only output).
+fn boundary(graph: &IntGraph, input: bool) -> Result<NodeId> {
+    let found: Vec<NodeId> = graph
+        .ids()
+        .into_iter()
+        .filter_map(|id| match &graph.node(id).op {
+            IntOp::Input(_) if input => Some(id),
+            IntOp::Output(_) if !input => graph.inputs(id).first().map(|p| p.node),
+            IntOp::Input(_)
+            | IntOp::Output(_)
+            | IntOp::Conv(_)
+            | IntOp::Add(_)
+            | IntOp::Table(_)
+            | IntOp::MaxPool(_)
+            | IntOp::AveragePool(_) => None,
+        })
+        .collect();
+    match found.as_slice() {
+        [one] => Ok(*one),
+        _ => Err(internal(format!("{} tensors at one end of the design", found.len()))),
+    }
+}
+
+/// A canonical tensor as the stream's bytes: row, column, channel; the file's own integers.
+fn wire(values: &[i8], graph: &IntGraph, node: NodeId, stream: &Stream) -> Vec<u8> {
+    let offset = graph.value(Port::from(node)).fact.source_offset;
+    let [c, h, w] = stream.shape;
+    let mut out = Vec::with_capacity(values.len());
+    for pixel in 0..h * w {
+        for channel in 0..c {
+            // Two's complement: adding 128 to a canonical byte turns its top bit, adding 0 keeps it.
+            let byte = values[channel * h * w + pixel].to_le_bytes()[0];
+            out.push(if offset == 128 { byte ^ 0x80 } else { byte });
+        }
+    }
+    out
+}
+
+/// What was proved of each layer.
+///
+/// # Errors
+/// O2C0900 if a layer's node has no proof.
+pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFacts>> {
+    let of = |node: u32| {
+        quantized.layers.get(&NodeId(node)).ok_or_else(|| internal(format!("node {node} has no proof")))
+    };
+    design
+        .layers
+        .iter()
+        .map(|layer| {
+            let (first, last) = (of(layer.first_node)?, of(layer.last_node)?);
+            let fused = layer.first_node != layer.last_node;
+            let mut lane = lane_name(first.lane).to_owned();
+            let mut differing = first.differing_accumulators;
+            if fused {
+                lane = format!("{lane}+{}", lane_name(last.lane));
+                differing += last.differing_accumulators;
+            }
+            let bits = |v: i64| i64::BITS - (v ^ (v >> 63)).leading_zeros() + 1;
+            let width = bits(first.reachable.0).max(bits(first.reachable.1));
+            Ok(LayerFacts {
+                lane,
+                reachable: [first.reachable.0, first.reachable.1],
+                accumulator_bits: u8::try_from(first.accumulator_bits.max(width)).unwrap_or(u8::MAX),
+                differing_accumulators: differing,
+            })
+        })
+        .collect()
+}
+
+fn lane_name(lane: LaneKind) -> &'static str {
+    match lane {
+        LaneKind::Offset => "offset",
+        LaneKind::Exact => "exact",
+        LaneKind::Mixed => "mixed",
+        LaneKind::Table => "table",
+        LaneKind::Identity => "identity",
+    }
+}
+
+/// The host's work before the input and after the output, a sentence each.
+pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
+    let (mut before, mut after) = (vec![], vec![]);
+    for id in graph.ids() {
+        let node = graph.node(id);
+        match &node.op {
+            IntOp::Input(host) => {
+                let Some(value) = node.outputs.first() else { continue };
+                let fact = &value.fact;
+                let (zero, low) = (fact.zero_point + fact.source_offset, fact.source_offset - 128);
+                if host.dtype == HostType::F32 {
+                    before.push(format!(
+                        "{:?}: clamp(round_half_even(x / {:?}) + {zero}, {low}, {})",
+                        value.name,
+                        fact.scale,
+                        low + 255
+                    ));
+                }
+                before.extend(arrange(&value.name, &host.arrangement, fact, true));
+            }
+            IntOp::Output(host) => {
+                let fact = graph.inputs(id).first().map(|p| &graph.value(*p).fact);
+                if let Some(fact) = fact {
+                    after.extend(arrange(&node.name, &host.arrangement, fact, false));
+                }
+                after.extend(host.steps.iter().map(sentence));
+            }
+            IntOp::Conv(_) | IntOp::Add(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) => {}
+        }
+    }
+    (before, after)
+}
+
+fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool) -> Option<String> {
+    let [c, h, w] = fact.shape;
+    if a.source.is_none() && (c == 1 || h * w == 1) {
+        return None;
+    }
+    let (from, to) = (format!("{:?}", a.onnx_shape), format!("rows {h}, columns {w}, channels {c}"));
+    let mapped = if a.source.is_some() { " (through the layout change that the model makes)" } else { "" };
+    Some(if input {
+        format!("{name:?}: reorder {from} to {to}{mapped}")
+    } else {
+        format!("{name:?}: reorder {to} to {from}{mapped}")
+    })
+}
+
+fn sentence(step: &HostStep) -> String {
+    let name = |signed: bool| if signed { "int8" } else { "uint8" };
+    match step {
+        HostStep::Dequantize(scale, zero) => format!("dequantize: (y - {zero}) * {scale:?}, float32"),
+        HostStep::Quantize(scale, zero, signed) => {
+            format!("quantize: round_half_even(y / {scale:?}) + {zero}, saturated to {}", name(*signed))
+        }
+        HostStep::Softmax(axis) => format!("Softmax in float32 over axis {axis}"),
+        HostStep::QLinearSoftmax { axis, output, signed, .. } => {
+            format!("QLinearSoftmax over axis {axis}, to {} with scale {:?} and zero point {}", name(*signed), output.0, output.1)
+        }
+        HostStep::ArgMax { axis, .. } => format!("ArgMax over axis {axis}"),
+        HostStep::Reshape(shape) => format!("reshape to {shape:?}"),
+    }
+}
+
+/// Seeded pseudo-random inputs in the model's own types, over the range that its quantization covers.
+///
+/// # Errors
+/// O2C0900 if a shape holds too many elements.
+pub fn random_inputs(graph: &IntGraph, samples: usize, seed: u64) -> Result<Vec<Data>> {
+    let mut state = seed;
+    let mut byte = move || {
+        // splitmix64
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).to_le_bytes()[0]
+    };
+    let executor = Executor::new(graph)?;
+    let facts: BTreeMap<&str, &QFact> = graph
+        .ids()
+        .into_iter()
+        .filter(|id| matches!(graph.node(*id).op, IntOp::Input(_)))
+        .filter_map(|id| graph.node(id).outputs.first())
+        .map(|v| (v.name.as_str(), &v.fact))
+        .collect();
+    let mut out = Vec::new();
+    for edge in executor.inputs() {
+        let mut shape = edge.shape.clone();
+        match shape.first_mut() {
+            Some(batch) => *batch = samples,
+            None => return Err(internal("an input has no batch axis")),
+        }
+        let n: usize = shape.iter().product();
+        let fact = facts.get(edge.name.as_str()).ok_or_else(|| internal(format!("input {:?} has no fact", edge.name)))?;
+        let bytes: Vec<u8> = (0..n).map(|_| byte()).collect();
+        let signed = |b: u8| i8::from_le_bytes([b]);
+        let data = match edge.dtype {
+            HostType::F32 => {
+                let real = |b: &u8| (i32::from(signed(*b)) - fact.zero_point) as f32 * fact.scale;
+                array(&shape, bytes.iter().map(real).collect()).map(Data::F32)
+            }
+            HostType::U8 => array(&shape, bytes).map(Data::U8),
+            HostType::I8 => array(&shape, bytes.iter().map(|b| signed(*b)).collect()).map(Data::I8),
+            HostType::I64 => array(&shape, bytes.iter().map(|b| i64::from(*b)).collect()).map(Data::I64),
+        };
+        out.push(data.ok_or_else(|| internal("an input does not fit its shape"))?);
+    }
+    Ok(out)
+}
