@@ -196,7 +196,7 @@ mod tests {
         for (name, out) in [("a", "first/out"), ("b", "second")] {
             let arrangement = Arrangement { onnx_shape: vec![1, 2], source: None };
             let input = IntOp::Input(HostInput { dtype: HostType::I8, arrangement });
-            let x = g.add(name, input, &[], vec![Value { name: name.into(), fact: fact.clone() }]);
+            let x = g.add(name, input, &[], vec![Value { name: format!("{name}:q"), fact: fact.clone() }]);
             let window = Window { kernel: [1, 2], ..Window::POINT };
             let y = Value { name: format!("{name}:max"), fact: QFact { shape: [1, 1, 1], ..fact.clone() } };
             let y = g.add(format!("pool {name}"), IntOp::MaxPool(MaxPool { window }), &[x.into()], vec![y]);

@@ -161,7 +161,7 @@ impl Executor {
             };
             let op = match &node.op {
                 IntOp::Input(input) => {
-                    readers.push(Reader::new(input, &value.name, fact, &place)?);
+                    readers.push(Reader::new(input, &node.name, fact, &place)?);
                     Prepared::Input(readers.len() - 1)
                 }
                 IntOp::Conv(conv) => Prepared::Conv(Box::new(PackedConv::new(conv, facts[0], fact, &place)?)),

@@ -52,12 +52,8 @@ pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
     // The model's own names first, so that nothing else takes them.
     for id in &order {
         let node = graph.node(*id);
-        if let IntOp::Input(_) = node.op
-            && let Some(v) = node.outputs.first()
-        {
-            b.reserve(&v.name);
-        }
-        if let IntOp::Output(_) = node.op {
+        // An input's and an output's node bear the name of the model's tensor.
+        if let IntOp::Input(_) | IntOp::Output(_) = node.op {
             b.reserve(&node.name);
         }
     }
@@ -193,7 +189,7 @@ impl Exporter<'_> {
 
     fn input(&mut self, id: NodeId, input: &HostInput, fact: &QFact) -> Result<()> {
         let node = self.graph.node(id);
-        let name = &self.graph.value(id.into()).name;
+        let (name, tensor) = (&node.name, &self.graph.value(id.into()).name);
         let shape = &input.arrangement.onnx_shape;
         let own = match input.dtype {
             HostType::F32 => DType::F32,
@@ -206,11 +202,11 @@ impl Exporter<'_> {
         let mut at = name.clone();
         if own == DType::F32 {
             let [scale, zero] = self.parameters[&id].clone();
-            let to = self.b.fresh(&format!("{name}_quantized"));
-            at = self.b.node(&node.name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![]);
+            let to = self.b.fresh(tensor);
+            at = self.b.node(name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![]);
         }
         let layout = layout::find(&input.arrangement);
-        at = layout::to_canonical(&mut self.b, &node.name, &at, &input.arrangement, &layout, fact.shape);
+        at = layout::to_canonical(&mut self.b, name, &at, &input.arrangement, &layout, fact.shape);
         self.tensors.insert(id, at);
         Ok(())
     }
