@@ -1,6 +1,7 @@
 //! Commands and their arguments; what a fault, a panic or a missing tool means for the exit code.
 
 mod docs;
+mod run;
 mod simulate;
 mod synth;
 mod term;
@@ -24,6 +25,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run the bit-exact integer executor on the CPU; --compare onnxruntime
+    Run(run::Run),
     /// Build and run the Verilator testbench of a hand-off folder: every stage of every layer, cycle counts
     Simulate(simulate::Simulate),
     /// Area of a hand-off folder's design, by Yosys (and its clock rate, by nextpnr)
@@ -39,6 +42,7 @@ enum Command {
 impl Command {
     fn json(&self) -> bool {
         match self {
+            Command::Run(a) => a.json,
             Command::Simulate(a) => a.json,
             Command::Synth(a) => a.json,
             Command::Explain(_) | Command::Docs | Command::Completions(_) => false,
@@ -46,6 +50,7 @@ impl Command {
     }
     fn run(&self) -> Result<u8> {
         match self {
+            Command::Run(a) => run::run(a),
             Command::Simulate(a) => simulate::run(a),
             Command::Synth(a) => synth::run(a),
             Command::Explain(a) => docs::explain(a),

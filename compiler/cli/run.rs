@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use onnx2chip::diag::{Diagnostic, Result, code};
 use onnx2chip::exec::files::{InputFile, RunFiles, Written, run_files};
 use onnx2chip::exec::{Data, npy};
-use onnx2chip::reference::{Comparison, compare};
+use onnx2chip::reference::compare::{self, Comparison};
 use serde::Serialize;
 
 use super::term::{self, Progress};

@@ -33,6 +33,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_round24.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
+    "o2c_shell.v",
     "o2c_skid.v",
 );
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{FORMAT, File, internal};
-use crate::diag::Result;
+use crate::diag::{Diagnostic, Result, code};
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,4 +97,25 @@ impl Manifest {
 /// SHA-256, lower-case hex.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// SHA-256 of a file, lower-case hex, read in pieces.
+///
+/// # Errors
+/// O2C0001 if it can't be read.
+pub fn file_digest(path: &std::path::Path) -> Result<String> {
+    let fail = |e: std::io::Error| {
+        Diagnostic::new(code::FILE_UNREADABLE, "the file can't be read", e.to_string())
+            .at(format!("file {}", path.display()))
+    };
+    let mut file = std::fs::File::open(path).map_err(fail)?;
+    let mut sha = Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(&mut file, &mut piece).map_err(fail)? {
+            0 => break,
+            n => sha.update(&piece[..n]),
+        }
+    }
+    Ok(sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }

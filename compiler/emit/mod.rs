@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use golden::{host_steps, layer_facts, random_inputs, vectors};
 pub use library::RTL_FILES;
-pub use manifest::{Entry, Manifest};
+pub use manifest::{Entry, Manifest, file_digest};
 pub use memory::MemFormat;
 pub use vectors::{LayerVectors, SampleVectors, Vectors};
 
