@@ -43,3 +43,70 @@ pub fn load(path: &Path) -> Result<Source> {
     let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     Ok(Source { file, sha256: emit::file_digest(path)?, graph })
 }
+
+/// What to build.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Pixels, channels, outputs at once; ignored with `macs`.
+    pub array: [usize; 3],
+    /// Search the array shape with at most this many multipliers.
+    pub macs: Option<usize>,
+    /// Requantize lanes; `None` for the planner's choice.
+    pub lanes: Option<usize>,
+    /// The device.
+    pub target: &'static targets::Target,
+    /// The top module's name; `None` for the model file's.
+    pub name: Option<String>,
+    /// How accumulators become bytes.
+    pub rescale: quant::RescaleMode,
+}
+
+/// A network that became a design.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What it was made from.
+    pub source: Source,
+    /// The integer form of every layer, with its proof.
+    pub quantized: quant::Quantized,
+    /// The netlist as data.
+    pub design: design::Checked<design::Design>,
+    /// The device.
+    pub target: &'static targets::Target,
+}
+
+/// Proves, plans and checks.
+///
+/// # Errors
+/// Every reason why the network can't be built as asked.
+pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
+    let quantized = quant::solve(&source.graph, options.rescale)?;
+    let plan = plan::best(&source.graph, &quantized, options)?;
+    let design = plan.design(&options.name.clone().unwrap_or_else(|| stem(&source.file)))?;
+    options.target.check(&design)?;
+    Ok(Compiled { source, quantized, design, target: options.target })
+}
+
+/// Every file of the hand-off folder, with golden vectors for the inputs (samples on the first axis).
+///
+/// # Errors
+/// O2C0500 if the inputs do not fit the model.
+pub fn hand_off(compiled: &Compiled, inputs: &[exec::Data], formats: &[emit::MemFormat]) -> Result<emit::Files> {
+    let Compiled { source, quantized, design, target } = compiled;
+    let (host_before, host_after) = emit::host_steps(&source.graph);
+    let facts = emit::Facts {
+        model: source.file.clone(),
+        model_sha256: source.sha256.clone(),
+        target: target.name.into(),
+        clock_mhz: target.clock_mhz,
+        host_before,
+        host_after,
+        layers: emit::layer_facts(design, quantized)?,
+    };
+    let vectors = emit::vectors(design, &source.graph, inputs)?;
+    emit::files(&emit::Package { design, facts: &facts, vectors: &vectors, formats })
+}
+
+/// A file's name without its ending.
+fn stem(file: &str) -> String {
+    Path::new(file).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+}

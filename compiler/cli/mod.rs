@@ -1,5 +1,7 @@
 //! Commands and their arguments; what a fault, a panic or a missing tool means for the exit code.
 
+mod compile;
+mod config;
 mod docs;
 mod run;
 mod simulate;
@@ -25,6 +27,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Compile a quantized ONNX model into a hand-off folder: Verilog, memories, golden vectors, testbench, report
+    Compile(compile::Compile),
     /// Run the bit-exact integer executor on the CPU; --compare onnxruntime
     Run(run::Run),
     /// Build and run the Verilator testbench of a hand-off folder: every stage of every layer, cycle counts
@@ -42,6 +46,7 @@ enum Command {
 impl Command {
     fn json(&self) -> bool {
         match self {
+            Command::Compile(a) => a.json,
             Command::Run(a) => a.json,
             Command::Simulate(a) => a.json,
             Command::Synth(a) => a.json,
@@ -50,6 +55,7 @@ impl Command {
     }
     fn run(&self) -> Result<u8> {
         match self {
+            Command::Compile(a) => compile::run(a),
             Command::Run(a) => run::run(a),
             Command::Simulate(a) => simulate::run(a),
             Command::Synth(a) => synth::run(a),

@@ -1,0 +1,150 @@
+//! The options of `compile`, from the command line and from a TOML file; the command line wins.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use onnx2chip::Options;
+use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
+use onnx2chip::emit::MemFormat;
+use onnx2chip::quant::RescaleMode;
+use serde::Deserialize;
+
+/// How accumulators become bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Rescale {
+    /// Equal to ONNX Runtime on every reachable accumulator, proved.
+    Exact,
+    /// Torch2Chip's fixed format; the report counts the accumulators that differ.
+    Fixed,
+}
+
+/// Every option of `compile` that a file may hold; the fields are the keys.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Array shape: pixels, channels, outputs at once; powers of two [default: 4,4,16]
+    #[arg(long, value_name = "P,C,K", value_parser = array, conflicts_with = "macs")]
+    array: Option<Array>,
+    /// Search the array shape with at most this many multipliers that needs the fewest cycles
+    #[arg(long, value_name = "N")]
+    macs: Option<usize>,
+    /// Requantize lanes [default: by the array shape]
+    #[arg(long, value_name = "R")]
+    lanes: Option<usize>,
+    /// Device; `onnx2chip compile --help` lists them below
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Name of the top module [default: the model file's]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Samples for the golden vectors, .npy, stacked on the first axis; NAME= where there are several inputs
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub(crate) input: Vec<String>,
+    /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<usize>,
+    /// Seed of the pseudo-random samples [default: 1]
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+    /// How accumulators become bytes [default: exact]
+    #[arg(long, value_enum)]
+    rescale: Option<Rescale>,
+    /// With --rescale fixed: bits of the scale word [default: 16]
+    #[arg(long, value_name = "BITS")]
+    swl: Option<u8>,
+    /// With --rescale fixed: fraction bits of the scale [default: 12]
+    #[arg(long, value_name = "BITS")]
+    sfl: Option<u8>,
+    /// Memory image formats beside hex, e.g. bin,coe
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
+    pub(crate) mem_format: Vec<MemFormat>,
+    /// Write the canonical integer network as QOperator ONNX
+    #[arg(long, value_name = "FILE")]
+    pub(crate) emit_onnx: Option<PathBuf>,
+    /// Write the graph's text after every pass
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dump_passes: Option<PathBuf>,
+}
+
+/// P, C, K.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Array([usize; 3]);
+
+fn array(text: &str) -> std::result::Result<Array, String> {
+    let parts: Vec<usize> = text
+        .split(',')
+        .map(|p| p.trim().parse().map_err(|_| format!("{p:?} is not a number")))
+        .collect::<std::result::Result<_, _>>()?;
+    parts.try_into().map(Array).map_err(|_| "three numbers are expected: P,C,K".into())
+}
+
+impl Config {
+    /// The command line's options over those of a file.
+    ///
+    /// # Errors
+    /// O2C0001 if the file can't be read, O2C0004 with the line at fault.
+    pub(crate) fn over(self, file: Option<&Path>) -> Result<Config> {
+        let Some(path) = file else { return Ok(self) };
+        let place = format!("file {}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Diagnostic::new(code::FILE_UNREADABLE, "the configuration can't be read", e.to_string()).at(place.clone())
+        })?;
+        let base: Config = toml::from_str(&text).map_err(|e| {
+            Diagnostic::new(code::CONFIG_INVALID, "the configuration file is not valid", e.to_string().trim())
+                .at(place)
+                .remedy("the keys are the long options of `onnx2chip compile --help`, with _ for -")
+        })?;
+        if base.array.is_some() && base.macs.is_some() {
+            return Err(invalid("array and macs exclude each other"));
+        }
+        let sized = self.array.is_some() || self.macs.is_some();
+        let list = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
+        Ok(Config {
+            array: if sized { self.array } else { base.array },
+            macs: if sized { self.macs } else { base.macs },
+            lanes: self.lanes.or(base.lanes),
+            target: self.target.or(base.target),
+            name: self.name.or(base.name),
+            input: list(self.input, base.input),
+            samples: self.samples.or(base.samples),
+            seed: self.seed.or(base.seed),
+            rescale: self.rescale.or(base.rescale),
+            swl: self.swl.or(base.swl),
+            sfl: self.sfl.or(base.sfl),
+            mem_format: if self.mem_format.is_empty() { base.mem_format } else { self.mem_format },
+            emit_onnx: self.emit_onnx.or(base.emit_onnx),
+            dump_passes: self.dump_passes.or(base.dump_passes),
+        })
+    }
+
+    /// The pipeline's options.
+    ///
+    /// # Errors
+    /// O2C0004 for an unknown target, for scale bits without `--rescale fixed`, for no samples at all.
+    pub(crate) fn options(&self) -> Result<Options> {
+        let fixed = self.rescale == Some(Rescale::Fixed);
+        if !fixed && (self.swl.is_some() || self.sfl.is_some()) {
+            return Err(invalid("--swl and --sfl need --rescale fixed"));
+        }
+        if self.samples == Some(0) {
+            return Err(invalid("--samples is at least 1"));
+        }
+        Ok(Options {
+            array: self.array.unwrap_or(Array([4, 4, 16])).0,
+            macs: self.macs,
+            lanes: self.lanes,
+            target: onnx2chip::targets::find(self.target.as_deref().unwrap_or("generic"))?,
+            name: self.name.clone(),
+            rescale: if fixed {
+                RescaleMode::Fixed { swl: self.swl.unwrap_or(16), sfl: self.sfl.unwrap_or(12) }
+            } else {
+                RescaleMode::Proved
+            },
+        })
+    }
+}
+
+fn invalid(cause: &str) -> Diagnostics {
+    Diagnostic::new(code::CONFIG_INVALID, "the options do not fit together", cause).into()
+}
