@@ -6,6 +6,7 @@
 
 pub mod float;
 pub mod int;
+pub mod parse;
 pub mod text;
 pub mod verify;
 

@@ -192,11 +192,12 @@ impl<'a> Context<'a> {
         if left.is_empty() {
             return Ok(());
         }
-        let (noun, verb) = if left.len() == 1 { ("attribute", "is") } else { ("attributes", "are") };
+        let (noun, verb, what) =
+            if left.len() == 1 { ("attribute", "is", "it") } else { ("attributes", "are", "them") };
         Err(self.error(
             code::ATTRIBUTE_UNKNOWN,
             format!("{noun} {} {verb} not known for {}", left.join(", "), self.node.op_type),
-            format!("the rule for {} in opset {} does not read it", self.node.op_type, self.opset),
+            format!("the rule for {} in opset {} does not read {what}", self.node.op_type, self.opset),
         ))
     }
 

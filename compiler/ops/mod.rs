@@ -34,6 +34,7 @@ pub mod window;
 use std::borrow::Cow;
 
 use crate::graph::float::{Fact, is_float};
+use crate::graph::int::TableSource;
 use crate::onnx::model::{DType, Tensor};
 use quantization::Params;
 use quantized::Kernel;
@@ -129,6 +130,23 @@ impl Op {
             Op::Concat(_) => "Concat",
             Op::Slice(_) => "Slice",
             Op::Cast(_) => "Cast",
+        })
+    }
+
+    /// The ONNX operator that a user knows this as: canonical operators by what they stem from.
+    pub fn onnx_name(&self) -> Cow<'static, str> {
+        let Op::Quantized(q) = self else { return self.name() };
+        Cow::Borrowed(match &q.kernel {
+            Kernel::Conv(_) => "Conv",
+            Kernel::MatMul { .. } => "MatMul",
+            Kernel::Add(_) => "Add",
+            Kernel::Average(p, _) => return Op::AveragePool(*p).name(),
+            Kernel::Table(TableSource::Requantize) => "QuantizeLinear",
+            Kernel::Table(TableSource::Clamp(..)) => "Clip",
+            Kernel::Table(TableSource::QLinear(name, _) | TableSource::Float(name, _)) => {
+                name.trim_start_matches("QLinear")
+            }
+            Kernel::Softmax(_) => "Softmax",
         })
     }
 

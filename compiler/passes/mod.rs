@@ -10,11 +10,14 @@ mod fold_constants;
 mod fuse_batch_norm;
 mod fuse_bias;
 mod fuse_quantized;
+pub mod inspect;
 mod integer_clip;
 mod lower;
 mod move_layout;
 mod names;
 mod remove_identity;
+
+pub use inspect::{Inspection, inspect};
 
 use crate::diag::Result;
 use crate::graph::float::FloatGraph;

@@ -7,7 +7,7 @@
 //! Exact: quantization with one scale is monotone and acts on each element alone. Every rule brings an operator
 //! closer to integers, so this ends.
 
-use super::names::{Names, swap_names};
+use super::names::{Names, swap_names, uses};
 use crate::diag::Result;
 use crate::graph::NodeId;
 use crate::graph::float::{Fact, FloatGraph};
@@ -24,7 +24,7 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
     while again {
         again = false;
         for id in graph.topo().unwrap_or_default() {
-            again |= step(graph, &mut names, id);
+            again |= graph.contains(id) && step(graph, &mut names, id);
         }
     }
     Ok(())
@@ -72,13 +72,22 @@ fn exchange(
         }
         _ => ((pointwise, fact), graph.node(above).op.clone()),
     };
+    // The new value is the integer form of the operator's result, or of its operand.
+    let value = match &first.0 {
+        Op::Quantize(_) => format!("{}_quantized", graph.value(source).name),
+        Op::Clip(_) | Op::Unary(_) => format!("{}_first", graph.value(id.into()).name),
+        _ => format!("{}_quantized", graph.value(id.into()).name),
+    };
     // The new node does what `id` did, so it takes its name; `id` keeps its value and is named after `above`.
-    let spare = names.node(&graph.node(above).name.clone());
-    let value = format!("{}_moved", graph.value(id.into()).name);
-    let new = names.add(graph, &spare, &value, first.0, &[source], first.1);
+    let name = graph.node(above).name.clone();
+    let new = names.add(graph, &name, &value, first.0, &[source], first.1);
     swap_names(graph, id, new);
     graph.node_mut(id).op = second;
     graph.set_inputs(id, &[new.into()]);
+    if uses(graph, above.into()) == 0 {
+        swap_names(graph, id, above);
+        graph.remove(above);
+    }
 }
 
 /// The parameters after the operator; `None` where per-axis parameters cannot follow.

@@ -34,10 +34,6 @@ impl Names {
         }
         names
     }
-    /// A node name not yet used.
-    pub(super) fn node(&mut self, wanted: &str) -> String {
-        unique(&mut self.nodes, wanted)
-    }
     /// Adds a node with one output, both named after what is wanted.
     pub(super) fn add(
         &mut self,
@@ -57,7 +53,7 @@ impl Names {
 /// How diagnostics name a node of the graph.
 pub(super) fn label(graph: &FloatGraph, id: NodeId) -> String {
     let node = graph.node(id);
-    format!("node \"{}\" ({})", node.name, node.op.name())
+    format!("node \"{}\" ({})", node.name, node.op.onnx_name())
 }
 
 /// A diagnostic at a node of the graph.

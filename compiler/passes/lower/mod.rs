@@ -49,18 +49,20 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
         values: BTreeSet::new(),
     };
     let mut faults = Vec::new();
+    // What depends on a refused node is not judged.
+    let mut failed = BTreeSet::new();
     for id in graph.topo().unwrap_or_default() {
-        if let Err(fault) = lower.node(id) {
+        if graph.inputs(id).iter().any(|p| failed.contains(&p.node)) {
+            failed.insert(id);
+        } else if let Err(fault) = lower.node(id) {
             faults.push(fault);
-            break;
+            failed.insert(id);
         }
     }
-    if faults.is_empty() {
-        for (i, port) in graph.outputs.clone().into_iter().enumerate() {
-            let name = model.outputs.get(i).map_or("", |o| o.name.as_str());
-            if let Err(fault) = lower.output(port, name) {
-                faults.push(fault);
-            }
+    for (i, port) in graph.outputs.iter().enumerate().filter(|(_, p)| !failed.contains(&p.node)) {
+        let name = model.outputs.get(i).map_or("", |o| o.name.as_str());
+        if let Err(fault) = lower.output(*port, name) {
+            faults.push(fault);
         }
     }
     if faults.is_empty() { Ok(lower.int) } else { Err(Diagnostics(faults)) }

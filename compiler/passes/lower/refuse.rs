@@ -137,7 +137,7 @@ pub(super) fn operand(graph: &FloatGraph, id: NodeId, port: Port) -> Diagnostic 
             graph,
             port.node,
             code::FLOAT_ISLAND,
-            format!("{} runs on the host, but quantized operators follow", graph.node(port.node).op.name()),
+            format!("{} runs on the host, but quantized operators follow", graph.node(port.node).op.onnx_name()),
             format!("{} reads its result", label(graph, id)),
         )
     } else {
