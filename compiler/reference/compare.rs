@@ -1,21 +1,25 @@
 //! The executor against ONNX Runtime, byte for byte.
 //!
 //! In: the user's file, its integer graph and inputs. Out: for each setting of ONNX Runtime, what differs.
-//! Guarantees: nothing is reshaped, rounded or tolerated; floats are compared by their bits. Two settings are
-//! judged ([`Setting::FullInt8`], [`Setting::Canonical`]), two are for information.
+//! Guarantees: nothing is reshaped, rounded or tolerated; floats are compared by their bits. Judged are
+//! [`Setting::Canonical`], and the full int8 session on the user's file ([`Setting::FullInt8`], or
+//! [`Setting::FullInt8Clips`] where Clips keep the former from int8) if it computes nothing between integer tensors in
+//! float; the others are for information.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::cut;
 use super::export::{ExportOptions, Exported, WeightForm, export};
-use super::ort::{Session, Setting, runtime};
+use super::ort::{Session, Setting, Source, runtime};
+use super::{clip, cut, float};
 use crate::arith::Lanes;
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::{Data, Executor};
 use crate::graph::int::IntGraph;
 use crate::onnx;
+use crate::onnx::model::Model;
 
 /// The processor, because ONNX Runtime's results depend on it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +50,9 @@ pub struct SettingResult {
     pub setting: Setting,
     /// Whether differences count as a fault.
     pub judged: bool,
+    /// Operators between integer tensors that ONNX Runtime computed in float32, with their number. A full int8
+    /// session that has any is no integer reference, so it is not judged.
+    pub float_operators: BTreeMap<String, usize>,
     /// Why there is no result, if there is none.
     pub error: Option<String>,
     /// The model's outputs.
@@ -86,7 +93,8 @@ impl SettingResult {
     fn new(setting: Setting) -> SettingResult {
         SettingResult {
             setting,
-            judged: matches!(setting, Setting::FullInt8 | Setting::Canonical),
+            judged: setting == Setting::Canonical,
+            float_operators: BTreeMap::new(),
             error: None,
             outputs: vec![],
             before_softmax: vec![],
@@ -101,7 +109,7 @@ impl SettingResult {
 }
 
 impl Comparison {
-    /// Whether both judged settings ran and agree in every byte.
+    /// Whether every judged setting ran and agrees in every byte.
     pub fn agrees(&self) -> bool {
         self.settings
             .iter()
@@ -144,23 +152,32 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
         Some(g) => Some(Executor::new(g)?.run(inputs)?),
         None => None,
     };
-    let cut_model = match &cut_graph {
-        Some(_) => cut::model(&onnx::read(model)?).map(|m| onnx::encode(&m)).transpose()?,
-        None => None,
-    };
+    let original = onnx::read(model)?;
+    let moved = clip::behind_quantize(&original);
     let mut settings = vec![];
-    for setting in [Setting::FullInt8, Setting::Canonical, Setting::Default, Setting::Disabled] {
-        settings.push(match setting {
-            Setting::Canonical => compare_canonical(graph, inputs)?,
-            Setting::FullInt8 | Setting::Default | Setting::Disabled => {
-                let mut result = SettingResult::new(setting);
-                let cut_expect = cut_expect.as_deref();
-                let done =
-                    original_setting(&mut result, model, &feed, &expect, cut_model.as_deref(), cut_expect);
-                result.error = done.err().map(|e| e.to_string());
-                result
+    for setting in
+        [Setting::FullInt8, Setting::FullInt8Clips, Setting::Canonical, Setting::Default, Setting::Disabled]
+    {
+        let form = match (setting, &moved) {
+            (Setting::FullInt8Clips, None) => continue,
+            (Setting::FullInt8Clips, Some(moved)) => moved,
+            (Setting::Canonical, _) => {
+                settings.push(compare_canonical(graph, inputs)?);
+                continue;
             }
-        });
+            (Setting::FullInt8 | Setting::Default | Setting::Disabled, _) => &original,
+        };
+        let mut result = SettingResult::new(setting);
+        let source = if setting == Setting::FullInt8Clips {
+            Source::Bytes(onnx::encode(form)?)
+        } else {
+            Source::File(model)
+        };
+        let cut_model = cut_expect.as_ref().and_then(|_| cut::model(form));
+        let done =
+            original_setting(&mut result, &source, cut_model.as_ref(), &feed, &expect, cut_expect.as_deref());
+        result.error = done.err().map(|e| e.to_string());
+        settings.push(result);
     }
     Ok(Comparison { runtime: runtime.build.clone(), cpu: Cpu::detect(), samples, settings })
 }
@@ -198,16 +215,19 @@ fn samples(outputs: &[Data]) -> usize {
 
 fn original_setting(
     result: &mut SettingResult,
-    model: &Path,
+    source: &Source<'_>,
+    cut_model: Option<&Model>,
     feed: &Feed<'_>,
     expect: &[Data],
-    cut_model: Option<&[u8]>,
     cut_expect: Option<&[Data]>,
 ) -> Result<()> {
-    let mut session = Session::open(model, result.setting, 0)?;
+    result.float_operators = float::operators(&source.optimized(result.setting)?);
+    let integer = matches!(result.setting, Setting::FullInt8 | Setting::FullInt8Clips);
+    result.judged = integer && result.float_operators.is_empty();
+    let mut session = source.session(result.setting)?;
     result.outputs = outputs(&mut session, feed, expect)?;
-    if let (Some(bytes), Some(expect)) = (cut_model, cut_expect) {
-        let mut session = Session::from_bytes(bytes, result.setting, 0)?;
+    if let (Some(model), Some(expect)) = (cut_model, cut_expect) {
+        let mut session = Session::from_bytes(&onnx::encode(model)?, result.setting, 0)?;
         result.before_softmax = outputs(&mut session, feed, expect)?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayD;
 use ort::session::builder::GraphOptimizationLevel;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::exec::Data;
+use crate::onnx::model::Model;
 
 /// The loaded library.
 #[derive(Debug)]
@@ -32,6 +34,9 @@ pub struct Runtime {
 pub enum Setting {
     /// All optimisations, and int8 on every path (`session.qdqisint8allowed=1`): the reference.
     FullInt8,
+    /// As [`Setting::FullInt8`] on the user's file with each Clip behind its QuantizeLinear: where a Clip stands
+    /// before one, ONNX Runtime would compute the convolution in float.
+    FullInt8Clips,
     /// Our canonical QOperator export without optimisation: the reference for every tensor.
     Canonical,
     /// As a user gets it: parts of QDQ graphs may run in float. For information.
@@ -44,6 +49,46 @@ pub enum Setting {
 #[derive(Debug)]
 pub struct Session {
     inner: OrtSession,
+}
+
+/// Where a model is.
+#[derive(Clone, Debug)]
+pub enum Source<'a> {
+    /// A file; external data are found beside it.
+    File(&'a Path),
+    /// In memory.
+    Bytes(Vec<u8>),
+}
+
+impl Source<'_> {
+    /// Opens a session.
+    pub fn session(&self, setting: Setting) -> Result<Session> {
+        match self {
+            Source::File(path) => Session::open(path, setting, 0),
+            Source::Bytes(bytes) => Session::from_bytes(bytes, setting, 0),
+        }
+    }
+
+    /// The graph as ONNX Runtime runs it after its optimisations.
+    pub fn optimized(&self, setting: Setting) -> Result<Model> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("onnx2chip-{}-{}.onnx", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        let b = builder(setting, 0)?
+            .with_optimized_model_path(&path)
+            .map_err(|e| refused(setting, &ort::Error::from(e)))
+            .and_then(|mut b| {
+                match self {
+                    Source::File(path) => b.commit_from_file(path),
+                    Source::Bytes(bytes) => b.commit_from_memory(bytes),
+                }
+                .map_err(|e| refused(setting, &e))
+            });
+        let model = b.and_then(|_| crate::onnx::read(&path));
+        // A leftover in the temporary folder does no harm.
+        let _ = std::fs::remove_file(&path);
+        model
+    }
 }
 
 /// The library, loaded once per process; `O2C0501` if there is none.
@@ -176,7 +221,7 @@ impl Session {
 fn builder(setting: Setting, threads: usize) -> Result<ort::session::builder::SessionBuilder> {
     let environment = &runtime()?.environment;
     let level = match setting {
-        Setting::FullInt8 | Setting::Default => GraphOptimizationLevel::All,
+        Setting::FullInt8 | Setting::FullInt8Clips | Setting::Default => GraphOptimizationLevel::All,
         Setting::Canonical | Setting::Disabled => GraphOptimizationLevel::Disable,
     };
     let fault = |e: ort::Error| refused(setting, &e);
@@ -185,7 +230,7 @@ fn builder(setting: Setting, threads: usize) -> Result<ort::session::builder::Se
     if threads > 0 {
         b = b.with_intra_threads(threads).map_err(|e| fault(e.into()))?;
     }
-    if setting == Setting::FullInt8 {
+    if matches!(setting, Setting::FullInt8 | Setting::FullInt8Clips) {
         b = b.with_config_entry("session.qdqisint8allowed", "1").map_err(|e| fault(e.into()))?;
     }
     Ok(b)
