@@ -107,6 +107,7 @@ fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> Lay
         lo: -128,
         hi: 127,
         reachable: input,
+        intervals: vec![input],
         raw: input,
         accumulator_bits: 8,
         output,
@@ -168,6 +169,7 @@ fn rescaled(
     let mut layer = passive(place.name, LaneKind::Offset, (0, 0), (0, 0));
     let mut report = FixedReport::default();
     layer.channels.clear();
+    layer.intervals.clear();
     for (c, (reference, solved)) in references.iter().zip(solved).enumerate() {
         let Some(solved) = solved else {
             let cause = format!("channel {c}: neither lane equals the reference on its reachable interval");
@@ -183,6 +185,7 @@ fn rescaled(
         layer.output = if c == 0 { output } else { hull(layer.output, output) };
         let reach = (steps.from, steps.to);
         layer.reachable = if c == 0 { reach } else { hull(layer.reachable, reach) };
+        layer.intervals.push(reach);
     }
     let exact = layer.channels.iter().filter(|c| matches!(c, Channel::Exact { .. })).count();
     layer.lane = match exact {
