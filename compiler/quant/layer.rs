@@ -264,6 +264,13 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, options: Options) -> Resu
             .fault(code::ACCUMULATOR_OVERFLOW, "the window is too large", "its size overflows")
             .into());
     };
+    let whole = op.window.kernel == [ih, iw] && op.window.pads == [0; 4];
+    if whole && spec.form == AverageForm::QLinear {
+        let cause = "QLinearAveragePool over the whole map is computed as QLinearGlobalAveragePool";
+        return Err(place
+            .fault(code::INTERNAL, "an average was imported with the wrong formula", cause)
+            .into());
+    }
     let counts = interval::inside_counts(&op.window, [ih, iw], [oh, ow]);
     let raw = interval::pool_raw(taps, &op.window, x);
     within_int32(place, "the sum of a window", raw)?;
