@@ -3,7 +3,7 @@
 //! In: the integer graph, whose rescales are still specified by float32 formulas. Out: [`Quantized`], one
 //! [`LayerQuant`] for each node that computes: the requantize lane of every channel, proved equal to ONNX Runtime's
 //! formula on every accumulator that the layer can reach, the tables of additions, and the accumulator intervals.
-//! Guarantees: no sampling (see [`steps`]); the same graph gives the same result; nothing is approximated unless
+//! Guarantees: no sampling; the same graph gives the same result; nothing is approximated unless
 //! [`RescaleMode::Fixed`] asks for it, and then every differing accumulator is counted.
 
 mod add;
