@@ -155,3 +155,50 @@ fn float_sums(taps: usize, range: (i32, i32), scale: f32) -> Vec<(f32, f32)> {
     }
     least.into_iter().zip(most).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The count equals enumeration of all taps, in both file types.
+    #[test]
+    fn spread_equals_enumeration() {
+        let mut open = 0;
+        for (i, (sx, sy)) in
+            [(0.1f32, 0.1f32), (0.125, 0.25), (0.3, 0.3), (0.07, 0.021), (1.0, 0.4), (0.9, 0.1)]
+                .into_iter()
+                .enumerate()
+        {
+            for taps in [2usize, 3, 4] {
+                let spec = AverageSpec {
+                    form: AverageForm::QLinear,
+                    x: (sx, -2),
+                    y: (sy, [8, 17, -128][i % 3]),
+                    lo: -128,
+                    hi: 127,
+                };
+                let (range, divisor) = ((-5, 7), i32::try_from(taps).unwrap());
+                let mut wrong = std::collections::BTreeSet::new();
+                let mut window = vec![range.0; taps];
+                loop {
+                    let sum: i32 = window.iter().map(|x| x + 2).sum();
+                    let canonical = || window.iter().map(|&x| narrow(x));
+                    if OFFSETS
+                        .iter()
+                        .any(|&o| spec.apply_taps(canonical(), divisor, o) != spec.apply(sum, divisor))
+                    {
+                        wrong.insert(sum);
+                    }
+                    let Some(next) = window.iter().position(|&x| x < range.1) else { break };
+                    window[next] += 1;
+                    window[..next].fill(range.0);
+                }
+                let found = spec.spread(taps, range, divisor);
+                assert_eq!(found.ambiguous, u64::try_from(wrong.len()).unwrap(), "{spec:?} {taps}");
+                assert_eq!(found.first, wrong.first().copied());
+                open += wrong.len();
+            }
+        }
+        assert!(open > 0);
+    }
+}

@@ -1,7 +1,8 @@
 //! What the host runs before the first integer and after the last one, by ONNX Runtime's formulas.
 //!
 //! Tensors are flat, row-major in their ONNX shape; an axis is given as `(outer, axis, inner)` extents. Quantized
-//! values are in the *file's* numbering (int8 or uint8), held as i32.
+//! values are in the *file's* numbering (int8 or uint8), held as i32. Every function on a tensor expects
+//! outer * axis * inner elements.
 
 use super::float;
 use super::mlas::{self, Lanes};

@@ -65,13 +65,13 @@ pub struct AddSpec {
 pub enum AverageForm {
     /// com.microsoft QLinearGlobalAveragePool.
     QLinearGlobal,
-    /// com.microsoft QLinearAveragePool.
+    /// com.microsoft QLinearAveragePool. A window over the whole map without pads is `QLinearGlobal` there, so here.
     QLinear,
     /// DequantizeLinear, AveragePool or GlobalAveragePool, QuantizeLinear in float32.
     Float,
 }
 
-/// Average of quantized values: a function of the centred sum and the divisor.
+/// Average of quantized values: a function of the centred sum and the divisor, where [`AverageSpec::spread`] says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AverageSpec {
     /// Which formula.

@@ -64,9 +64,15 @@ fn records() -> Vec<Record> {
         at = end + 1;
         let mut arrays = BTreeMap::new();
         for entry in header["arrays"].as_array().unwrap() {
-            let width = if entry[1] == "int16" { 2 } else { 4 };
+            let width = match entry[1].as_str().unwrap() {
+                "int8" | "uint8" => 1,
+                "int16" => 2,
+                _ => 4,
+            };
             let size = usize::try_from(entry[2].as_u64().unwrap()).unwrap() * width;
             let values = bytes[at..at + size].chunks(width).map(|b| match entry[1].as_str().unwrap() {
+                "int8" => f64::from(i8::from_le_bytes([b[0]])),
+                "uint8" => f64::from(b[0]),
                 "int16" => f64::from(i16::from_le_bytes(b.try_into().unwrap())),
                 "int32" => f64::from(i32::from_le_bytes(b.try_into().unwrap())),
                 "float32" => f64::from(f32::from_le_bytes(b.try_into().unwrap())),

@@ -1,7 +1,8 @@
 //! Unary functions of an 8-bit tensor as 256-entry tables, equal to ONNX Runtime's bytes.
 //!
 //! In: where the function comes from and the quantization of both sides. Out: the table over canonical integers, or
-//! `None` where the operator is unknown here or its bytes can't be vouched for. Functions that ONNX Runtime
+//! `None` where the operator is unknown here or its bytes can't be vouched for. Attributes carry their ONNX names;
+//! Clip's bounds are `min` and `max`. Functions that ONNX Runtime
 //! computes with a library exponential or logarithm (Elu, Selu, Softplus, Exp, Erf-based Gelu) are evaluated in double
 //! precision; a table is given only if no entry lies so near a rounding threshold that the library's error
 //! could move it.

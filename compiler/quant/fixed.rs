@@ -94,6 +94,13 @@ mod tests {
     use super::*;
     use crate::arith::requantize;
 
+    #[test]
+    fn rounds_half_up() {
+        let (channel, _) = FixedFormat { swl: 4, sfl: 1 }.channel(0.5, 0);
+        let y: Vec<i8> = (-3..=3).map(|acc| channel.apply(acc, -128, 127)).collect();
+        assert_eq!(y, [-1, -1, 0, 0, 1, 1, 2]);
+    }
+
     /// The report equals enumeration.
     #[test]
     fn differences_equal_enumeration() {

@@ -107,6 +107,7 @@ fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> Lay
         lo: -128,
         hi: 127,
         reachable: input,
+        intervals: vec![input],
         raw: input,
         accumulator_bits: 8,
         output,
@@ -168,6 +169,7 @@ fn rescaled(
     let mut layer = passive(place.name, LaneKind::Offset, (0, 0), (0, 0));
     let mut report = FixedReport::default();
     layer.channels.clear();
+    layer.intervals.clear();
     for (c, (reference, solved)) in references.iter().zip(solved).enumerate() {
         let Some(solved) = solved else {
             let cause = format!("channel {c}: neither lane equals the reference on its reachable interval");
@@ -183,6 +185,7 @@ fn rescaled(
         layer.output = if c == 0 { output } else { hull(layer.output, output) };
         let reach = (steps.from, steps.to);
         layer.reachable = if c == 0 { reach } else { hull(layer.reachable, reach) };
+        layer.intervals.push(reach);
     }
     let exact = layer.channels.iter().filter(|c| matches!(c, Channel::Exact { .. })).count();
     layer.lane = match exact {
@@ -261,6 +264,13 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, options: Options) -> Resu
             .fault(code::ACCUMULATOR_OVERFLOW, "the window is too large", "its size overflows")
             .into());
     };
+    let whole = op.window.kernel == [ih, iw] && op.window.pads == [0; 4];
+    if whole && spec.form == AverageForm::QLinear {
+        let cause = "QLinearAveragePool over the whole map is computed as QLinearGlobalAveragePool";
+        return Err(place
+            .fault(code::INTERNAL, "an average was imported with the wrong formula", cause)
+            .into());
+    }
     let counts = interval::inside_counts(&op.window, [ih, iw], [oh, ow]);
     let raw = interval::pool_raw(taps, &op.window, x);
     within_int32(place, "the sum of a window", raw)?;

@@ -3,7 +3,7 @@
 //! In: the integer graph, whose rescales are still specified by float32 formulas. Out: [`Quantized`], one
 //! [`LayerQuant`] for each node that computes: the requantize lane of every channel, proved equal to ONNX Runtime's
 //! formula on every accumulator that the layer can reach, the tables of additions, and the accumulator intervals.
-//! Guarantees: no sampling (see [`steps`]); the same graph gives the same result; nothing is approximated unless
+//! Guarantees: no sampling; the same graph gives the same result; nothing is approximated unless
 //! [`RescaleMode::Fixed`] asks for it, and then every differing accumulator is counted.
 
 mod add;
@@ -93,6 +93,9 @@ pub struct LayerQuant {
     pub hi: i32,
     /// What the rescale can see: the centred accumulator, bias included, over all channels.
     pub reachable: Interval,
+    /// The same for each entry of `channels`: where its lane is proved.
+    #[serde(skip)]
+    pub intervals: Vec<Interval>,
     /// Every partial sum in the array: x*w with canonical x, the zero point not subtracted, pads contributing zx*w.
     pub raw: Interval,
     /// Bits of a signed register that holds all of `raw`.
@@ -206,6 +209,23 @@ pub fn solve_with(graph: &IntGraph, mode: RescaleMode, averages: Averages) -> Re
         share::share_shifts(&mut layers);
     }
     Ok(summary(layers))
+}
+
+/// The accumulators beside every step of a lane on an interval, and the interval's ends: test vectors that no wrong
+/// threshold survives. Ascending, without repeats; empty for an empty interval.
+pub fn edges(channel: Channel, lo: i32, hi: i32, (from, to): Interval) -> Vec<i64> {
+    if from > to {
+        return Vec::new();
+    }
+    let (m, power, zero) = match channel {
+        Channel::Offset { m, b, shift } => (m, shift, b as f64 / f64::from(shift).exp2() - 0.5),
+        Channel::Exact { m, shift, zero_point } => (m, shift, f64::from(zero_point)),
+    };
+    let slope = f64::from(m) / f64::from(power).exp2();
+    let steps = steps::Steps::find(|acc| i32::from(channel.apply(acc, lo, hi)), from, to, slope, zero);
+    let ends: std::collections::BTreeSet<i64> =
+        steps.runs().flat_map(|(start, end, _)| [start, end]).collect();
+    ends.into_iter().collect()
 }
 
 /// The values of a signed integer of `bits` bits.

@@ -104,12 +104,32 @@ def triple(signed, spread=1.0):
     return [(F32(10.0 ** (base + RNG.uniform(-spread, spread))), zero_point(signed)) for _ in range(3)]
 
 
-def add(w, form):
+def fused_matters(which, a, b, scales, zero_points):
+    """Whether rounding a product of QLinearAdd (of the sum, or of its constant) by itself would change a byte."""
+    (sa, sb, sy), (za, zb, zy) = scales, zero_points
+    ra, rb = F32(sa / sy), F32(sb / sy)
+    fixed = F32(zy) - F32(float(ra) * za + float(F32(rb * F32(zb))))
+    inner = (b.astype(np.float64) * float(rb) + float(fixed)).astype(F32)
+    fused = (a.astype(np.float64) * float(ra) + inner.astype(np.float64)).astype(F32)
+    if which == "sum":
+        plain = a.astype(F32) * ra + (b.astype(F32) * rb + fixed)
+    else:
+        fixed = F32(zy) - (ra * F32(za) + rb * F32(zb))
+        plain = (b.astype(np.float64) * float(rb) + float(fixed)).astype(F32)
+        plain = (a.astype(np.float64) * float(ra) + plain.astype(np.float64)).astype(F32)
+    lo, hi = bounds(a.dtype == np.int8)
+    return (np.clip(np.rint(fused), lo, hi) != np.clip(np.rint(plain), lo, hi)).any()
+
+
+def add(w, form, hard=None):
     signed = bool(RNG.integers(2))
     dtype = signed_type(signed)
     a, b = pair(signed)
-    (sa, za), (sb, zb), (sy, zy) = triple(signed)
-    if RNG.random() < 0.2:
+    while True:
+        (sa, za), (sb, zb), (sy, zy) = triple(signed)
+        if not hard or fused_matters(hard, a, b, (sa, sb, sy), (za, zb, zy)):
+            break
+    if not hard and RNG.random() < 0.2:
         sa = sb = sy
     c = {"sa": sa, "za": dtype(za), "sb": sb, "zb": dtype(zb), "sy": sy, "zy": dtype(zy)}
     c = {k: np.asarray(v) for k, v in c.items()}
@@ -124,7 +144,7 @@ def add(w, form):
         ]
     y = run(nodes, {"a": a, "b": b}, c)
     params = {"form": form, "signed": signed, "scales": [float(sa), float(sb), float(sy)], "zero_points": [za, zb, zy]}
-    w.put("add", params, y=y.reshape(-1).astype(np.int16))
+    w.put("add", params, y=y.reshape(-1))
 
 
 def average(w, form, windows):
@@ -240,7 +260,10 @@ def main():
     for _ in range(size):
         rescale(w, 65536 if size > 1 else 1500)
     for _ in range(1 if size == 1 else 2 * size):
-        add(w, "qlinear")
+        add(w, "qlinear", hard="sum")
+        add(w, "qlinear", hard="constant")
+        if size > 1:
+            add(w, "qlinear")
         add(w, "float")
     for form in ("global", "qlinear", "float"):
         for _ in range(3 * size):
