@@ -1,14 +1,16 @@
 `default_nettype none
-// AXI4-Lite slave to register accesses: one write and one read at a time, the two independent of each other.
+// AXI4-Lite slave to register accesses: one write and one read at a time, the two independent of
+// each other.
 //
-//   write: wr_en_o for one cycle with address, data and a mask of the strobed bits; wr_bad_i says in that cycle
-//          whether the address can't be written, and becomes BRESP = SLVERR
-//   read:  rd_en_o for one cycle with the address; rd_data_i and rd_bad_i in that cycle become RDATA and RRESP
+//   write: wr_en_o for one cycle with address, data and a mask of the strobed bits; wr_bad_i says
+//          in that cycle whether the address can't be written, and becomes BRESP = SLVERR
+//   read:  rd_en_o for one cycle with the address; rd_data_i and rd_bad_i in that cycle become
+//          RDATA and RRESP
 //
 // Parameters (checked at elaboration)
 //   ADDR_W  3..32   bits of a byte address; the low two are ignored, every access is a whole word
-// Handshake  AXI4-Lite. AW and W are taken in any order and any distance. Responses hold until ready, come only after
-//            their requests, and all outputs to the bus come from registers.
+// Handshake  AXI4-Lite. AW and W are taken in any order and any distance. Responses hold until
+//            ready, come only after their requests, and all outputs to the bus come from registers.
 // Latency    address (and data) to response: 2 cycles. A write and a read every 3 cycles.
 // Reset      rst_ni synchronous, active low: no response, requests taken are forgotten
 //
@@ -60,7 +62,7 @@ module o2c_axil #(
 `endif
   end endgenerate
 
-  // ---- Write --------------------------------------------------------------------------------------------------
+  // ---- Write ------------------------------------------------------------------------------------
   reg              aw_q, w_q, b_q, b_bad_q;
   reg [ADDR_W-3:0] aw_word_q;
   reg [31:0]       w_data_q;
@@ -88,7 +90,7 @@ module o2c_axil #(
     if (wr_en_o) b_bad_q <= wr_bad_i;
   end
 
-  // ---- Read ---------------------------------------------------------------------------------------------------
+  // ---- Read -------------------------------------------------------------------------------------
   reg              ar_q, r_q, r_bad_q;
   reg [ADDR_W-3:0] ar_word_q;
   reg [31:0]       r_data_q;

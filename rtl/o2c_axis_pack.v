@@ -1,12 +1,13 @@
 `default_nettype none
 // Bytes to an AXI4-Stream master: full beats, lowest lane first, TKEEP on the tail.
 //
-//   beat j of a packet: tdata[8*lane +: 8] = byte j*DATA_W/8 + lane, tkeep[lane] = 1 where the packet has that byte;
-//   lanes without a byte are 0. TLAST on the packet's last beat.
+//   beat j of a packet: tdata[8*lane +: 8] = byte j*DATA_W/8 + lane, tkeep[lane] = 1 where the
+//   packet has that byte; lanes without a byte are 0. TLAST on the packet's last beat.
 //
 // Parameters (checked at elaboration)
 //   DATA_W  8..512, a power of two
-// Stream   s_*: transfer iff valid && ready, s_ready_o from registers. m_*: AXI4-Stream, all outputs from registers.
+// Stream   s_*: transfer iff valid && ready, s_ready_o from registers. m_*: AXI4-Stream, all
+//          outputs from registers.
 // Latency  2 cycles after the last byte of a beat; throughput a byte a cycle
 // Reset    rst_ni synchronous, active low: empty
 //
@@ -126,13 +127,17 @@ module o2c_axis_pack #(
       if (!rst_ni) f_bytes <= 8'd0;
       else f_bytes <= f_bytes + {7'd0, take} - ((m_tvalid_o && m_tready_i) ? f_out : 8'd0);
       if (!rst_ni) f_ends <= 4'd0;
-      else f_ends <= f_ends + {3'd0, take && s_last_i} - {3'd0, m_tvalid_o && m_tready_i && m_tlast_o};
+      else f_ends <= f_ends + {3'd0, take && s_last_i}
+                     - {3'd0, m_tvalid_o && m_tready_i && m_tlast_o};
     end
     always @* begin
       if (!f_started) assume (!rst_ni);
       if (f_started) begin
         // Valid and data hold until ready.
-        if (f_held) assert (m_tvalid_o && m_tdata_o == f_data && m_tkeep_o == f_keep && m_tlast_o == f_was_last);
+        if (f_held) begin
+          assert (m_tvalid_o && m_tdata_o == f_data);
+          assert (m_tkeep_o == f_keep && m_tlast_o == f_was_last);
+        end
         // No byte appears or vanishes.
         assert (f_bytes == f_fill + (out_valid_q ? f_out : 8'd0));
         // No end of a packet appears or vanishes.

@@ -6,13 +6,14 @@
 //
 // Parameters (checked at elaboration)
 //   DATA_W  8..512, a power of two
-// TKEEP    any pattern. A beat without kept bytes carries nothing but its TLAST, which then ends the packet with the
-//          byte before it; a packet without any kept byte vanishes.
-// Stream   s_*: AXI4-Stream, s_tready_o from a register. m_*: transfer iff valid && ready, valid and data hold until
-//          ready and do not depend on it.
-// Latency  2 cycles and, for a byte with nothing behind it in its beat and no TLAST, until the next beat: a byte is
-//          held back until it is known whether it is the last.
-// Speed    a byte a cycle; a null byte below a kept one costs a cycle, trailing null bytes cost nothing.
+// TKEEP    any pattern. A beat without kept bytes carries nothing but its TLAST, which then ends
+//          the packet with the byte before it; a packet without any kept byte vanishes.
+// Stream   s_*: AXI4-Stream, s_tready_o from a register. m_*: transfer iff valid && ready, valid
+//          and data hold until ready and do not depend on it.
+// Latency  2 cycles and, for a byte with nothing behind it in its beat and no TLAST, until the next
+//          beat: a byte is held back until it is known whether it is the last.
+// Speed    a byte a cycle; a null byte below a kept one costs a cycle, trailing null bytes cost
+//          nothing.
 // Reset    rst_ni synchronous, active low: empty
 //
 //   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_      DATA_W = 16, one packet of three bytes
@@ -127,7 +128,8 @@ module o2c_axis_unpack #(
     if (!rst_ni) f_open <= 5'd0;
     else f_open <= f_open + {4'd0, load} - {4'd0, sent};
     if (!rst_ni) f_ends <= 4'd0;
-    else f_ends <= f_ends + {3'd0, beat_done && beat_last && (load || (hold_valid_q && !hold_last_q))}
+    else f_ends <= f_ends
+                   + {3'd0, beat_done && beat_last && (load || (hold_valid_q && !hold_last_q))}
                    - {3'd0, sent && m_last_o};
   end
   always @* begin
@@ -139,7 +141,8 @@ module o2c_axis_unpack #(
       assert (f_open == {4'd0, hold_valid_q});
       // No end of a packet appears or vanishes, but for packets without a byte.
       assert (f_ends == {3'd0, hold_valid_q && hold_last_q});
-      // A beat is given up only when nothing is left of it, and its TLAST never without effect on a byte held back.
+      // A beat is given up only when nothing is left of it, and its TLAST never without effect on a
+      // byte held back.
       if (beat_done) assert (!more || (load && beyond == {N{1'b0}}));
       if (beat_done && beat_last && hold_valid_q && !hold_last_q) assert (sent || load);
       if (!beat_valid) assert (lane_q == {LANE_W{1'b0}});

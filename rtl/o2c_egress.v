@@ -10,11 +10,14 @@
 //   BASE         first word
 //   OUT_PIXELS   1..2^24     OUT_C  1..65535
 //   XOR          0..255: 128 where the stream carries uint8, else 0
-// Region   start_i (a pulse, only while empty_o is high): the region holds a result. empty_o falls, and rises again
-//          when the last word has come back: then the region may be overwritten, though bytes are still on their way.
-// Read     rd_*: transfer iff valid && ready, valid and address hold until ready. The word comes with rd_data_valid_i
-//          one or more cycles after the transfer. One read at a time; rd_data_valid_i without a read is ignored.
-// Stream   m_*: transfer iff valid && ready, all outputs from registers; m_last_o on the last byte of the sample.
+// Region   start_i (a pulse, only while empty_o is high): the region holds a result. empty_o falls,
+//          and rises again when the last word has come back: then the region may be overwritten,
+//          though bytes are still on their way.
+// Read     rd_*: transfer iff valid && ready, valid and address hold until ready. The word comes
+//          with rd_data_valid_i one or more cycles after the transfer. One read at a time;
+//          rd_data_valid_i without a read is ignored.
+// Stream   m_*: transfer iff valid && ready, all outputs from registers; m_last_o on the last byte
+//          of the sample.
 // Speed    one byte a cycle where a word's bytes last as long as a read; one word is read ahead.
 // Reset    rst_ni synchronous, active low: empty, nothing pending, no valid.
 //
@@ -74,7 +77,7 @@ module o2c_egress #(
   localparam integer LaneLast = W - 1;
   localparam integer LaneTail = Tail - 1;
 
-  // ---- Reading: one word ahead --------------------------------------------------------------------------------
+  // ---- Reading: one word ahead ------------------------------------------------------------------
   reg           todo_q;      // words are left to be asked for
   reg           asked_q;     // a read is out
   reg [AW-1:0]  addr_q;
@@ -124,7 +127,7 @@ module o2c_egress #(
     if (got) next_q <= rd_data_i;
   end
 
-  // ---- Sending: a shift register ------------------------------------------------------------------------------
+  // ---- Sending: a shift register ----------------------------------------------------------------
   reg           valid_q, tail_q, last_q;
   reg [8*W-1:0] word_q;
   reg [L_W-1:0] lane_q;

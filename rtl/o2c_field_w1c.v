@@ -7,7 +7,8 @@
 //
 // Parameters (checked at elaboration)
 //   W  1..32   bits
-// Interface  set_i: a bit for each event, any cycle; wr_en_i with data and a mask of the strobed bits
+// Interface  set_i: a bit for each event, any cycle; wr_en_i with data and a mask of the strobed
+//            bits
 // Latency    1 cycle
 // Reset      rst_ni synchronous, active low: 0
 module o2c_field_w1c #(

@@ -5,7 +5,8 @@
 //   word BASE + i*NW + c/W, byte c mod W  =  stream byte of (y, x, c) ^ XOR
 // Folded (FOLD_KW > 1): output column ow of row y takes NW = ceil(FOLD_KW*IN_C / W) words,
 //   word BASE + (y*FOLD_OUT_W + ow)*NW + b/W, byte b mod W, b = kw*IN_C + c
-//     =  stream byte of (y, ow*FOLD_STRIDE - FOLD_PAD_L + kw, c) ^ XOR,  or PAD_VALUE outside the row
+//     =  stream byte of (y, ow*FOLD_STRIDE - FOLD_PAD_L + kw, c) ^ XOR,  or PAD_VALUE outside the
+//        row
 // Bytes of a word that stand for nothing are 0. Words are written in ascending order.
 //
 // Parameters (checked at elaboration)
@@ -17,14 +18,18 @@
 //   FOLD_KW      1..64; above 1: FOLD_KW*IN_C <= 256
 //   FOLD_STRIDE, FOLD_OUT_W   1..65535      FOLD_PAD_L  0..65535      (heeded where FOLD_KW > 1)
 //   PAD_VALUE    0..255: the zero point as a canonical byte
-// Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs on the last byte.
-//          Too early: the sample is dropped, err_short_o pulses, the next byte starts a sample at BASE.
-//          Missing: the sample is taken, err_long_o pulses, bytes up to and including s_last_i are thrown away.
-// Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do not depend on it.
-// Region   full_o rises when the last word has been written and falls with free_i (a pulse while full_o is high);
-//          between them nothing of the next sample is taken.
-// Speed    one byte a cycle; a folded group of n words costs n - 1 cycles, a pad column IN_C cycles.
-// Reset    rst_ni synchronous, active low: empty, no write pending (a write not yet taken is withdrawn).
+// Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
+//          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
+//          starts a sample at BASE. Missing: the sample is taken, err_long_o pulses, bytes up to
+//          and including s_last_i are thrown away.
+// Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
+//          not depend on it.
+// Region   full_o rises when the last word has been written and falls with free_i (a pulse while
+//          full_o is high); between them nothing of the next sample is taken.
+// Speed    one byte a cycle; a folded group of n words costs n - 1 cycles, a pad column IN_C
+//          cycles.
+// Reset    rst_ni synchronous, active low: empty, no write pending (a write not yet taken is
+//          withdrawn).
 //
 //   clk_i       _/~\_/~\_/~\_/~\_/~\_/~\_/~\_/~\_      W = 2, IN_C = 2, two pixels
 //   s_data_i    < a >< b >< c ><d:last>
@@ -74,10 +79,12 @@ module o2c_ingest #(
   localparam integer REACH  = (FOLDED != 0) ? (FOLD_OUT_W - 1) * FOLD_STRIDE + FOLD_KW : IN_W;
   localparam integer COLS   = (REACH > PAD_L + IN_W) ? REACH : PAD_L + IN_W;
 
-  generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || AW < 1 || AW > 30 || IN_H < 1 || IN_H > 65535
-               || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535 || FOLD_KW < 1 || FOLD_KW > 64
-               || (FOLDED != 0 && (GROUP > 256 || FOLD_STRIDE < 1 || FOLD_STRIDE > 65535 || FOLD_OUT_W < 1
-                                   || FOLD_OUT_W > 65535 || FOLD_PAD_L < 0 || FOLD_PAD_L > 65535))
+  generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || AW < 1 || AW > 30 || IN_H < 1
+               || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535
+               || FOLD_KW < 1 || FOLD_KW > 64
+               || (FOLDED != 0 && (GROUP > 256 || FOLD_STRIDE < 1 || FOLD_STRIDE > 65535
+                                   || FOLD_OUT_W < 1 || FOLD_OUT_W > 65535
+                                   || FOLD_PAD_L < 0 || FOLD_PAD_L > 65535))
                || XOR < 0 || XOR > 255 || PAD_VALUE < 0 || PAD_VALUE > 255
                || BASE < 0 || BASE + WORDS > (1 << AW)) begin : gen_bad_parameter
 `ifdef VERILATOR
@@ -97,7 +104,7 @@ module o2c_ingest #(
   localparam integer X_REAL = PAD_L + IN_W - 1;  // the row's last pixel
   localparam integer Y_LAST = IN_H - 1;
 
-  // ---- Control ------------------------------------------------------------------------------------------------
+  // ---- Control ----------------------------------------------------------------------------------
   localparam [1:0] Load = 2'd0, Drain = 2'd1, Full = 2'd2;
   reg [1:0]     state_q;
   reg           discard_q;  // bytes up to s_last_i are thrown away
@@ -165,7 +172,7 @@ module o2c_ingest #(
   assign err_short_o = err_short_q;
   assign err_long_o  = err_long_q;
 
-  // ---- Front stage: collects a word or a group ----------------------------------------------------------------
+  // ---- Front stage: collects a word or a group --------------------------------------------------
   wire           hand;       // front_word goes to the write port in this cycle
   wire [8*W-1:0] front_word;
 
@@ -264,7 +271,7 @@ module o2c_ingest #(
     end
   end endgenerate
 
-  // ---- Write port ---------------------------------------------------------------------------------------------
+  // ---- Write port -------------------------------------------------------------------------------
   reg  [AW-1:0]  next_q, addr_q;
   reg  [8*W-1:0] data_q;
   localparam integer Base = BASE;

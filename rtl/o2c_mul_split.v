@@ -1,10 +1,12 @@
 `default_nettype none
-// Pipelined multiply-add of a wide signed by a wide unsigned factor, built from multipliers of at most 18x18 signed.
+// Pipelined multiply-add of a wide signed by a wide unsigned factor, built from multipliers of at
+// most 18x18 signed.
 //
 //   p_o = a_i * b_i + c_i        (exact: P_W bits hold every result)
 //
-// Each factor longer than one limb is split into an unsigned low limb of 17 bits and the rest, so 1, 2 or 4 products
-// are formed. Operands, products and the sum are registered: the shape that MULT18X18D, DSP48 and SB_MAC16 infer.
+// Each factor longer than one limb is split into an unsigned low limb of 17 bits and the rest, so
+// 1, 2 or 4 products are formed. Operands, products and the sum are registered: the shape that
+// MULT18X18D, DSP48 and SB_MAC16 infer.
 //
 // Parameters (checked at elaboration)
 //   A_W  2..35  bits of the signed factor     (one limb up to 18)
@@ -101,21 +103,29 @@ module o2c_mul_split #(
     end
   endgenerate
 
-  // The sum: two adders in a row. Where both low limbs are unsigned, hh and ll do not overlap and join for nothing.
+  // The sum: two adders in a row. Where both low limbs are unsigned, hh and ll do not overlap and
+  // join for nothing. The low 17 bits are done after the first adder; using them there also keeps
+  // Yosys from merging adders into a compressor tree of LUTs, as does the attribute.
   // EXT_W holds every term; the cut to P_W drops copies of the sign only.
   localparam integer EXT_W = 72;
   wire signed [EXT_W-1:0] hh_ll;
-  generate if (A_SPLIT != 0 && B_SPLIT != 0) begin : gen_join
+  wire signed [36:0]      mid;
+  generate if (A_SPLIT != 0 && B_SPLIT != 0) begin : gen_four
+    (* keep *) wire signed [36:0] hl_lh;
+    assign hl_lh = {hl[35], hl} + {lh[35], lh};
+    assign mid = hl_lh;
     assign hh_ll = {{2{hh[35]}}, hh, ll_q[33:0]};
     wire unused_ll = &{1'b0, ll_q[35:34]};
-  end else begin : gen_alone
+  end else begin : gen_fewer
+    // At most one of the two is formed.
+    assign mid = (A_SPLIT != 0) ? {hl[35], hl} : {lh[35], lh};
     assign hh_ll = {{36{ll_q[35]}}, ll_q};
-    wire unused_hh = &{1'b0, hh};
+    wire unused_hh = &{1'b0, hh, hl, lh};
   end endgenerate
-  wire signed [36:0] mid = {hl[35], hl} + {lh[35], lh};
-  wire signed [EXT_W-1:0] c_ext   = {{(EXT_W - C_W){c2_q[C_W-1]}}, c2_q};
-  wire signed [EXT_W-1:0] mid_ext = {{(EXT_W - 54){mid[36]}}, mid, 17'd0};
-  wire signed [EXT_W-1:0] sum = (hh_ll + c_ext) + mid_ext;
+  wire signed [EXT_W-1:0]  c_ext = {{(EXT_W - C_W){c2_q[C_W-1]}}, c2_q};
+  wire signed [EXT_W-1:0]  part  = hh_ll + c_ext;
+  wire signed [EXT_W-18:0] high  = part[EXT_W-1:17] + {{(EXT_W - 54){mid[36]}}, mid};
+  wire        [EXT_W-1:0]  sum   = {high, part[16:0]};
 
   reg signed [P_W-1:0] p_q;
   always @(posedge clk_i) p_q <= sum[P_W-1:0];

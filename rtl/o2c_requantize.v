@@ -4,10 +4,13 @@
 // Offset (exact_i = 0):   q = clamp((acc * mul + off) >>> shift, lo, hi)
 // Exact  (exact_i = 1):   a = |acc| rounded to 24 significant bits, nearest even
 //                         p = a * mul,  k = p >> shift,  frac = p mod 2^shift
-//                         n = k rounded up as float32 does it: p is first rounded to 24 significant bits, so frac
-//                             is a tie when |frac - 2^(shift-1)| <= 2^(shift + bitlen(k) - 1 - 24); ties to even
+//                         n = p / 2^shift rounded as float32 does it. p is first rounded to 24
+//                             significant bits, so frac is a tie when
+//                             |frac - 2^(shift-1)| <= 2^(shift + bitlen(k) - 1 - 24);
+//                             a tie goes to even, all else to the nearer
 //                         q = clamp((acc < 0 ? -n : n) + zp, lo, hi),   zp = off_i[8:0], signed
-//   so for mul in 2^23 .. 2^24-1 it equals clamp(rne(fl32(fl32(acc) * mul * 2^-shift)) + zp, lo, hi).
+//   so for mul < 2^24 and scale = mul * 2^-shift it equals
+//                         q = clamp(rne(fl32(fl32(acc) * scale)) + zp, lo, hi)
 // shift = SHIFT_BASE + shift_i in both.
 //
 // Parameters (checked at elaboration)
@@ -16,7 +19,8 @@
 //   OFF_W       1..70   bits of the signed offset; at least 9 where EXACT = 1
 //   SHIFT_W     1..6    bits of shift_i
 //   SHIFT_BASE  0..SHIFT_MAX   constant part of every shift: a large base saves shifter levels
-//   SHIFT_MAX   0..63   largest total shift, SHIFT_MAX - SHIFT_BASE < 2^SHIFT_W; the inputs must not exceed it
+//   SHIFT_MAX   0..63   largest total shift, SHIFT_MAX - SHIFT_BASE < 2^SHIFT_W; the inputs must
+//               not exceed it
 //   EXACT       0, 1    whether exact_i is heeded; 0 leaves the second lane out
 // Inputs must keep   lo_i <= hi_i,   and in the exact lane   -128 <= zp <= 127.
 // Interface   free running: a result a cycle, no valid, no stall
@@ -25,7 +29,7 @@
 //
 //   clk_i     _/~\_/~\_/~\_/~\_/~\_/~\_/~\_/~\_
 //   acc_i..   < 0 >< 1 >< 2 >...
-//   q_o                               < 0 >< 1 >     q_o of input 0 is stable before the 7th rising edge
+//   q_o                               < 0 >< 1 >     six registers in a row
 module o2c_requantize #(
   parameter integer ACC_W      = 24,
   parameter integer MUL_W      = 20,
@@ -47,7 +51,8 @@ module o2c_requantize #(
 );
 
   generate if (ACC_W < 8 || ACC_W > 33 || MUL_W < 1 || MUL_W > 25 || OFF_W < 1 || OFF_W > 70
-               || SHIFT_W < 1 || SHIFT_W > 6 || SHIFT_BASE < 0 || SHIFT_BASE > SHIFT_MAX || SHIFT_MAX > 63
+               || SHIFT_W < 1 || SHIFT_W > 6 || SHIFT_BASE < 0 || SHIFT_BASE > SHIFT_MAX
+               || SHIFT_MAX > 63
                || SHIFT_MAX - SHIFT_BASE >= (1 << SHIFT_W) || EXACT < 0 || EXACT > 1
                || (EXACT == 1 && (MUL_W < 24 || OFF_W < 9))) begin : gen_bad_parameter
 `ifdef VERILATOR
@@ -65,7 +70,7 @@ module o2c_requantize #(
   localparam integer X_W   = P_W + FR;
   localparam integer ZP_W  = 9;
 
-  // ---- Cycles 1 to 3: operands, products, sum ----------------------------------------------------------------
+  // ---- Cycles 1 to 3: operands, products, sum ---------------------------------------------------
   wire signed [A_W-1:0]   factor;
   wire signed [OFF_W-1:0] addend;
   wire signed [P_W-1:0]   p;
@@ -89,9 +94,10 @@ module o2c_requantize #(
     .clk_i(clk_i), .a_i(factor), .b_i(mul_i), .c_i(addend), .p_o(p)
   );
 
-  // ---- Cycle 4: shift ----------------------------------------------------------------------------------------
-  // x = p with FR fraction bits; after the shift, bits FR+7..FR are the magnitude bits of an int9 and FR+8 its sign.
-  // Largest step first: what can no longer reach the window is folded into `over` at once and replaced by the sign.
+  // ---- Cycle 4: shift ---------------------------------------------------------------------------
+  // x = p with FR fraction bits; after the shift, bits FR+7..FR are the magnitude bits of an int9
+  // and FR+8 its sign. Largest step first: what can no longer reach the window is folded into
+  // `over` at once and replaced by the sign.
   localparam [X_W-1:0] ONES = {X_W{1'b1}};
   wire                  sign3 = p[P_W-1];
   wire signed [X_W-1:0] x_full;
@@ -134,7 +140,7 @@ module o2c_requantize #(
   reg signed [8:0] v4_q;  // saturated integer part
   always @(posedge clk_i) v4_q <= {sign3, over ? {8{~sign3}} : window[WIN-1:FR]};
 
-  // ---- Cycles 5 and 6: round, saturate -----------------------------------------------------------------------
+  // ---- Cycles 5 and 6: round, saturate ----------------------------------------------------------
   wire signed [9:0] s5;  // the value to be clamped
   reg  signed [7:0] q6_q;
   wire signed [9:0] lo_ext = {{2{lo5_q[7]}}, lo5_q};
@@ -193,7 +199,8 @@ module o2c_requantize #(
     wire [8:0] f_low     = f4_q[8:0];
     wire       high_zero = ~(|f4_q[FR-2:9]);
     wire       high_ones = &f4_q[FR-2:9];
-    wire       above_tie = high_zero & ((~(|(f_low & ~low_mask))) | ((f_low == one_at_l) & ~sticky4_q));
+    wire       above_tie = high_zero
+                           & ((~(|(f_low & ~low_mask))) | ((f_low == one_at_l) & ~sticky4_q));
     wire       below_tie = high_ones & (&(f_low | low_mask));
     wire       up        = exact4_q & (f4_q[FR-1] ? ~(above_tie & ~k4[0]) : (below_tie & k4[0]));
 

@@ -1,11 +1,13 @@
 `default_nettype none
-// Rounds an unsigned integer to 24 significant bits, nearest even: what its conversion to float32 does.
+// Rounds an unsigned integer to 24 significant bits, nearest even: what its conversion to float32
+// does.
 //
 //   y = x                        where x < 2^24
 //   y = rne(x / 2^r) * 2^r       where x has 24 + r bits
 //
 // Parameters (checked at elaboration)
-//   W  26..33   bits of x. y fits W bits as long as x <= 2^(W-1), the largest magnitude of a W-bit signed integer.
+//   W  26..33   bits of x. y fits W bits as long as x <= 2^(W-1), the largest magnitude of a W-bit
+//      signed integer.
 // Combinational.
 module o2c_round24 #(
   parameter integer W = 33

@@ -1,6 +1,7 @@
 `default_nettype none
-// Everything between the outside and the compute engine: AXI4-Lite registers, AXI4-Stream in and out, the two
-// regions of the scratchpad that the outside fills and empties, cycle counters, interrupt, soft reset.
+// Everything between the outside and the compute engine: AXI4-Lite registers, AXI4-Stream in and
+// out, the two regions of the scratchpad that the outside fills and empties, cycle counters,
+// interrupt, soft reset.
 //
 //   s_axis -> o2c_axis_unpack -> o2c_ingest -> write port (input region)
 //   read port (output region) -> o2c_egress -> o2c_axis_pack -> m_axis
@@ -16,16 +17,18 @@
 //   engine_rst_no    low in reset and for 16 cycles of a soft reset
 //   run_o            level: a sample may be started (ctrl.auto, or a start is remembered)
 //   sample_ready_o   level: a whole sample stands in the input region
-//   sample_start_i   pulse, only while run_o and sample_ready_o: the engine begins; uses up one remembered start
-//                    unless ctrl.auto is set
-//   busy_i           level, high from the cycle of sample_start_i to that of out_done_i, both included:
-//                    the cycles counted
+//   sample_start_i   pulse, only while run_o and sample_ready_o: the engine begins; uses up one
+//                    remembered start unless ctrl.auto is set
+//   busy_i           level, high from the cycle of sample_start_i to that of out_done_i, both
+//                    included: the cycles counted
 //   in_free_i        pulse, once a sample: the input region has been read for the last time
 //   out_ready_o      level: the output region may be written
-//   out_done_i       pulse, once a sample: the last byte of the result has been written; out_ready_o falls
-// Ports    wr_*: valid, address and word hold until ready. rd_*: likewise; data any cycles later: see o2c_egress.
-// Reset    rst_ni synchronous, active low: everything. A soft reset leaves irq and error registers, irq_enable and
-//          ctrl.auto alone, and cuts a packet that is on its way.
+//   out_done_i       pulse, once a sample: the last byte of the result has been written;
+//                    out_ready_o falls
+// Ports    wr_*: valid, address and word hold until ready. rd_*: likewise; data any cycles later:
+//          see o2c_egress.
+// Reset    rst_ni synchronous, active low: everything. A soft reset leaves irq and error registers,
+//          irq_enable and ctrl.auto alone, and cuts a packet that is on its way.
 //
 //   clk_i           _/~\_/~\_/~\_/~\_/~\_/~\_/~\_
 //   sample_ready_o  ____/~~~~~~~~~~~~~~~\________
@@ -126,7 +129,7 @@ module o2c_shell #(
   localparam integer Log2K  = LOG2_K;
   localparam integer Layers = LAYERS;
 
-  // ---- Registers ----------------------------------------------------------------------------------------------
+  // ---- Registers --------------------------------------------------------------------------------
   wire start, auto, soft_reset, error_short, error_long, bad_access;
   wire irq_done, irq_error, irq_done_enable, irq_error_enable;
   wire unused_short, unused_long, unused_bad;
@@ -145,11 +148,13 @@ module o2c_shell #(
     .s_rdata_o(s_axil_rdata_o), .s_rresp_o(s_axil_rresp_o),
     .caps_log2_p_i(Log2P[3:0]), .caps_log2_c_i(Log2C[3:0]), .caps_log2_k_i(Log2K[3:0]),
     .ctrl_start_o(start), .ctrl_auto_o(auto), .ctrl_soft_reset_o(soft_reset),
-    .status_busy_i(busy_i), .status_input_full_i(sample_ready_o), .status_output_full_i(!out_ready_o),
+    .status_busy_i(busy_i), .status_input_full_i(sample_ready_o),
+    .status_output_full_i(!out_ready_o),
     .status_start_pending_i(starts_q != 8'd0), .status_resetting_i(resetting),
     .irq_enable_done_o(irq_done_enable), .irq_enable_error_o(irq_error_enable),
     .irq_status_done_set_i(out_done_i), .irq_status_done_o(irq_done),
-    .irq_status_error_set_i(error_short || error_long || bad_access), .irq_status_error_o(irq_error),
+    .irq_status_error_set_i(error_short || error_long || bad_access),
+    .irq_status_error_o(irq_error),
     .error_short_packet_set_i(error_short), .error_short_packet_o(unused_short),
     .error_long_packet_set_i(error_long), .error_long_packet_o(unused_long),
     .error_bad_access_set_i(bad_access), .error_bad_access_o(unused_bad),
@@ -165,7 +170,7 @@ module o2c_shell #(
   end
   assign irq_o = irq_q;
 
-  // ---- Soft reset: 16 cycles, longer than any read in the engine is under way ------------------------------------
+  // ---- Soft reset: 16 cycles, longer than any read in the engine is under way -------------------
   reg       core_rst_nq;
   reg [3:0] reset_left_q;
   always @(posedge clk_i) begin
@@ -182,7 +187,7 @@ module o2c_shell #(
   assign resetting     = !core_rst_nq;
   assign engine_rst_no = core_rst_nq;
 
-  // ---- Starts and counters --------------------------------------------------------------------------------------
+  // ---- Starts and counters ----------------------------------------------------------------------
   wire use_start = sample_start_i && !auto && starts_q != 8'd0;
   wire add_start = start && starts_q != 8'd255;
   reg  [31:0] count_q;  // cycles of the sample under way, this one not included
@@ -207,12 +212,13 @@ module o2c_shell #(
   end
   assign run_o = auto || starts_q != 8'd0;
 
-  // ---- In ---------------------------------------------------------------------------------------------------------
+  // ---- In ---------------------------------------------------------------------------------------
   wire       in_valid, in_ready, in_last, unpack_ready;
   wire [7:0] in_data;
   o2c_axis_unpack #(.DATA_W(S_DATA_W)) u_unpack (
     .clk_i(clk_i), .rst_ni(core_rst_n),
-    .s_tvalid_i(s_axis_tvalid_i && core_rst_n), .s_tready_o(unpack_ready), .s_tdata_i(s_axis_tdata_i),
+    .s_tvalid_i(s_axis_tvalid_i && core_rst_n), .s_tready_o(unpack_ready),
+    .s_tdata_i(s_axis_tdata_i),
     .s_tkeep_i(s_axis_tkeep_i), .s_tlast_i(s_axis_tlast_i),
     .m_valid_o(in_valid), .m_ready_i(in_ready), .m_data_o(in_data), .m_last_o(in_last)
   );
@@ -220,8 +226,9 @@ module o2c_shell #(
   assign s_axis_tready_o = unpack_ready && core_rst_n;
 
   o2c_ingest #(
-    .W(W), .AW(AW), .BASE(IN_BASE), .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C), .XOR(IN_XOR), .FOLD_KW(FOLD_KW),
-    .FOLD_STRIDE(FOLD_STRIDE), .FOLD_PAD_L(FOLD_PAD_L), .FOLD_OUT_W(FOLD_OUT_W), .PAD_VALUE(PAD_VALUE)
+    .W(W), .AW(AW), .BASE(IN_BASE), .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C),
+    .XOR(IN_XOR), .FOLD_KW(FOLD_KW), .FOLD_STRIDE(FOLD_STRIDE), .FOLD_PAD_L(FOLD_PAD_L),
+    .FOLD_OUT_W(FOLD_OUT_W), .PAD_VALUE(PAD_VALUE)
   ) u_ingest (
     .clk_i(clk_i), .rst_ni(core_rst_n),
     .s_valid_i(in_valid), .s_ready_o(in_ready), .s_data_i(in_data), .s_last_i(in_last),
@@ -229,7 +236,7 @@ module o2c_shell #(
     .full_o(sample_ready_o), .free_i(in_free_i), .err_short_o(error_short), .err_long_o(error_long)
   );
 
-  // ---- Out --------------------------------------------------------------------------------------------------------
+  // ---- Out --------------------------------------------------------------------------------------
   wire       out_valid, out_ready, out_last;
   wire [7:0] out_data;
   o2c_egress #(

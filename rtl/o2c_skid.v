@@ -1,11 +1,13 @@
 `default_nettype none
-// Two-place buffer that cuts every path between the two sides of a stream: all outputs come from registers.
+// Two-place buffer that cuts every path between the two sides of a stream: all outputs come from
+// registers.
 //
 //   stream out = stream in, delayed by one cycle or more
 //
 // Parameters (checked at elaboration)
 //   DATA_W  1..1024   bits carried
-// Handshake   transfer iff valid && ready on either side; m_valid_o and m_data_o hold until m_ready_i.
+// Handshake   transfer iff valid && ready on either side; m_valid_o and m_data_o hold until
+//             m_ready_i.
 // Latency     1 cycle; throughput 1 a cycle
 // Reset       rst_ni synchronous, active low: empty, ready
 //

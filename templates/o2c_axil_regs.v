@@ -6,7 +6,7 @@
 //   write:  the strobed bits of the writable fields, SLVERR where the address has none
 //
 // Ports of a field:  NAME_i      what a read-only field shows
-//                    NAME_o      the value of a read-write or event field, the pulse of a command field
+//                    NAME_o      the value of a read-write or event field, or a command's pulse
 //                    NAME_set_i  a pulse for each event
 // Handshake   AXI4-Lite, see o2c_axil. bad_access_o pulses with each access that meets SLVERR.
 // Latency     2 cycles from request to response, 1 from the access to a field
@@ -65,7 +65,8 @@ module o2c_axil_regs (
     .s_bvalid_o(s_bvalid_o), .s_bready_i(s_bready_i), .s_bresp_o(s_bresp_o),
     .s_arvalid_i(s_arvalid_i), .s_arready_o(s_arready_o), .s_araddr_i(s_araddr_i),
     .s_rvalid_o(s_rvalid_o), .s_rready_i(s_rready_i), .s_rdata_o(s_rdata_o), .s_rresp_o(s_rresp_o),
-    .wr_en_o(wr_en), .wr_word_o(wr_word), .wr_data_o(wr_data), .wr_mask_o(wr_mask), .wr_bad_i(wr_bad),
+    .wr_en_o(wr_en), .wr_word_o(wr_word), .wr_data_o(wr_data), .wr_mask_o(wr_mask),
+    .wr_bad_i(wr_bad),
     .rd_en_o(rd_en), .rd_word_o(rd_word), .rd_data_i(rd_data), .rd_bad_i(rd_bad)
   );
   assign bad_access_o = (wr_en && wr_bad) || (rd_en && rd_bad);
@@ -107,7 +108,8 @@ module o2c_axil_regs (
 <%- if f.clear() %>
   o2c_field_w1c #(.W(<{ f.width }>)) u_<{ f.port }> (
     .clk_i(clk_i), .rst_ni(rst_ni), .wr_en_i(wr_<{ r.name }>),
-    .data_i(wr_data<{ f.slice }>), .mask_i(wr_mask<{ f.slice }>), .set_i(<{ f.port }>_set_i), .q_o(<{ f.port }>_o)
+    .data_i(wr_data<{ f.slice }>), .mask_i(wr_mask<{ f.slice }>), .set_i(<{ f.port }>_set_i),
+    .q_o(<{ f.port }>_o)
   );
 <%- endif %>
 <%- if f.pulse() %>

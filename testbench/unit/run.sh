@@ -13,6 +13,21 @@ cache=${O2C_BUILD:-build}/unit
 mkdir -p "$cache"
 version=$(verilator --version)
 
+# The module and everything it instantiates, as files.
+sources() {
+  local todo=("$1") seen=" " name
+  while [ "${#todo[@]}" -gt 0 ]; do
+    name=${todo[0]}
+    todo=("${todo[@]:1}")
+    case $seen in *" $name "*) continue ;; esac
+    [ -f "rtl/$name.v" ] || continue
+    seen="$seen$name "
+    echo "rtl/$name.v"
+    # shellcheck disable=SC2207
+    todo+=($(grep -oE '\bo2c_[a-z0-9_]+' "rtl/$name.v" | sort -u))
+  done
+}
+
 # One line of benches.txt: bench top "parameters" "arguments"
 one() {
   local bench=$1 top=$2 parameters=$3 arguments=$4
@@ -22,7 +37,7 @@ one() {
     defines+=(-CFLAGS "-DP_${p/=/=}")
   done
   local key
-  key=$( { echo "$version $bench $top $parameters"; cat rtl/*.v testbench/*.h testbench/unit/*.h "testbench/unit/$bench.cpp"; } | sha256sum | cut -c1-16)
+  key=$( { echo "$version $bench $top $parameters"; cat $(sources "$top") testbench/*.h testbench/unit/*.h "testbench/unit/$bench.cpp"; } | sha256sum | cut -c1-16)
   local dir=$cache/$bench-$key
   local log=$dir.log
   if [ ! -x "$dir/Vtop" ]; then
