@@ -3,6 +3,7 @@
 mod compile;
 mod config;
 mod docs;
+mod inspect;
 mod run;
 mod simulate;
 mod synth;
@@ -27,6 +28,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// What a model is: layers, shapes, widths, quantization, host steps, and what is refused and why
+    Inspect(inspect::Inspect),
     /// Compile a quantized ONNX model into a hand-off folder: Verilog, memories, golden vectors, testbench, report
     Compile(compile::Compile),
     /// Run the bit-exact integer executor on the CPU; --compare onnxruntime
@@ -46,6 +49,7 @@ enum Command {
 impl Command {
     fn json(&self) -> bool {
         match self {
+            Command::Inspect(a) => a.json,
             Command::Compile(a) => a.json,
             Command::Run(a) => a.json,
             Command::Simulate(a) => a.json,
@@ -55,6 +59,7 @@ impl Command {
     }
     fn run(&self) -> Result<u8> {
         match self {
+            Command::Inspect(a) => inspect::run(a),
             Command::Compile(a) => compile::run(a),
             Command::Run(a) => run::run(a),
             Command::Simulate(a) => simulate::run(a),

@@ -1,0 +1,77 @@
+//! `inspect MODEL`: what the model is, what the compiler would make of it, what it refuses and why.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use onnx2chip::diag::{Diagnostics, Result};
+use onnx2chip::onnx;
+use onnx2chip::passes::inspect::{Edge, Inspection, inspect};
+
+use super::term;
+
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    /// ONNX model
+    model: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the command; returns the exit code: 2 for a model that `compile` refuses.
+pub(crate) fn run(args: &Inspect) -> Result<u8> {
+    let found = inspect(&onnx::read(&args.model)?);
+    term::print(&if args.json { term::to_json(&found)? } else { show(&found) })?;
+    if found.refusals.is_empty() {
+        return Ok(0);
+    }
+    Err(Diagnostics(found.refusals))
+}
+
+fn show(m: &Inspection) -> String {
+    let join = |list: &[(String, usize)]| {
+        list.iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
+    };
+    let opsets: Vec<String> = m.opsets.iter().map(|(d, v)| format!("{d} {v}")).collect();
+    let mut out = format!("graph {:?}, opsets {}\noperators: {}\n", m.name, opsets.join(", "), join(&m.operators));
+    let edge = |what: &str, e: &Edge| {
+        let host = if e.host.is_empty() { String::new() } else { format!("; host: {}", e.host.join(", ")) };
+        format!("{what} {:?}: {} [{}]{host}\n", e.name, e.dtype, e.shape.join(", "))
+    };
+    out += &m.inputs.iter().map(|e| edge("input", e)).collect::<String>();
+    out += &m.outputs.iter().map(|e| edge("output", e)).collect::<String>();
+    if m.layers.is_empty() {
+        return out;
+    }
+    let shape = |s: &[usize; 3]| format!("{}x{}x{}", s[0], s[1], s[2]);
+    let rows: Vec<Vec<String>> = m
+        .layers
+        .iter()
+        .map(|l| {
+            let window = l.kernel.map_or_else(String::new, |k| format!("{}x{}", k[0], k[1]));
+            let stride = l.strides.map_or_else(String::new, |s| format!("{}x{}", s[0], s[1]));
+            let q = &l.quantization;
+            vec![
+                l.name.clone(),
+                if l.detail.is_empty() { l.op.to_owned() } else { format!("{} ({})", l.op, l.detail) },
+                shape(&l.input),
+                shape(&l.output),
+                window,
+                stride,
+                term::group(l.macs),
+                format!("{}{}", if q.signed { "s" } else { "u" }, q.bits),
+                format!("{:.6}", q.scale),
+                q.zero_point.to_string(),
+                l.weights.as_ref().map_or_else(String::new, |w| {
+                    format!("{}..{}{}", w.range.0, w.range.1, if w.scale.len() > 1 { ", per channel" } else { "" })
+                }),
+            ]
+        })
+        .collect();
+    let head =
+        ["layer", "operator", "input", "output", "kernel", "stride", "MACs", "bits", "scale", "zero", "weights"];
+    out += "\n";
+    out += &term::table(&head, &rows, 2);
+    out += &format!("\n{} MACs, {} weights and biases\n", term::group(m.macs), term::group(m.parameters));
+    out
+}
