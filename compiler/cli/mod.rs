@@ -12,6 +12,7 @@ mod tools;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 use clap::{Parser, Subcommand};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
@@ -74,23 +75,46 @@ impl Command {
 /// Parses the arguments, runs the command, shows what went wrong.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The hook is silent: a panic becomes a diagnostic below, and its place is the message's.
-    let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    match guarded(|| cli.command.run()) {
+        Ok(status) => ExitCode::from(status),
+        Err(errors) => {
+            term::show(&errors, cli.command.json());
+            ExitCode::from(term::exit_code(&errors))
+        }
+    }
+}
+
+/// Runs a function; a panic in it becomes a diagnostic that says where.
+fn guarded(run: impl FnOnce() -> Result<u8>) -> Result<u8> {
+    let place = Arc::new(Mutex::new(String::new()));
     let seen = place.clone();
     panic::set_hook(Box::new(move |info| {
         if let Ok(mut text) = seen.lock() {
             *text = info.to_string();
         }
     }));
-    let result = panic::catch_unwind(AssertUnwindSafe(|| cli.command.run())).unwrap_or_else(|_| {
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    drop(panic::take_hook());
+    result.unwrap_or_else(|_| {
         let cause = place.lock().map(|s| s.replace('\n', ": ")).unwrap_or_default();
         Err(Diagnostics::from(Diagnostic::new(code::INTERNAL, "onnx2chip failed", cause)))
-    });
-    match result {
-        Ok(status) => ExitCode::from(status),
-        Err(errors) => {
-            term::show(&errors, cli.command.json());
-            ExitCode::from(term::exit_code(&errors))
-        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_internal_fault() {
+        let errors = guarded(|| panic!("the cause")).unwrap_err();
+        assert_eq!(term::exit_code(&errors), 70);
+        assert!(errors.0[0].cause.contains("the cause") && errors.0[0].cause.contains("cli/mod.rs"), "{errors}");
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
     }
 }

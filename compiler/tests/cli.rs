@@ -1,0 +1,112 @@
+//! The program as a user runs it: exit codes, diagnostics, JSON shapes, files left behind.
+#![allow(missing_docs, reason = "a test")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn model(name: &str) -> String {
+    root().join("models").join(name).display().to_string()
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_onnx2chip")).args(args).current_dir(root()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Exit code, and what standard error has to contain.
+#[test]
+fn refusals() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    let write = |name: &str, content: &str| {
+        std::fs::write(scratch.path().join(name), content).unwrap();
+        path(name)
+    };
+    let lenet = model("mnist_lenet_int8_qdq.onnx");
+    let (out, unknown) = (path("out"), write("unknown.toml", "arrray = [4, 4, 16]\n"));
+    let (both, odd) = (write("both.toml", "macs = 4\narray = [1, 1, 1]\n"), write("odd.toml", "target = \"fpga\"\n"));
+    let npy = model("micro_speech_features3.npy");
+    let readme = model("README.md");
+    std::fs::create_dir(scratch.path().join("mine")).unwrap();
+    write("mine/file", "x");
+    let mine = path("mine");
+    let check = |args: &[&str], status: i32, expect: &str| {
+        let o = run(args);
+        let stderr = text(&o.stderr);
+        assert_eq!(o.status.code(), Some(status), "{args:?}: {stderr}");
+        assert!(stderr.contains(expect), "{args:?}: {expect:?} is not in {stderr}");
+    };
+    check(&["compile"], 2, "Usage");
+    check(&["compile", "none.onnx", "-o", &out], 2, "error[O2C0001]");
+    check(&["compile", &readme, "-o", &out], 2, "error[O2C0010]");
+    check(&["compile", &lenet, "-o", &mine], 2, "error[O2C0003]");
+    check(&["compile", &lenet, "-o", &out, "--array", "4,4"], 2, "three numbers");
+    check(&["compile", &lenet, "-o", &out, "--array", "3,4,16"], 2, "error[O2C0400]");
+    check(&["compile", &lenet, "-o", &out, "--target", "fpga"], 2, "error[O2C0004]");
+    check(&["compile", &lenet, "-o", &out, "--swl", "16"], 2, "error[O2C0004]");
+    check(&["compile", &lenet, "-o", &out, "--config", &unknown], 2, "unknown field `arrray`");
+    check(&["compile", &lenet, "-o", &out, "--config", &both], 2, "error[O2C0004]");
+    check(&["compile", &lenet, "-o", &out, "--config", &odd], 2, "\"fpga\" is not a target");
+    check(&["compile", &lenet, "-o", &out, "--input", &npy], 2, "error[O2C0500]");
+    check(&["run", &lenet, "--input", &npy], 2, "error[O2C0500]");
+    check(&["run", &lenet, "--input", "none.npy"], 2, "error[O2C0001]");
+    check(&["simulate", &out], 2, "error[O2C0600]");
+    check(&["synth", &mine], 2, "error[O2C0600]");
+    check(&["explain", "O2C9999"], 2, "error[O2C0004]");
+    // Nothing is left of a compilation that was refused.
+    assert!(!Path::new(&out).exists());
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn diagnostics_are_objects_with_json() {
+    let o = run(&["compile", "none.onnx", "-o", "none", "--json"]);
+    let d: serde_json::Value = serde_json::from_slice(&o.stderr).unwrap();
+    assert_eq!(d["code"], "O2C0001");
+    for field in ["message", "cause", "remedy"] {
+        assert!(d[field].as_str().is_some_and(|s| !s.is_empty()), "{field}");
+    }
+    assert!(o.stdout.is_empty());
+}
+
+#[test]
+fn inspect_as_json() {
+    let o = run(&["inspect", &model("mlperftiny_resnet8_int8_qdq.onnx"), "--json"]);
+    let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!((o.status.code(), &v["macs"]), (Some(0), &12_501_632.into()));
+    assert_eq!(v["layers"][0]["output"], serde_json::json!([16, 32, 32]));
+}
+
+/// A reader that goes away, e.g. `head`, is not a fault.
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_onnx2chip"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let o = child.wait_with_output().unwrap();
+    assert_eq!((o.status.code(), text(&o.stderr).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn run_counts_recognised_samples() {
+    let scratch = tempfile::tempdir().unwrap();
+    let y: PathBuf = scratch.path().join("y.npy");
+    let (lenet, x) = (model("mnist_lenet_int8_qdq.onnx"), model("digits_drawn16.npy"));
+    let (labels, out) = (model("digits_drawn16_labels.npy"), y.display().to_string());
+    let o = run(&["run", &lenet, "--input", &x, "--labels", &labels, "--output", &out, "--json"]);
+    let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!(v["top1"], serde_json::json!({"correct": 16, "of": 16}));
+    assert_eq!(v["written"][0]["shape"], serde_json::json!([16, 10]));
+    assert!(std::fs::read(&y).unwrap().starts_with(b"\x93NUMPY"));
+}
