@@ -35,9 +35,9 @@ impl Fact {
     pub fn new(dtype: DType, shape: impl Into<Vec<usize>>) -> Self {
         Fact { dtype, shape: shape.into() }
     }
-    /// Number of elements.
+    /// Number of elements, at most `usize::MAX`.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n, d| n.saturating_mul(*d))
     }
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {

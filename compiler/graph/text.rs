@@ -81,7 +81,16 @@ fn int_fact(fact: &QFact) -> String {
 /// A constant's elements, or their number and an FNV-1a checksum.
 pub fn tensor(t: &Tensor) -> String {
     let words: Vec<String> = match &t.data {
-        TensorData::Float(a) => a.iter().map(|v| if t.dtype == crate::onnx::model::DType::F32 { (*v as f32).to_string() } else { v.to_string() }).collect(),
+        TensorData::Float(a) => a
+            .iter()
+            .map(|v| {
+                if t.dtype == crate::onnx::model::DType::F32 {
+                    (*v as f32).to_string()
+                } else {
+                    v.to_string()
+                }
+            })
+            .collect(),
         TensorData::Int(a) => a.iter().map(ToString::to_string).collect(),
     };
     if words.len() <= SHOWN {
@@ -91,9 +100,9 @@ pub fn tensor(t: &Tensor) -> String {
 }
 
 fn fnv<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
-    words.flat_map(|w| w.bytes().chain([b' '])).fold(0xcbf2_9ce4_8422_2325, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    })
+    words
+        .flat_map(|w| w.bytes().chain([b' ']))
+        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn float_parameters(op: &Op) -> String {
@@ -260,8 +269,13 @@ fn int_op(op: &IntOp) -> (String, String) {
         IntOp::MaxPool(p) => ("MaxPool".into(), window::describe(&p.window)),
         IntOp::AveragePool(p) => {
             let include = if p.count_include_pad { " count_include_pad" } else { "" };
-            let text =
-                format!("{:?} {}{include} {}..{}", p.spec.form, window::describe(&p.window), p.spec.lo, p.spec.hi);
+            let text = format!(
+                "{:?} {}{include} {}..{}",
+                p.spec.form,
+                window::describe(&p.window),
+                p.spec.lo,
+                p.spec.hi
+            );
             ("AveragePool".into(), text)
         }
         IntOp::Output(o) => {

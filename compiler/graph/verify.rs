@@ -30,7 +30,9 @@ fn structure<S: Stage>(graph: &Graph<S>, pass: &str) -> Result<Vec<NodeId>> {
         }
         for value in &node.outputs {
             if !values.insert(value.name.as_str()) {
-                return Err(fault(pass, &node.name, format!("two values are named \"{}\"", value.name)).into());
+                return Err(
+                    fault(pass, &node.name, format!("two values are named \"{}\"", value.name)).into()
+                );
             }
         }
         for port in graph.inputs(id) {
@@ -137,7 +139,8 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
         }
         IntOp::MaxPool(p) => {
             let (x, y) = (inputs[0], y()?);
-            let same = (x.scale, x.zero_point, x.source_offset, x.bits) == (y.scale, y.zero_point, y.source_offset, y.bits);
+            let same = (x.scale, x.zero_point, x.source_offset, x.bits)
+                == (y.scale, y.zero_point, y.source_offset, y.bits);
             if x.shape[0] != y.shape[0] || !windowed(&p.window, x, y) || !same {
                 return Err(format!("x {x:?}, y {y:?}"));
             }

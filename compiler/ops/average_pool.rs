@@ -56,7 +56,11 @@ fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
     for d in 0..2 {
         let extent = window.dilations[d] * (window.kernel[d] - 1) + 1;
         if window.pads[d] >= extent || window.pads[d + 2] >= extent {
-            return Err(ctx.unsupported("pads", &format!("{:?}", window.pads), "a window would see pads only"));
+            return Err(ctx.unsupported(
+                "pads",
+                &format!("{:?}", window.pads),
+                "a window would see pads only",
+            ));
         }
     }
     if pool.ceil && pool.count_include_pad {
@@ -78,8 +82,9 @@ fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
 
 fn global(ctx: &Context<'_>, origin: Origin) -> Result<AveragePool, Diagnostic> {
     let shape = &ctx.fact(0)?.shape;
-    let size = window::spatial(shape)
-        .ok_or_else(|| ctx.operand(0, format!("its shape is {shape:?}; one or two spatial axes are supported")))?;
+    let size = window::spatial(shape).ok_or_else(|| {
+        ctx.operand(0, format!("its shape is {shape:?}; one or two spatial axes are supported"))
+    })?;
     let window = window::whole(size);
     Ok(AveragePool { window, ceil: false, count_include_pad: false, origin, keepdims: true })
 }
@@ -112,7 +117,9 @@ pub fn import_mean(ctx: &Context<'_>) -> Imported {
         return Err(ctx.unsupported(
             "axes",
             &format!("{axes:?}"),
-            format!("only the mean over all spatial axes of [N, C, ..] is supported; the operand is {shape:?}"),
+            format!(
+                "only the mean over all spatial axes of [N, C, ..] is supported; the operand is {shape:?}"
+            ),
         ));
     }
     let pool = AveragePool { keepdims, ..global(ctx, Origin::Mean)? };

@@ -62,36 +62,42 @@ pub fn eval(kind: Binary, a: &Tensor, b: &Tensor) -> Option<Tensor> {
     let data = match (&a.data, &b.data) {
         (TensorData::Float(x), TensorData::Float(y)) if a.dtype == DType::F32 && b.dtype == DType::F32 => {
             let mut out = ArrayD::<f64>::zeros(shape.clone());
-            Zip::from(&mut out).and(x.broadcast(shape.clone())?).and(y.broadcast(shape)?).for_each(|o, &x, &y| {
-                let (x, y) = (x as f32, y as f32);
-                *o = f64::from(match kind {
-                    Binary::Add => x + y,
-                    Binary::Sub => x - y,
-                    Binary::Mul => x * y,
-                    Binary::Div => x / y,
-                });
-            });
+            Zip::from(&mut out).and(x.broadcast(shape.clone())?).and(y.broadcast(shape)?).for_each(
+                |o, &x, &y| {
+                    let (x, y) = (x as f32, y as f32);
+                    *o = f64::from(match kind {
+                        Binary::Add => x + y,
+                        Binary::Sub => x - y,
+                        Binary::Mul => x * y,
+                        Binary::Div => x / y,
+                    });
+                },
+            );
             TensorData::Float(out)
         }
         (TensorData::Int(x), TensorData::Int(y)) if a.dtype == DType::I64 && b.dtype == DType::I64 => {
             let mut out = ArrayD::<i64>::zeros(shape.clone());
             let mut fits = true;
-            Zip::from(&mut out).and(x.broadcast(shape.clone())?).and(y.broadcast(shape)?).for_each(|o, &x, &y| {
-                let value = match kind {
-                    Binary::Add => x.checked_add(y),
-                    Binary::Sub => x.checked_sub(y),
-                    Binary::Mul => x.checked_mul(y),
-                    Binary::Div => x.checked_div(y),
-                };
-                fits &= value.is_some();
-                *o = value.unwrap_or(0);
-            });
+            Zip::from(&mut out).and(x.broadcast(shape.clone())?).and(y.broadcast(shape)?).for_each(
+                |o, &x, &y| {
+                    let value = match kind {
+                        Binary::Add => x.checked_add(y),
+                        Binary::Sub => x.checked_sub(y),
+                        Binary::Mul => x.checked_mul(y),
+                        Binary::Div => x.checked_div(y),
+                    };
+                    fits &= value.is_some();
+                    *o = value.unwrap_or(0);
+                },
+            );
             if !fits {
                 return None;
             }
             TensorData::Int(out)
         }
-        (TensorData::Float(_) | TensorData::Int(_), TensorData::Float(_) | TensorData::Int(_)) => return None,
+        (TensorData::Float(_) | TensorData::Int(_), TensorData::Float(_) | TensorData::Int(_)) => {
+            return None;
+        }
     };
     Some(Tensor { dtype: a.dtype, data })
 }

@@ -18,7 +18,9 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     let tensor = match found.as_slice() {
         [Attribute::Tensor(t)] => t.clone(),
         [Attribute::Float(v)] => float(arr0(f64::from(*v)).into_dyn()),
-        [Attribute::Floats(v)] => float(arr1(&v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).into_dyn()),
+        [Attribute::Floats(v)] => {
+            float(arr1(&v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).into_dyn())
+        }
         [Attribute::Int(v)] => int(arr0(*v).into_dyn()),
         [Attribute::Ints(v)] => int(arr1(v).into_dyn()),
         _ => return Err(ctx.invalid("it needs exactly one of value, value_float(s), value_int(s)")),
@@ -38,9 +40,10 @@ pub fn import_of_shape(ctx: &Context<'_>) -> Imported {
         None => Tensor { dtype: DType::F32, data: TensorData::Float(ArrayD::zeros(IxDyn(&shape))) },
         Some(Attribute::Tensor(t)) => {
             let data = match &t.data {
-                TensorData::Float(v) if v.len() == 1 => {
-                    TensorData::Float(ArrayD::from_elem(IxDyn(&shape), v.iter().copied().next().unwrap_or(0.0)))
-                }
+                TensorData::Float(v) if v.len() == 1 => TensorData::Float(ArrayD::from_elem(
+                    IxDyn(&shape),
+                    v.iter().copied().next().unwrap_or(0.0),
+                )),
                 TensorData::Int(v) if v.len() == 1 => {
                     TensorData::Int(ArrayD::from_elem(IxDyn(&shape), v.iter().copied().next().unwrap_or(0)))
                 }

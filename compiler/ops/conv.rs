@@ -25,7 +25,11 @@ pub fn read(ctx: &Context<'_>, w: usize) -> Result<Conv, Diagnostic> {
     let kernel = match (weight.as_slice(), x.len()) {
         ([_, _, k], 3) => [1, *k],
         ([_, _, kh, kw], 4) => [*kh, *kw],
-        _ => return Err(ctx.operand(w, format!("shapes are x {x:?} and w {weight:?}; 1-D and 2-D forms exist"))),
+        _ => {
+            return Err(
+                ctx.operand(w, format!("shapes are x {x:?} and w {weight:?}; 1-D and 2-D forms exist"))
+            );
+        }
     };
     let groups = ctx.int("group", 1)?;
     let groups = usize::try_from(groups)

@@ -27,10 +27,13 @@ pub fn shape(at: usize, x: &[usize], indices: &[usize]) -> Result<Vec<usize>, St
 pub fn eval(at: usize, x: &Tensor, indices: &Tensor) -> Option<Tensor> {
     let TensorData::Int(index) = &indices.data else { return None };
     let size = *x.shape().get(at)?;
-    let rows: Option<Vec<usize>> = index.iter().map(|&i| {
-        let size_i = i64::try_from(size).ok()?;
-        usize::try_from(if i < 0 { i + size_i } else { i }).ok().filter(|i| *i < size)
-    }).collect();
+    let rows: Option<Vec<usize>> = index
+        .iter()
+        .map(|&i| {
+            let size_i = i64::try_from(size).ok()?;
+            usize::try_from(if i < 0 { i + size_i } else { i }).ok().filter(|i| *i < size)
+        })
+        .collect();
     let rows = rows?;
     let shape = shape(at, x.shape(), indices.shape()).ok()?;
     fn pick<T: Clone>(a: &ArrayD<T>, at: usize, rows: &[usize], shape: &[usize]) -> Option<ArrayD<T>> {

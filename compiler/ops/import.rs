@@ -18,13 +18,17 @@ pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
 /// Values up to this many elements are evaluated during import; shape arithmetic is far below.
 const SMALL: usize = 1 << 16;
 
+/// Largest input or computed tensor, in elements: bounds the memory that a hostile file can ask for.
+pub const LARGEST: usize = 1 << 26;
+
 struct Importer<'a> {
     model: &'a Model,
     graph: FloatGraph,
     ports: BTreeMap<&'a str, Port>,
     known: BTreeMap<Port, Tensor>,
     poisoned: BTreeSet<&'a str>,
-    taken: BTreeSet<String>,
+    /// Node names in use, with the number that the next node of the same name gets.
+    taken: BTreeMap<String, u32>,
     faults: Vec<Diagnostic>,
 }
 
@@ -36,7 +40,7 @@ pub fn import(model: &Model) -> Result<FloatGraph> {
         ports: BTreeMap::new(),
         known: BTreeMap::new(),
         poisoned: BTreeSet::new(),
-        taken: BTreeSet::new(),
+        taken: BTreeMap::new(),
         faults: Vec::new(),
     };
     importer.run();
@@ -91,11 +95,12 @@ impl<'a> Importer<'a> {
 
     fn unique(&mut self, wanted: &str) -> String {
         let mut name = wanted.to_owned();
-        let mut n = 1;
-        while !self.taken.insert(name.clone()) {
-            n += 1;
-            name = format!("{wanted}#{n}");
+        while self.taken.contains_key(&name) {
+            let next = self.taken.entry(wanted.to_owned()).or_insert(1);
+            *next += 1;
+            name = format!("{wanted}#{next}");
         }
+        self.taken.insert(name.clone(), 1);
         name
     }
 
@@ -108,7 +113,8 @@ impl<'a> Importer<'a> {
         let place = format!("input \"{}\"", input.name);
         let Some(dims) = &input.shape else {
             self.faults.push(
-                Diagnostic::new(code::SHAPE_UNKNOWN, "an input has no shape", "the file gives none").at(place),
+                Diagnostic::new(code::SHAPE_UNKNOWN, "an input has no shape", "the file gives none")
+                    .at(place),
             );
             self.poisoned.insert(&input.name);
             return;
@@ -133,10 +139,14 @@ impl<'a> Importer<'a> {
             }
         }
         let elements = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
-        if elements.is_none_or(|n| n == 0 || n > u32::MAX as usize) {
+        if elements.is_none_or(|n| n == 0 || n > LARGEST) {
             self.faults.push(
-                Diagnostic::new(code::SHAPE_UNKNOWN, "an input's shape is not usable", format!("shape {shape:?}"))
-                    .at(place),
+                Diagnostic::new(
+                    code::SHAPE_UNKNOWN,
+                    "an input's shape is not usable",
+                    format!("shape {shape:?}"),
+                )
+                .at(place),
             );
             self.poisoned.insert(&input.name);
             return;
@@ -205,8 +215,12 @@ impl<'a> Importer<'a> {
             && let Some(i) = waits.iter().position(|w| *w > 0)
         {
             self.faults.push(
-                Diagnostic::new(code::GRAPH_INVALID, "the graph has a cycle", "a node depends on its own result")
-                    .at(label(&nodes[i])),
+                Diagnostic::new(
+                    code::GRAPH_INVALID,
+                    "the graph has a cycle",
+                    "a node depends on its own result",
+                )
+                .at(label(&nodes[i])),
             );
         }
         order
@@ -289,11 +303,17 @@ impl<'a> Importer<'a> {
         };
         let mut operands = Vec::with_capacity(rule.operands.len());
         for i in rule.operands {
-            operands.push(ports.get(i).copied().flatten().ok_or_else(|| ctx.invalid(format!("operand {i} is missing")))?);
+            operands.push(
+                ports
+                    .get(i)
+                    .copied()
+                    .flatten()
+                    .ok_or_else(|| ctx.invalid(format!("operand {i} is missing")))?,
+            );
         }
         let inputs: Vec<&Fact> = operands.iter().map(|p| &self.graph.value(*p).fact).collect();
         let fact = rule.op.infer(&inputs).map_err(|cause| ctx.mismatch(cause))?;
-        if fact.len() > u32::MAX as usize {
+        if fact.len() > LARGEST && !matches!(rule.op, Op::Const(_)) {
             return Err(ctx.mismatch(format!("the result {fact} is too large")));
         }
         let value = if fact.len() <= SMALL && !matches!(rule.op, Op::Const(_)) && !operands.is_empty() {

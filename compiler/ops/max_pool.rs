@@ -24,7 +24,11 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     for d in 0..2 {
         let extent = window.dilations[d] * (window.kernel[d] - 1) + 1;
         if window.pads[d] >= extent || window.pads[d + 2] >= extent {
-            return Err(ctx.unsupported("pads", &format!("{:?}", window.pads), "a window would see pads only"));
+            return Err(ctx.unsupported(
+                "pads",
+                &format!("{:?}", window.pads),
+                "a window would see pads only",
+            ));
         }
     }
     Rule::first(Op::MaxPool(MaxPool { window, ceil }), 1)
@@ -34,7 +38,8 @@ pub fn import(ctx: &Context<'_>) -> Imported {
 pub fn import_global(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 1)?;
     let shape = &ctx.fact(0)?.shape;
-    let size = window::spatial(shape)
-        .ok_or_else(|| ctx.operand(0, format!("its shape is {shape:?}; one or two spatial axes are supported")))?;
+    let size = window::spatial(shape).ok_or_else(|| {
+        ctx.operand(0, format!("its shape is {shape:?}; one or two spatial axes are supported"))
+    })?;
     Rule::first(Op::MaxPool(MaxPool { window: window::whole(size), ceil: false }), 1)
 }

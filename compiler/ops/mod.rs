@@ -245,7 +245,8 @@ impl Op {
                     Kernel::Conv(c) => conv::shape(c, inputs[0], inputs[1])?,
                     Kernel::MatMul { trans_a, trans_b, alpha } => {
                         if *trans_a || *trans_b {
-                            let g = gemm::Gemm { alpha: *alpha, beta: 1.0, trans_a: *trans_a, trans_b: *trans_b };
+                            let g =
+                                gemm::Gemm { alpha: *alpha, beta: 1.0, trans_a: *trans_a, trans_b: *trans_b };
                             gemm::shape(&g, &inputs[0].shape, &inputs[1].shape)?
                         } else {
                             mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?

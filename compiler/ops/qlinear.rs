@@ -83,8 +83,12 @@ pub fn import_softmax(ctx: &Context<'_>) -> Imported {
     let opset = ctx.opt_int("opset")?.ok_or_else(|| ctx.invalid("attribute `opset` is missing"))?;
     let at = ctx.int("axis", -1)?;
     let at = axis(at, x.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {at}")))?;
-    if opset < 13 && at + 1 != x.shape.len() {
-        return Err(ctx.unsupported("axis", &at.to_string(), "below opset 13 only the last axis is supported"));
+    if opset < 13 && x.shape[at + 1..].iter().any(|d| *d != 1) {
+        return Err(ctx.unsupported(
+            "axis",
+            &at.to_string(),
+            "below opset 13 only the last axis is supported",
+        ));
     }
     let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
     let yq = ctx.params(3, 4, x.dtype, &x.shape, 1)?;

@@ -70,7 +70,8 @@ pub fn params(
     dims: &[usize],
     axis: i64,
 ) -> Result<Params, Diagnostic> {
-    let fail = |cause: String| Diagnostic::new(code::SCALE_INVALID, "quantization parameters are not valid", cause);
+    let fail =
+        |cause: String| Diagnostic::new(code::SCALE_INVALID, "quantization parameters are not valid", cause);
     let TensorData::Float(values) = &scale.data else {
         return Err(fail(format!("the scale's type is {:?}; it must be a float type", scale.dtype)));
     };
@@ -101,11 +102,7 @@ pub fn params(
         return Err(fail(format!("a zero point is {bad}; {dtype:?} holds {lo} to {hi}")));
     }
     if zero_points.len() != scales.len() {
-        return Err(fail(format!(
-            "there are {} scales but {} zero points",
-            scales.len(),
-            zero_points.len()
-        )));
+        return Err(fail(format!("there are {} scales but {} zero points", scales.len(), zero_points.len())));
     }
     let scalar = scale.shape().is_empty();
     let axis = match (scale.shape(), scales.len()) {
@@ -135,7 +132,8 @@ pub fn params(
 
 impl std::fmt::Display for Params {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let list = |v: Vec<String>| if v.len() > 4 { format!("[{}, .. {}]", v[0], v.len()) } else { v.join(" ") };
+        let list =
+            |v: Vec<String>| if v.len() > 4 { format!("[{}, .. {}]", v[0], v.len()) } else { v.join(" ") };
         write!(f, "{}", crate::graph::float::dtype_name(self.dtype))?;
         write!(f, " {}", list(self.scale.iter().map(ToString::to_string).collect()))?;
         let zeros = if self.zero_point.iter().all(|z| *z == self.zero_point[0]) {

@@ -16,7 +16,11 @@ fn common(ctx: &Context<'_>) -> Result<i64, Diagnostic> {
     ctx.arity_within(2, 3)?;
     let block = ctx.int("block_size", 0)?;
     if block != 0 {
-        return Err(ctx.unsupported("block_size", &block.to_string(), "blocked quantization is not supported"));
+        return Err(ctx.unsupported(
+            "block_size",
+            &block.to_string(),
+            "blocked quantization is not supported",
+        ));
     }
     let precision = ctx.int("precision", 0)?;
     if !matches!(precision, 0 | 1) {
@@ -38,7 +42,9 @@ pub fn import_quantize(ctx: &Context<'_>) -> Imported {
         5 => DType::I16,
         21 => DType::U4,
         22 => DType::I4,
-        other => return Err(ctx.unsupported("output_dtype", &other.to_string(), "it is not an integer type")),
+        other => {
+            return Err(ctx.unsupported("output_dtype", &other.to_string(), "it is not an integer type"));
+        }
     };
     let x = ctx.fact(0)?;
     if x.dtype != DType::F32 {
@@ -75,7 +81,9 @@ pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
     match params.axis {
         None => out.zip_mut_with(values, |o, v| *o = params.quantize(*v as f32, 0)),
         Some(axis) => {
-            for (slice, (mut o, v)) in out.axis_iter_mut(Axis(axis)).zip(values.axis_iter(Axis(axis))).enumerate() {
+            for (slice, (mut o, v)) in
+                out.axis_iter_mut(Axis(axis)).zip(values.axis_iter(Axis(axis))).enumerate()
+            {
                 o.zip_mut_with(&v, |o, v| *o = params.quantize(*v as f32, slice));
             }
         }

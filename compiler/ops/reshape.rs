@@ -37,7 +37,8 @@ pub fn import(ctx: &Context<'_>) -> Imported {
         });
     }
     if let Some(i) = infer {
-        let rest = count(&shape).filter(|n| *n > 0).ok_or_else(|| ctx.mismatch(format!("shape {target:?}")))?;
+        let rest =
+            count(&shape).filter(|n| *n > 0).ok_or_else(|| ctx.mismatch(format!("shape {target:?}")))?;
         if x.len() % rest != 0 {
             return Err(ctx.mismatch(format!("{:?} does not reshape to {target:?}", x.shape)));
         }
@@ -101,8 +102,12 @@ fn resolve(ctx: &Context<'_>, axes: &[i64], rank: usize) -> Result<Vec<usize>, D
 /// The value for a constant operand.
 pub fn eval(shape: &[usize], x: &Tensor) -> Option<Tensor> {
     let data = match &x.data {
-        TensorData::Float(a) => TensorData::Float(a.as_standard_layout().into_owned().into_shape_with_order(shape).ok()?),
-        TensorData::Int(a) => TensorData::Int(a.as_standard_layout().into_owned().into_shape_with_order(shape).ok()?),
+        TensorData::Float(a) => {
+            TensorData::Float(a.as_standard_layout().into_owned().into_shape_with_order(shape).ok()?)
+        }
+        TensorData::Int(a) => {
+            TensorData::Int(a.as_standard_layout().into_owned().into_shape_with_order(shape).ok()?)
+        }
     };
     Some(Tensor { dtype: x.dtype, data })
 }

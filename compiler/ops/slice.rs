@@ -21,7 +21,8 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     let starts = get("starts", 1)?.ok_or_else(|| ctx.invalid("`starts` is missing"))?;
     let ends = get("ends", 2)?.ok_or_else(|| ctx.invalid("`ends` is missing"))?;
     let shape = &ctx.fact(0)?.shape;
-    let axes = get("axes", 3)?.unwrap_or_else(|| (0..starts.len()).map(|i| i64::try_from(i).unwrap_or(0)).collect());
+    let axes =
+        get("axes", 3)?.unwrap_or_else(|| (0..starts.len()).map(|i| i64::try_from(i).unwrap_or(0)).collect());
     let steps = if new { ctx.constant_ints(4)? } else { None }.unwrap_or_else(|| vec![1; starts.len()]);
     if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
         return Err(ctx.invalid("starts, ends, axes and steps differ in length"));

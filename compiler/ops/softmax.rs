@@ -12,7 +12,11 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     let at = axis(given, shape.len())
         .ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given} for shape {shape:?}")))?;
     if old && shape[at + 1..].iter().any(|d| *d != 1) {
-        return Err(ctx.unsupported("axis", &given.to_string(), "below opset 13 only the last axis is supported"));
+        return Err(ctx.unsupported(
+            "axis",
+            &given.to_string(),
+            "below opset 13 only the last axis is supported",
+        ));
     }
     Rule::first(Op::Softmax(at), 1)
 }

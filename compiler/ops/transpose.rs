@@ -15,7 +15,9 @@ pub fn import(ctx: &Context<'_>) -> Imported {
             let mut sorted = at.clone();
             sorted.sort_unstable();
             if sorted != (0..rank).collect::<Vec<_>>() || perm.len() != rank {
-                return Err(ctx.invalid(format!("attribute `perm` = {perm:?} is no permutation of {rank} axes")));
+                return Err(
+                    ctx.invalid(format!("attribute `perm` = {perm:?} is no permutation of {rank} axes"))
+                );
             }
             at
         }
@@ -34,8 +36,12 @@ pub fn shape(perm: &[usize], x: &[usize]) -> Result<Vec<usize>, String> {
 /// The value for a constant operand.
 pub fn eval(perm: &[usize], x: &Tensor) -> Tensor {
     let data = match &x.data {
-        TensorData::Float(a) => TensorData::Float(a.view().permuted_axes(perm.to_vec()).as_standard_layout().into_owned()),
-        TensorData::Int(a) => TensorData::Int(a.view().permuted_axes(perm.to_vec()).as_standard_layout().into_owned()),
+        TensorData::Float(a) => {
+            TensorData::Float(a.view().permuted_axes(perm.to_vec()).as_standard_layout().into_owned())
+        }
+        TensorData::Int(a) => {
+            TensorData::Int(a.view().permuted_axes(perm.to_vec()).as_standard_layout().into_owned())
+        }
     };
     Tensor { dtype: x.dtype, data }
 }

@@ -25,11 +25,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "Tanh", attributes: &[], qlinear: None },
     Function { name: "Elu", attributes: &[("alpha", 1.0)], qlinear: None },
     Function { name: "Celu", attributes: &[("alpha", 1.0)], qlinear: None },
-    Function {
-        name: "Selu",
-        attributes: &[("alpha", 1.673_263_2), ("gamma", 1.050_701)],
-        qlinear: None,
-    },
+    Function { name: "Selu", attributes: &[("alpha", 1.673_263_2), ("gamma", 1.050_701)], qlinear: None },
     Function { name: "Softplus", attributes: &[], qlinear: None },
     Function { name: "Softsign", attributes: &[], qlinear: None },
     Function { name: "Abs", attributes: &[], qlinear: None },
@@ -58,7 +54,8 @@ pub struct Unary {
 
 /// Reads the attributes of function `name`.
 pub fn read(ctx: &Context<'_>, name: &str) -> Result<Unary, crate::diag::Diagnostic> {
-    let function = FUNCTIONS.iter().find(|f| f.name == name).ok_or_else(|| ctx.invalid("it is not a function"))?;
+    let function =
+        FUNCTIONS.iter().find(|f| f.name == name).ok_or_else(|| ctx.invalid("it is not a function"))?;
     let attributes = function
         .attributes
         .iter()

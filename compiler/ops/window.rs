@@ -61,7 +61,9 @@ pub fn read(ctx: &Context<'_>, input: &[usize], kernel: Option<[usize; 2]>) -> R
     let pair = |name: &str, values: Option<Vec<i64>>, least: i64| -> Result<Option<[usize; 2]>, Diagnostic> {
         let Some(values) = values else { return Ok(None) };
         if values.len() != dims || values.iter().any(|v| *v < least || *v > LIMIT) {
-            return Err(ctx.invalid(format!("attribute `{name}` = {values:?} does not fit {dims} spatial axes")));
+            return Err(
+                ctx.invalid(format!("attribute `{name}` = {values:?} does not fit {dims} spatial axes"))
+            );
         }
         let at = |i: usize| usize::try_from(values[i]).unwrap_or(0);
         Ok(Some(if dims == 1 { [1, at(0)] } else { [at(0), at(1)] }))
@@ -88,17 +90,22 @@ pub fn read(ctx: &Context<'_>, input: &[usize], kernel: Option<[usize; 2]>) -> R
                     return Err(ctx.invalid(format!("attribute `pads` = {pads:?} does not fit {dims} axes")));
                 }
                 if pads.iter().any(|p| *p < 0) {
-                    return Err(ctx.unsupported("pads", &format!("{pads:?}"), "a negative pad crops the map"));
+                    return Err(ctx.unsupported(
+                        "pads",
+                        &format!("{pads:?}"),
+                        "a negative pad crops the map",
+                    ));
                 }
                 let at = |i: usize| usize::try_from(pads[i]).unwrap_or(0);
-                window.pads =
-                    if dims == 1 { [0, at(0), 0, at(1)] } else { [at(0), at(1), at(2), at(3)] };
+                window.pads = if dims == 1 { [0, at(0), 0, at(1)] } else { [at(0), at(1), at(2), at(3)] };
             }
         }
         // VALID, and SAME, exclude explicit pads; exporters write zeros beside them.
         "VALID" | "SAME_UPPER" | "SAME_LOWER" => {
             if explicit.is_some_and(|p| p.iter().any(|p| *p != 0)) {
-                return Err(ctx.invalid(format!("attributes `auto_pad` = {auto} and `pads` exclude each other")));
+                return Err(
+                    ctx.invalid(format!("attributes `auto_pad` = {auto} and `pads` exclude each other"))
+                );
             }
             if auto != "VALID" {
                 for d in 0..2 {

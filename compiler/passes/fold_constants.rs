@@ -6,11 +6,12 @@
 use crate::diag::Result;
 use crate::graph::float::FloatGraph;
 use crate::ops::Op;
+use crate::ops::import::LARGEST;
 
 pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
     for id in graph.topo().unwrap_or_default() {
         let inputs = graph.inputs(id);
-        if inputs.is_empty() {
+        if inputs.is_empty() || graph.value(id.into()).fact.len() > LARGEST {
             continue;
         }
         let mut values = Vec::with_capacity(inputs.len());

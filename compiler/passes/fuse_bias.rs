@@ -34,7 +34,11 @@ fn candidate(graph: &FloatGraph, layer: Port, bias: Port) -> bool {
     };
     // Aligned at the end, every axis but the channels' is 1.
     shape.len() <= out.len()
-        && shape.iter().rev().zip(out.iter().enumerate().rev()).all(|(d, (i, n))| *d == if i == axis { *n } else { 1 })
+        && shape
+            .iter()
+            .rev()
+            .zip(out.iter().enumerate().rev())
+            .all(|(d, (i, n))| *d == if i == axis { *n } else { 1 })
         && shape.iter().product::<usize>() == out[axis]
 }
 

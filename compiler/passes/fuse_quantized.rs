@@ -193,13 +193,19 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
                     core,
                     code::INPUT_UNSUPPORTED,
                     "the weights are quantized along the wrong axis",
-                    format!("axis {:?}; only per output channel (axis 0) or per tensor is supported", wp.axis),
+                    format!(
+                        "axis {:?}; only per output channel (axis 0) or per tensor is supported",
+                        wp.axis
+                    ),
                 ));
             }
             let layer = Layer { core, x: &x.1, w: &wp, channels, alpha: 1.0, beta: 1.0 };
             let mut operands = vec![x.0, w];
             operands.extend(layer.bias(graph, names, inputs.get(2).copied())?);
-            Ok(Some(Fused { op: chain.quantized(Kernel::Conv(*conv), vec![x.1.clone(), wp]), inputs: operands }))
+            Ok(Some(Fused {
+                op: chain.quantized(Kernel::Conv(*conv), vec![x.1.clone(), wp]),
+                inputs: operands,
+            }))
         }
         Op::Gemm(_) | Op::MatMul => {
             let Some((x, w, wp)) = layer(graph, core)? else { return Ok(None) };
@@ -215,7 +221,10 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
                     core,
                     code::INPUT_UNSUPPORTED,
                     "the weights are quantized along the wrong axis",
-                    format!("axis {:?}; only per output column (axis {column}) or per tensor is supported", wp.axis),
+                    format!(
+                        "axis {:?}; only per output column (axis {column}) or per tensor is supported",
+                        wp.axis
+                    ),
                 ));
             }
             let layer = Layer { core, x: &x.1, w: &wp, channels, alpha, beta };
@@ -294,8 +303,14 @@ impl Layer<'_> {
     }
 
     fn fault(&self, graph: &FloatGraph, cause: String) -> Diagnostic {
-        at(graph, self.core, code::SCALE_INVALID, "the bias can't be expressed at the accumulator's scale", cause)
-            .remedy("quantize the bias to int32 with scale x_scale * w_scale and zero point 0")
+        at(
+            graph,
+            self.core,
+            code::SCALE_INVALID,
+            "the bias can't be expressed at the accumulator's scale",
+            cause,
+        )
+        .remedy("quantize the bias to int32 with scale x_scale * w_scale and zero point 0")
     }
 
     /// The bias as an int32 constant, one value per channel, at the accumulator's scale.
@@ -328,7 +343,8 @@ impl Layer<'_> {
             let mut out = Vec::with_capacity(self.channels);
             for i in 0..self.channels {
                 let from = spread(q.len(), i);
-                let (scale, zero) = (p.scale[spread(p.scale.len(), from)], p.zero_point[spread(p.scale.len(), from)]);
+                let (scale, zero) =
+                    (p.scale[spread(p.scale.len(), from)], p.zero_point[spread(p.scale.len(), from)]);
                 let want = self.scale(i);
                 let value = q[from] - zero;
                 let off = (f64::from(scale) / f64::from(want) - 1.0).abs();
@@ -343,7 +359,9 @@ impl Layer<'_> {
             out
         } else {
             let Some(Tensor { dtype: DType::F32, data: TensorData::Float(b) }) = constant(port) else {
-                return Err(self.fault(graph, "the bias is neither a constant nor its DequantizeLinear".into()));
+                return Err(
+                    self.fault(graph, "the bias is neither a constant nor its DequantizeLinear".into())
+                );
             };
             let b: Vec<f32> = b.iter().map(|v| *v as f32 * self.beta).collect();
             self.fits(graph, b.len())?;

@@ -240,7 +240,9 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
             window = Some(conv.window);
             let (o, i, h, w) = conv.weight.dim();
             layer.macs = count(i * h * w).saturating_mul(count(fact.len()));
-            let range = |v: &mut dyn Iterator<Item = i64>| v.fold((i64::MAX, i64::MIN), |(a, b), v| (a.min(v), b.max(v)));
+            let range = |v: &mut dyn Iterator<Item = i64>| {
+                v.fold((i64::MAX, i64::MIN), |(a, b), v| (a.min(v), b.max(v)))
+            };
             let (lo, hi) = range(&mut conv.weight.iter().map(|v| i64::from(*v)));
             let (bias_lo, bias_hi) = range(&mut conv.bias.iter().map(|v| i64::from(*v)));
             layer.weights = Some(Weights {

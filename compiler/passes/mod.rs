@@ -9,6 +9,7 @@ mod dead_code;
 mod fold_constants;
 mod fuse_batch_norm;
 mod fuse_bias;
+mod fuse_hard_swish;
 mod fuse_quantized;
 pub mod inspect;
 mod integer_clip;
@@ -51,6 +52,11 @@ const FUSE_BATCH_NORM: Pass = Pass {
     summary: "folds BatchNormalization into the float weights before it",
     run: fuse_batch_norm::run,
 };
+const FUSE_HARD_SWISH: Pass = Pass {
+    name: "fuse-hard-swish",
+    summary: "makes x * HardSigmoid(x) with alpha 1/6 a HardSwish",
+    run: fuse_hard_swish::run,
+};
 const FUSE_BIAS: Pass = Pass {
     name: "fuse-bias",
     summary: "makes an Add of a constant after Conv, Gemm or MatMul its bias",
@@ -76,17 +82,15 @@ const INTEGER_CLIP: Pass = Pass {
     summary: "makes Relu and Clip on integer tensors bounds of the operator before, or tables",
     run: integer_clip::run,
 };
-const DEAD_CODE: Pass = Pass {
-    name: "dead-code",
-    summary: "removes what no output needs",
-    run: dead_code::run,
-};
+const DEAD_CODE: Pass =
+    Pass { name: "dead-code", summary: "removes what no output needs", run: dead_code::run };
 
 /// From import to canonical form.
 pub const PIPELINE: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
     FUSE_BATCH_NORM,
+    FUSE_HARD_SWISH,
     FUSE_BIAS,
     FOLD_CONSTANTS,
     FUSE_QLINEAR,
@@ -103,6 +107,7 @@ pub const PASSES: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
     FUSE_BATCH_NORM,
+    FUSE_HARD_SWISH,
     FUSE_BIAS,
     FUSE_QLINEAR,
     MOVE_LAYOUT,

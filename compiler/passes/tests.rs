@@ -57,8 +57,14 @@ fn check(path: &Path) {
         Err(faults) => format!("{faults}\n"),
     };
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(path, format!("{}---\n{got}", if input.ends_with('\n') { input.to_owned() } else { format!("{input}\n") }))
-            .expect("a writable case");
+        std::fs::write(
+            path,
+            format!(
+                "{}---\n{got}",
+                if input.ends_with('\n') { input.to_owned() } else { format!("{input}\n") }
+            ),
+        )
+        .expect("a writable case");
         return;
     }
     assert!(got == expect, "{}\nexpected:\n{expect}\ngot:\n{got}", path.display());
@@ -118,7 +124,8 @@ fn zoo_compiles_or_is_refused() {
         "thirdparty_micro_kws_m_qdq",
         "imagenet_mobilenetv1_025_128_u8_qdq",
     ];
-    let mut files: Vec<_> = std::fs::read_dir(zoo).expect("the zoo").map(|e| e.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(zoo).expect("the zoo").map(|e| e.expect("an entry").path()).collect();
     files.sort();
     for file in files {
         let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
@@ -147,7 +154,8 @@ fn inspection_counts_macs_and_lists_refusals() {
     assert_eq!((got.macs, got.parameters, got.refusals.len()), (9 * 3 * 4, 30, 0));
     assert_eq!(got.layers[0].quantization.zero_point, 20);
     assert_eq!(got.outputs[0].host, ["Dequantize"]);
-    let refused = super::inspect(&parse::parse("input x: f32[1,4]\ny = LSTM(x)\noutput y: f32").expect("text"));
+    let refused =
+        super::inspect(&parse::parse("input x: f32[1,4]\ny = LSTM(x)\noutput y: f32").expect("text"));
     assert_eq!((refused.layers.len(), refused.refusals.len()), (0, 1));
     assert!(serde_json::to_string(&refused).is_ok());
 }

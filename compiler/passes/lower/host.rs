@@ -58,7 +58,9 @@ impl Lower<'_> {
                 }
                 Op::Softmax(axis) => HostStep::Softmax(*axis),
                 Op::Quantized(q) => {
-                    let Kernel::Softmax(axis) = q.kernel else { return Err(refuse::operand(graph, id, here)) };
+                    let Kernel::Softmax(axis) = q.kernel else {
+                        return Err(refuse::operand(graph, id, here));
+                    };
                     super::fact(graph, id, &q.output, [1, 1, 1])?;
                     HostStep::QLinearSoftmax {
                         axis,

@@ -47,6 +47,9 @@ fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered<impl Fn(us
     Ok(move |o: usize| zero[if zero.len() == 1 { 0 } else { o }])
 }
 
+/// Most channels of a constant operand of an Add: its weights are a square of zeros.
+const LARGEST_CONSTANT: usize = 4096;
+
 /// Centred 8-bit weights lie in -255 ..= 255.
 fn centred(q: i64, zero: i64) -> i16 {
     i16::try_from(q - zero).unwrap_or(0)
@@ -57,7 +60,9 @@ impl Lower<'_> {
         let Some(port) = self.graph.inputs(id).get(2).copied() else { return Ok(vec![0; channels]) };
         let bias = integers(self.graph, id, port)?;
         if bias.len() != channels && bias.len() != 1 {
-            return Err(self.fault(id, format!("the bias has {} elements for {channels} channels", bias.len())));
+            return Err(
+                self.fault(id, format!("the bias has {} elements for {channels} channels", bias.len()))
+            );
         }
         let values: Option<Vec<i32>> = bias.iter().map(|v| i32::try_from(*v).ok()).collect();
         let mut values = values.ok_or_else(|| self.fault(id, "the bias does not fit int32".into()))?;
@@ -86,7 +91,9 @@ impl Lower<'_> {
         let weights = integers(graph, id, inputs[1])?;
         let zero = weight_zero(graph, id, &q.inputs[1])?;
         if q.inputs[1].axis.is_some_and(|a| a != 0) {
-            return Err(self.fault(id, "the weights are quantized along another axis than output channels".into()));
+            return Err(
+                self.fault(id, "the weights are quantized along another axis than output channels".into())
+            );
         }
         let [kh, kw] = conv.window.kernel;
         let (o, i) = (weights.shape()[0], weights.shape()[1]);
@@ -122,7 +129,9 @@ impl Lower<'_> {
         let (rows, k) = layout::rows(&graph.value(inputs[0]).fact.shape, trans_a);
         let weights = integers(graph, id, inputs[1])?;
         let &[b0, b1] = weights.shape() else {
-            return Err(self.fault(id, format!("the weights have shape {:?}; a matrix is needed", weights.shape())));
+            return Err(
+                self.fault(id, format!("the weights have shape {:?}; a matrix is needed", weights.shape()))
+            );
         };
         let (kb, n) = if trans_b { (b1, b0) } else { (b0, b1) };
         if kb != k || k == 0 {
@@ -189,6 +198,9 @@ impl Lower<'_> {
             return Err(self.fault(id, format!("the constant {:?} does not fit {shape:?}", values.shape())));
         };
         let [c, h, w] = x.1.shape;
+        if c > LARGEST_CONSTANT {
+            return Err(self.fault(id, format!("a constant of {c} channels is added")));
+        }
         let yf = fact(graph, id, params, x.1.shape)?;
         let mut bias: Vec<Option<i32>> = vec![None; c];
         for (j, v) in values.iter().enumerate() {

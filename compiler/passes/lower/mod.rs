@@ -259,7 +259,10 @@ impl Lower<'_> {
                     self.graph,
                     id,
                     code::SCALE_INVALID,
-                    format!("scale or zero point of \"{}\" contradict its producer's", self.graph.value(port).name),
+                    format!(
+                        "scale or zero point of \"{}\" contradict its producer's",
+                        self.graph.value(port).name
+                    ),
                     format!(
                         "here {} and {}, at the producer {} and {}",
                         want.scale,
@@ -392,7 +395,8 @@ impl Lower<'_> {
         }
         let second = compute(&clamp, &yf)?;
         let node = self.graph.node(id);
-        let (name, value) = (format!("{}_unclipped", node.name), format!("{}_unclipped", node.outputs[0].name));
+        let (name, value) =
+            (format!("{}_unclipped", node.name), format!("{}_unclipped", node.outputs[0].name));
         let op = IntOp::Table(Table { table, source: source.clone() });
         let first = self.add(&name, &value, op, &[placed.port], yf.clone());
         let op = IntOp::Table(Table { table: second, source: clamp });

@@ -13,7 +13,9 @@ use crate::passes::names::{at, label};
 /// Whether the host runs the operator at the end of the graph.
 fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
     match &graph.node(id).op {
-        Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_) | Op::ArgMax(_) => true,
+        Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_) | Op::ArgMax(_) => {
+            true
+        }
         Op::Quantized(_) => true,
         Op::Reshape(_) => true,
         Op::Transpose(_) | Op::MaxPool(_) => !is_float(graph.value(id.into()).fact.dtype),
@@ -57,9 +59,9 @@ fn before_integers(graph: &FloatGraph) -> BTreeSet<NodeId> {
 /// Every refusal.
 pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
     let order = graph.topo().unwrap_or_default();
-    let quantized = order.iter().any(|id| {
-        matches!(graph.node(*id).op, Op::Quantize(_) | Op::Dequantize(_) | Op::Quantized(_))
-    });
+    let quantized = order
+        .iter()
+        .any(|id| matches!(graph.node(*id).op, Op::Quantize(_) | Op::Dequantize(_) | Op::Quantized(_)));
     if !quantized {
         return vec![Diagnostic::new(
             code::NOT_QUANTIZED,
@@ -91,7 +93,9 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
     let unquantized: Vec<String> = graph
         .inputs(id)
         .into_iter()
-        .filter(|p| is_float(graph.value(*p).fact.dtype) && !matches!(graph.node(p.node).op, Op::Dequantize(_)))
+        .filter(|p| {
+            is_float(graph.value(*p).fact.dtype) && !matches!(graph.node(p.node).op, Op::Dequantize(_))
+        })
         .map(|p| format!("\"{}\"", graph.value(p).name))
         .collect();
     let op = &graph.node(id).op;
@@ -121,7 +125,13 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
             reason(graph, id),
         )
     } else {
-        at(graph, id, code::NOT_QUANTIZED, format!("the result of {name} is not quantized"), reason(graph, id))
+        at(
+            graph,
+            id,
+            code::NOT_QUANTIZED,
+            format!("the result of {name} is not quantized"),
+            reason(graph, id),
+        )
     }
 }
 
@@ -137,7 +147,10 @@ pub(super) fn operand(graph: &FloatGraph, id: NodeId, port: Port) -> Diagnostic 
             graph,
             port.node,
             code::FLOAT_ISLAND,
-            format!("{} runs on the host, but quantized operators follow", graph.node(port.node).op.onnx_name()),
+            format!(
+                "{} runs on the host, but quantized operators follow",
+                graph.node(port.node).op.onnx_name()
+            ),
             format!("{} reads its result", label(graph, id)),
         )
     } else {
