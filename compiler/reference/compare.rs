@@ -3,8 +3,8 @@
 //! In: the user's file, its integer graph and inputs. Out: for each setting of ONNX Runtime, what differs.
 //! Guarantees: nothing is reshaped, rounded or tolerated; floats are compared by their bits. Judged are
 //! [`Setting::Canonical`], and the full int8 session on the user's file ([`Setting::FullInt8`], or
-//! [`Setting::FullInt8Clips`] where Clips keep the former from int8) if it computes nothing between integer tensors in
-//! float; the others are for information.
+//! [`Setting::FullInt8Moved`] where a Clip or Reshape keeps the former from int8) if it computes no sum
+//! between integer tensors in float; the others are for information.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::export::{ExportOptions, Exported, WeightForm, export};
 use super::ort::{Session, Setting, Source, runtime};
-use super::{clip, cut, float};
+use super::{cut, float, moves};
 use crate::arith::Lanes;
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::{Data, Executor};
@@ -51,7 +51,7 @@ pub struct SettingResult {
     /// Whether differences count as a fault.
     pub judged: bool,
     /// Operators between integer tensors that ONNX Runtime computed in float32, with their number. A full int8
-    /// session that has any is no integer reference, so it is not judged.
+    /// session with a convolution, product or average among them is no integer reference, so it is not judged.
     pub float_operators: BTreeMap<String, usize>,
     /// Why there is no result, if there is none.
     pub error: Option<String>,
@@ -153,14 +153,14 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
         None => None,
     };
     let original = onnx::read(model)?;
-    let moved = clip::behind_quantize(&original);
+    let moved = moves::toward_int8(&original);
     let mut settings = vec![];
     for setting in
-        [Setting::FullInt8, Setting::FullInt8Clips, Setting::Canonical, Setting::Default, Setting::Disabled]
+        [Setting::FullInt8, Setting::FullInt8Moved, Setting::Canonical, Setting::Default, Setting::Disabled]
     {
         let form = match (setting, &moved) {
-            (Setting::FullInt8Clips, None) => continue,
-            (Setting::FullInt8Clips, Some(moved)) => moved,
+            (Setting::FullInt8Moved, None) => continue,
+            (Setting::FullInt8Moved, Some(moved)) => moved,
             (Setting::Canonical, _) => {
                 settings.push(compare_canonical(graph, inputs)?);
                 continue;
@@ -168,7 +168,7 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
             (Setting::FullInt8 | Setting::Default | Setting::Disabled, _) => &original,
         };
         let mut result = SettingResult::new(setting);
-        let source = if setting == Setting::FullInt8Clips {
+        let source = if setting == Setting::FullInt8Moved {
             Source::Bytes(onnx::encode(form)?)
         } else {
             Source::File(model)
@@ -222,8 +222,8 @@ fn original_setting(
     cut_expect: Option<&[Data]>,
 ) -> Result<()> {
     result.float_operators = float::operators(&source.optimized(result.setting)?);
-    let integer = matches!(result.setting, Setting::FullInt8 | Setting::FullInt8Clips);
-    result.judged = integer && result.float_operators.is_empty();
+    let integer = matches!(result.setting, Setting::FullInt8 | Setting::FullInt8Moved);
+    result.judged = integer && !float::sums(&result.float_operators);
     let mut session = source.session(result.setting)?;
     result.outputs = outputs(&mut session, feed, expect)?;
     if let (Some(model), Some(expect)) = (cut_model, cut_expect) {

@@ -37,3 +37,35 @@ pub(crate) fn operators(model: &Model) -> BTreeMap<String, usize> {
     }
     all
 }
+
+/// Whether one of them adds many float32 terms, in an order of ONNX Runtime's own choice.
+pub(crate) fn sums(operators: &BTreeMap<String, usize>) -> bool {
+    let elementwise = [
+        "Add",
+        "Mul",
+        "Sub",
+        "Div",
+        "Relu",
+        "LeakyRelu",
+        "Clip",
+        "Sigmoid",
+        "HardSigmoid",
+        "HardSwish",
+        "Tanh",
+        "Elu",
+        "Flatten",
+        "Reshape",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Slice",
+        "Concat",
+        "Pad",
+        "MaxPool",
+        "Softmax",
+        "Identity",
+        "Gather",
+        "QuickGelu",
+    ];
+    operators.keys().any(|op| !elementwise.contains(&op.as_str()))
+}

@@ -1,12 +1,12 @@
 //! ONNX Runtime as the reference: the canonical graph exported for it, and comparisons with it.
 
 mod build;
-mod clip;
 pub mod compare;
 mod cut;
 pub mod export;
 mod float;
 mod layout;
+mod moves;
 pub mod ort;
 mod qlinear_conv;
 mod steps;

@@ -34,9 +34,9 @@ pub struct Runtime {
 pub enum Setting {
     /// All optimisations, and int8 on every path (`session.qdqisint8allowed=1`): the reference.
     FullInt8,
-    /// As [`Setting::FullInt8`] on the user's file with each Clip behind its QuantizeLinear: where a Clip stands
-    /// before one, ONNX Runtime would compute the convolution in float.
-    FullInt8Clips,
+    /// As [`Setting::FullInt8`] on the user's file with Clips and Reshapes moved out of the way of fusion: where
+    /// they stand in it, ONNX Runtime would compute the convolution or product in float.
+    FullInt8Moved,
     /// Our canonical QOperator export without optimisation: the reference for every tensor.
     Canonical,
     /// As a user gets it: parts of QDQ graphs may run in float. For information.
@@ -221,7 +221,7 @@ impl Session {
 fn builder(setting: Setting, threads: usize) -> Result<ort::session::builder::SessionBuilder> {
     let environment = &runtime()?.environment;
     let level = match setting {
-        Setting::FullInt8 | Setting::FullInt8Clips | Setting::Default => GraphOptimizationLevel::All,
+        Setting::FullInt8 | Setting::FullInt8Moved | Setting::Default => GraphOptimizationLevel::All,
         Setting::Canonical | Setting::Disabled => GraphOptimizationLevel::Disable,
     };
     let fault = |e: ort::Error| refused(setting, &e);
@@ -230,7 +230,7 @@ fn builder(setting: Setting, threads: usize) -> Result<ort::session::builder::Se
     if threads > 0 {
         b = b.with_intra_threads(threads).map_err(|e| fault(e.into()))?;
     }
-    if matches!(setting, Setting::FullInt8 | Setting::FullInt8Clips) {
+    if matches!(setting, Setting::FullInt8 | Setting::FullInt8Moved) {
         b = b.with_config_entry("session.qdqisint8allowed", "1").map_err(|e| fault(e.into()))?;
     }
     Ok(b)

@@ -1,31 +1,45 @@
-//! Clip between a float operator and its QuantizeLinear, moved behind it as an integer Clip.
+//! The user's file in an equal form that ONNX Runtime can fuse into int8.
 //!
-//! ONNX Runtime does not fuse a convolution into int8 across a Clip, at any setting: it computes the convolution in
-//! float32. Rounding is monotone, so the order of clamp and rounding changes no byte.
+//! Its fusion wants DequantizeLinear, the operator and QuantizeLinear side by side; otherwise it computes the
+//! operator in float32 at any setting, and float32 sums are no integer reference. Two moves change no byte:
+//! a Clip before a QuantizeLinear goes behind it as an integer Clip (rounding is monotone), and layout changes between
+//! DequantizeLinear and a Gemm or MatMul go before the DequantizeLinear.
 //!
-//! In: a model. Out: the model rewritten, or `None` where nothing was to move. Guarantees: only a Clip with constant
-//! bounds whose one reader is a QuantizeLinear with constant parameters moves.
+//! In: a model. Out: the model rewritten, or `None` where nothing was to move. Guarantees: only operators with one
+//! reader and constant parameters move.
 
 use std::collections::BTreeMap;
 
 use crate::arith::host::quantize_linear;
 use crate::onnx::model::{Attribute, DType, Model, ModelNode, Tensor, TensorData};
 
-/// Moves every Clip that can be moved.
-pub(crate) fn behind_quantize(model: &Model) -> Option<Model> {
+/// Makes every move that can be made.
+pub(crate) fn toward_int8(model: &Model) -> Option<Model> {
+    let mut done = clips(model);
+    // Each round moves the first of a chain of layout changes.
+    while let Some(next) = layouts(done.as_ref().unwrap_or(model)) {
+        done = Some(next);
+    }
+    done.map(sorted)
+}
+
+/// The one node that reads a tensor, if it is no output and no other node reads it.
+fn only_reader<'a>(model: &'a Model, tensor: &str) -> Option<(usize, &'a ModelNode)> {
+    let mut readers = model.nodes.iter().enumerate().filter(|(_, n)| n.inputs.iter().any(|i| i == tensor));
+    let reader = readers.next().filter(|_| model.outputs.iter().all(|o| o.name != tensor))?;
+    readers.next().is_none().then_some(reader)
+}
+
+/// Each Clip behind the QuantizeLinear that reads it.
+fn clips(model: &Model) -> Option<Model> {
     let mut out = model.clone();
     let mut moved = false;
     for (at, clip) in
         model.nodes.iter().enumerate().filter(|(_, n)| n.op_type == "Clip" && n.domain.is_empty())
     {
         let [Some(from), Some(result)] = [clip.inputs.first(), clip.outputs.first()] else { continue };
-        let reads = |n: &ModelNode| n.inputs.iter().any(|i| i == result);
-        let mut readers = model.nodes.iter().enumerate().filter(|(_, n)| reads(n));
-        let (Some((reader, quantize)), None) = (readers.next(), readers.next()) else { continue };
-        if quantize.op_type != "QuantizeLinear"
-            || quantize.inputs.first() != Some(result)
-            || model.outputs.iter().any(|o| o.name == *result)
-        {
+        let Some((reader, quantize)) = only_reader(model, result) else { continue };
+        if quantize.op_type != "QuantizeLinear" || quantize.inputs.first() != Some(result) {
             continue;
         }
         let Some(parameters) = parameters(model, quantize) else { continue };
@@ -39,10 +53,8 @@ pub(crate) fn behind_quantize(model: &Model) -> Option<Model> {
             let data = TensorData::Int(ndarray::arr0(i64::from(q)).into_dyn());
             out.initializers.insert(constant(part), Tensor { dtype: parameters.dtype, data });
         }
-        let n = &mut out.nodes[reader];
-        n.inputs[0].clone_from(from);
-        n.outputs[0].clone_from(&before);
-        // The Clip takes its new place in name; order does not matter to ONNX Runtime's loader.
+        out.nodes[reader].inputs[0].clone_from(from);
+        out.nodes[reader].outputs[0].clone_from(&before);
         out.nodes[at] = ModelNode {
             name: clip.name.clone(),
             op_type: "Clip".into(),
@@ -53,7 +65,52 @@ pub(crate) fn behind_quantize(model: &Model) -> Option<Model> {
         };
         moved = true;
     }
-    moved.then(|| sorted(out))
+    moved.then_some(out)
+}
+
+fn is_layout(node: &ModelNode) -> bool {
+    matches!(node.op_type.as_str(), "Flatten" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze")
+}
+
+/// Whether a tensor is read only by a Gemm or MatMul, through layout changes perhaps.
+fn leads_to_product(model: &Model, tensor: &str) -> bool {
+    let mut at = tensor;
+    for _ in 0..model.nodes.len() {
+        let Some((_, reader)) = only_reader(model, at) else { return false };
+        if reader.inputs.first().map(String::as_str) != Some(at) {
+            return false;
+        }
+        match reader.op_type.as_str() {
+            "Gemm" | "MatMul" => return true,
+            _ if is_layout(reader) => at = &reader.outputs[0],
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Each layout change of an activation before a product goes in front of the DequantizeLinear.
+fn layouts(model: &Model) -> Option<Model> {
+    let mut out = model.clone();
+    let mut moved = false;
+    for (at, node) in model.nodes.iter().enumerate().filter(|(_, n)| is_layout(n)) {
+        let [Some(from), Some(result)] = [node.inputs.first(), node.outputs.first()] else { continue };
+        let dequantize = model.nodes.iter().position(|n| n.outputs.first() == Some(from));
+        let Some(dequantize) = dequantize.filter(|_| leads_to_product(model, from)) else { continue };
+        let source = &model.nodes[dequantize];
+        let per_tensor = source.inputs.get(1).is_some_and(|s| scalar(model, s).is_some());
+        let constant = source.inputs.first().is_none_or(|i| model.initializers.contains_key(i));
+        if source.op_type != "DequantizeLinear" || !per_tensor || constant {
+            continue;
+        }
+        let between = format!("{result}/integers");
+        out.nodes[at].inputs[0].clone_from(&source.inputs[0]);
+        out.nodes[at].outputs[0].clone_from(&between);
+        out.nodes[dequantize].inputs[0] = between;
+        out.nodes[dequantize].outputs[0].clone_from(result);
+        moved = true;
+    }
+    moved.then_some(out)
 }
 
 struct Parameters {
