@@ -228,7 +228,9 @@ def softmax(w, rows):
     n = int(RNG.choice([1, 2, 3, 7, 8, 9, 10, 12, 15, 16, 17, 24, 31, 48, 49, 100, 1000]))
     x = (RNG.standard_normal((rows, n)) * 10.0 ** RNG.uniform(-1, 2)).astype(F32)
     y = run([h.make_node("Softmax", ["x"], ["y"], axis=1)], {"x": x}, {})
-    w.put("softmax", {"length": n}, x=x.reshape(-1), y=y.reshape(-1))
+    # The order of the sum is that of the vector unit which computed these bytes.
+    lanes = 16 if "avx512f" in open("/proc/cpuinfo").read() else 8
+    w.put("softmax", {"length": n, "lanes": lanes}, x=x.reshape(-1), y=y.reshape(-1))
 
 
 def qlinear_softmax(w, rows):
