@@ -102,7 +102,7 @@ pub fn hand_off(compiled: &Compiled, inputs: &[exec::Data], formats: &[emit::Mem
         host_after,
         layers: emit::layer_facts(design, quantized)?,
     };
-    let vectors = emit::vectors(design, &source.graph, inputs)?;
+    let vectors = emit::vectors(design, &source.graph, quantized, inputs)?;
     emit::files(&emit::Package { design, facts: &facts, vectors: &vectors, formats })
 }
 

@@ -22,6 +22,7 @@ use crate::arith::Lanes;
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
+use crate::quant::{LayerQuant, Quantized};
 use conv::{PackedConv, Scratch};
 pub use data::Data;
 pub use files::{InputFile, RunFiles, RunReport, run_files};
@@ -71,6 +72,7 @@ pub struct Trace {
 pub struct Executor {
     kernel: Kernel,
     lanes: Lanes,
+    rescales: BTreeMap<NodeId, LayerQuant>,
     steps: Vec<Step>,
     readers: Vec<Reader>,
     writers: Vec<(Writer, usize)>,
@@ -195,7 +197,7 @@ impl Executor {
             });
         }
         let writers = ordered(writers, &graph.outputs);
-        Ok(Executor { kernel, lanes: Lanes::Fma3, steps, readers, writers })
+        Ok(Executor { kernel, lanes: Lanes::Fma3, rescales: BTreeMap::new(), steps, readers, writers })
     }
 
     /// Computes a trailing float Softmax as ONNX Runtime does on a machine with these vectors; by default those of
@@ -203,6 +205,14 @@ impl Executor {
     #[must_use]
     pub fn with_lanes(mut self, lanes: Lanes) -> Executor {
         self.lanes = lanes;
+        self
+    }
+
+    /// Makes every convolution's bytes with the hardware's own lanes instead of the reference formula: the same where
+    /// they are proved equal, and the golden values of a design in Torch2Chip's fixed format, where they are not.
+    #[must_use]
+    pub fn with_quantized(mut self, quantized: &Quantized) -> Executor {
+        self.rescales = quantized.layers.clone();
         self
     }
 
@@ -316,7 +326,17 @@ impl Executor {
             match &step.op {
                 Prepared::Input(reader) => self.readers[*reader].read(&inputs[*reader], sample, y)?,
                 Prepared::Conv(conv) => {
+                    let rescale = self.rescales.get(&step.node);
+                    if rescale.is_some() && acc.is_none() {
+                        acc = Some(vec![0; len]);
+                    }
                     conv.run(self.kernel, x(0), y, acc.as_deref_mut(), &mut work.scratch)?;
+                    if let (Some(r), Some(acc)) = (rescale, &acc) {
+                        // Channels are the last axis of both, and there is a lane for each.
+                        for ((y, acc), lane) in y.iter_mut().zip(acc).zip(r.channels.iter().cycle()) {
+                            *y = lane.apply(i64::from(*acc), r.lo, r.hi);
+                        }
+                    }
                     has_sums = true;
                 }
                 Prepared::Add(table) => {

@@ -364,3 +364,21 @@ fn host_steps_follow_the_axis() {
         [0, 9, 4, 255, 4, 2, 7, 7, 7, 8, 1, 8].iter().map(|v| (*v as f32 - 2.0) * 0.5).collect();
     assert_eq!(out[1], Data::F32(ArrayD::from_shape_vec(IxDyn(&[2, 3, 2]), floats).unwrap()));
 }
+
+/// The hardware's lanes give the reference's bytes, and different ones where the format is too narrow.
+#[test]
+fn lanes_replace_the_formula() {
+    use crate::quant::{RescaleMode, solve};
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet_int8_qdq.onnx");
+    let graph = crate::passes::compile_front(&crate::onnx::read(&path).unwrap()).unwrap();
+    let inputs = crate::emit::random_inputs(&graph, 2, 7).unwrap();
+    let stages = |mode: Option<RescaleMode>| {
+        let mut executor = Executor::new(&graph).unwrap();
+        if let Some(mode) = mode {
+            executor = executor.with_quantized(&solve(&graph, mode).unwrap());
+        }
+        executor.trace(&inputs, 1).unwrap().stages
+    };
+    assert_eq!(stages(None), stages(Some(RescaleMode::Proved)));
+    assert_ne!(stages(None), stages(Some(RescaleMode::Fixed { swl: 6, sfl: 8 })));
+}
