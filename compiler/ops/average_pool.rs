@@ -67,8 +67,8 @@ fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
         // Whether cells beyond the pads count in the divisor changed between opsets 18 and 19.
         let shape = &ctx.fact(0)?.shape;
         let size = window::spatial(shape).unwrap_or_default();
-        for d in 0..2 {
-            if window::output(size[d], &window, d, true) != window::output(size[d], &window, d, false) {
+        for (d, size) in size.into_iter().enumerate() {
+            if window::output(size, &window, d, true) != window::output(size, &window, d, false) {
                 return Err(ctx.unsupported(
                     "ceil_mode",
                     "1",

@@ -49,9 +49,9 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
             continue;
         }
         let inputs = graph.inputs(id);
-        let (layer, bias) = match inputs.as_slice() {
-            &[a, b] if candidate(graph, a, b) => (a, b),
-            &[a, b] if candidate(graph, b, a) => (b, a),
+        let (layer, bias) = match *inputs.as_slice() {
+            [a, b] if candidate(graph, a, b) => (a, b),
+            [a, b] if candidate(graph, b, a) => (b, a),
             _ => continue,
         };
         if graph.value(layer).fact != graph.value(id.into()).fact {

@@ -37,9 +37,9 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
             continue;
         }
         let inputs = graph.inputs(id);
-        let x = match inputs.as_slice() {
-            &[x, g] if gate(graph, g).is_some_and(|y| same(graph, x, y)) => x,
-            &[g, x] if gate(graph, g).is_some_and(|y| same(graph, x, y)) => x,
+        let x = match *inputs.as_slice() {
+            [x, g] if gate(graph, g).is_some_and(|y| same(graph, x, y)) => x,
+            [g, x] if gate(graph, g).is_some_and(|y| same(graph, x, y)) => x,
             _ => continue,
         };
         let unary = Unary { name: function.name, attributes: Vec::new(), qlinear: function.qlinear };

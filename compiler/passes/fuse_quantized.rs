@@ -347,8 +347,9 @@ impl Layer<'_> {
                     (p.scale[spread(p.scale.len(), from)], p.zero_point[spread(p.scale.len(), from)]);
                 let want = self.scale(i);
                 let value = q[from] - zero;
+                // Not a number, or infinite, where the accumulator's scale is 0.
                 let off = (f64::from(scale) / f64::from(want) - 1.0).abs();
-                if value != 0 && !(off <= BIAS_SCALE_TOLERANCE) {
+                if value != 0 && (off.is_nan() || off > BIAS_SCALE_TOLERANCE) {
                     return Err(self.fault(
                         graph,
                         format!("channel {i}: the bias has scale {scale}, the accumulator {want}"),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{PASSES, PIPELINE, Pass, compile_front, compile_front_traced};
 use crate::diag::{CODES, Result};
 use crate::graph::{parse, text, verify};
+use crate::onnx::model::{Attribute, DType, Dim, Model, TensorData};
 use crate::ops;
 
 fn root() -> PathBuf {
@@ -158,4 +159,159 @@ fn inspection_counts_macs_and_lists_refusals() {
         super::inspect(&parse::parse("input x: f32[1,4]\ny = LSTM(x)\noutput y: f32").expect("text"));
     assert_eq!((refused.layers.len(), refused.refusals.len()), (0, 1));
     assert!(serde_json::to_string(&refused).is_ok());
+}
+
+/// A small deterministic generator (xorshift), so that a failure can be repeated.
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or(0) % n.max(1)
+    }
+}
+
+/// Changes one thing in a model.
+fn mutate(model: &mut Model, rng: &mut Rng) {
+    const NUMBERS: [i64; 12] = [-1, 0, 1, 2, 3, 5, -2, 7, 64, 1 << 20, i64::MAX, i64::MIN];
+    let number = |rng: &mut Rng| NUMBERS[rng.below(NUMBERS.len())];
+    let n = model.nodes.len();
+    let at = rng.below(n);
+    match rng.below(9) {
+        0 => {
+            let names: Vec<String> = model
+                .nodes
+                .iter()
+                .flat_map(|n| n.inputs.iter().chain(&n.outputs))
+                .chain(model.initializers.keys())
+                .cloned()
+                .collect();
+            let name = names[rng.below(names.len())].clone();
+            let inputs = &mut model.nodes[at].inputs;
+            let i = rng.below(inputs.len());
+            if let Some(slot) = inputs.get_mut(i) {
+                *slot = name;
+            }
+        }
+        1 => {
+            let count = model.nodes[at].attributes.len();
+            let i = rng.below(count);
+            if let Some(value) = model.nodes[at].attributes.values_mut().nth(i) {
+                match value {
+                    Attribute::Int(v) => *v = number(rng),
+                    Attribute::Ints(v) if !v.is_empty() => {
+                        let i = rng.below(v.len());
+                        v[i] = number(rng);
+                    }
+                    Attribute::Float(v) => *v = [0.0, -1.0, f32::NAN, f32::INFINITY, 1e-30][rng.below(5)],
+                    other => *other = Attribute::Int(number(rng)),
+                }
+            }
+        }
+        2 => {
+            let known = &ops::KNOWN[rng.below(ops::KNOWN.len())];
+            model.nodes[at].op_type = known.op_type.to_owned();
+            model.nodes[at].domain = known.domain.to_owned();
+        }
+        3 => drop(model.nodes[at].inputs.pop()),
+        4 => {
+            let inputs = model.inputs.len();
+            let dims = model.inputs[rng.below(inputs)].shape.get_or_insert_default();
+            let i = rng.below(dims.len());
+            if let Some(dim) = dims.get_mut(i) {
+                *dim = Dim::Fixed(usize::try_from(number(rng)).unwrap_or(3));
+            }
+        }
+        5 => {
+            let count = model.initializers.len();
+            let i = rng.below(count);
+            if let Some(tensor) = model.initializers.values_mut().nth(i) {
+                let n: usize = tensor.shape().iter().product();
+                let shapes = [vec![n], vec![1, n], vec![n, 1], vec![1, 1, n], vec![n, 1, 1, 1], vec![0]];
+                let shape = &shapes[rng.below(shapes.len())];
+                let count: usize = shape.iter().product();
+                tensor.data = match &tensor.data {
+                    TensorData::Float(a) => {
+                        let v = a.iter().copied().take(count).collect();
+                        TensorData::Float(
+                            ndarray::ArrayD::from_shape_vec(shape.as_slice(), v).expect("a shape"),
+                        )
+                    }
+                    TensorData::Int(a) => {
+                        let v = a.iter().copied().take(count).collect();
+                        TensorData::Int(
+                            ndarray::ArrayD::from_shape_vec(shape.as_slice(), v).expect("a shape"),
+                        )
+                    }
+                };
+            }
+        }
+        6 => {
+            let all = [
+                DType::F32,
+                DType::U8,
+                DType::I8,
+                DType::I32,
+                DType::I64,
+                DType::I16,
+                DType::I4,
+                DType::Bool,
+            ];
+            let count = model.initializers.len();
+            let i = rng.below(count);
+            if let Some(tensor) = model.initializers.values_mut().nth(i) {
+                let to = all[rng.below(all.len())];
+                // The decoder keeps floats in float tensors and integers inside their type.
+                if (to == DType::F32) == matches!(tensor.data, TensorData::Float(_)) {
+                    tensor.dtype = to;
+                }
+            }
+        }
+        7 => {
+            let name = model.nodes[at].outputs.first().cloned().unwrap_or_default();
+            let outputs = model.outputs.len();
+            model.outputs[rng.below(outputs)].name = name;
+        }
+        _ => {
+            let axes = ["axis", "group", "ceil_mode", "keepdims", "transB", "transA"];
+            let name = axes[rng.below(axes.len())].to_owned();
+            model.nodes[at].attributes.insert(name, Attribute::Int(number(rng)));
+        }
+    }
+}
+
+/// Damaged models compile or are refused; nothing panics, and nothing is an internal fault.
+#[test]
+fn damaged_models_never_panic() {
+    let rounds = std::env::var("O2C_FUZZ").ok().and_then(|v| v.parse().ok()).unwrap_or(60);
+    let mut rng = Rng(0x9e37_79b9_7f4a_7c15);
+    let (mut compiled, mut refused) = (0, 0);
+    for path in cases("passes") {
+        let file = std::fs::read_to_string(&path).expect("a case");
+        let text = file.split("---").next().unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("run ")).collect();
+        let model = parse::parse(&lines.join("\n")).expect("a case parses");
+        for _ in 0..rounds {
+            let mut damaged = model.clone();
+            for _ in 0..=rng.below(3) {
+                mutate(&mut damaged, &mut rng);
+            }
+            let result = std::panic::catch_unwind(|| compile_front(&damaged));
+            match result {
+                Ok(Ok(_)) => compiled += 1,
+                Ok(Err(faults)) => {
+                    refused += 1;
+                    assert!(
+                        faults.0.iter().all(|f| f.code.0 < 900),
+                        "{}: {faults}\n{damaged:?}",
+                        path.display()
+                    );
+                }
+                Err(_) => panic!("{}: panic on {damaged:?}", path.display()),
+            }
+        }
+    }
+    assert!(compiled > 0 && refused > 0, "{compiled} compiled, {refused} refused");
 }
