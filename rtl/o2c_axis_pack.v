@@ -8,7 +8,8 @@
 //   DATA_W  8..512, a power of two
 // Stream   s_*: transfer iff valid && ready, s_ready_o from registers. m_*: AXI4-Stream, all
 //          outputs from registers.
-// Latency  2 cycles after the last byte of a beat; throughput a byte a cycle
+// Latency  2 cycles after the last byte of a beat; throughput a byte a cycle, packets of one byte
+//          two in three cycles
 // Reset    rst_ni synchronous, active low: empty
 //
 //   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_      DATA_W = 16, one packet of three bytes

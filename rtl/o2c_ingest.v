@@ -26,8 +26,8 @@
 //          not depend on it.
 // Region   full_o rises when the last word has been written and falls with free_i (a pulse while
 //          full_o is high); between them nothing of the next sample is taken.
-// Speed    one byte a cycle; a folded group of n words costs n - 1 cycles, a pad column IN_C
-//          cycles.
+// Speed    one byte a cycle while wr_ready_i is high. Two bytes in three cycles where every byte
+//          completes a word; a folded group of n words costs n - 1 cycles, a pad column IN_C.
 // Reset    rst_ni synchronous, active low: empty, no write pending (a write not yet taken is
 //          withdrawn).
 //

@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 jobs=2
 if [ "${1:-}" = "-j" ]; then jobs=$2; shift 2; fi
+rtl=${O2C_RTL:-rtl}
 cache=${O2C_BUILD:-build}/unit
 mkdir -p "$cache"
 version=$(verilator --version)
@@ -20,11 +21,11 @@ sources() {
     name=${todo[0]}
     todo=("${todo[@]:1}")
     case $seen in *" $name "*) continue ;; esac
-    [ -f "rtl/$name.v" ] || continue
+    [ -f "$rtl/$name.v" ] || continue
     seen="$seen$name "
-    echo "rtl/$name.v"
+    echo "$rtl/$name.v"
     # shellcheck disable=SC2207
-    todo+=($(grep -oE '\bo2c_[a-z0-9_]+' "rtl/$name.v" | sort -u))
+    todo+=($(grep -oE '\bo2c_[a-z0-9_]+' "$rtl/$name.v" | sort -u))
   done
 }
 
@@ -42,10 +43,10 @@ one() {
   local log=$dir.log
   if [ ! -x "$dir/Vtop" ]; then
     rm -rf "$dir"
-    if ! OBJCACHE=$(command -v ccache || true) verilator --cc --exe --build -Wall -O3 --x-assign unique --x-initial unique \
-        --assert -y rtl --top-module "$top" --prefix Vtop --Mdir "$dir" "${flags[@]}" \
+    if ! OBJCACHE=$(command -v ccache || true) verilator --cc --exe --build ${O2C_LINT:--Wall} -O3 --x-assign unique --x-initial unique \
+        --assert -y "$rtl" --top-module "$top" --prefix Vtop --Mdir "$dir" "${flags[@]}" \
         -CFLAGS "-O2 -std=c++17 -ffp-contract=off -Wall -Wextra -I$PWD/testbench/unit" "${defines[@]}" \
-        "rtl/$top.v" "$PWD/testbench/unit/$bench.cpp" >"$log" 2>&1; then
+        "$rtl/$top.v" "$PWD/testbench/unit/$bench.cpp" >"$log" 2>&1; then
       echo "FAIL  $bench [$parameters]: build, see $log"; grep -m 8 -iE "error|warning" "$log" | cut -c1-240; rm -f "$dir/Vtop"; return 1
     fi
   fi

@@ -188,7 +188,7 @@ int main(int argc, char** argv) {
     b.drain();
     CHECK(b.processed == 2 && !(b.read(O2C_STATUS) & O2C_STATUS_START_PENDING_MASK), "the remembered start was not used");
     // As they come, with broken packets between.
-    b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK);
+    b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK | O2C_CTRL_START_MASK);
     unsigned good = 0;
     bool is_short = false, is_long = false;
     for (unsigned i = 0; i < samples; ++i) {
@@ -201,6 +201,8 @@ int main(int argc, char** argv) {
     }
     b.drain();
     CHECK(b.processed == 2 + good && b.results == b.processed, "%llu samples processed", static_cast<unsigned long long>(b.processed));
+    CHECK(b.read(O2C_STATUS) == O2C_STATUS_START_PENDING_MASK, "a start was used up in spite of auto: STATUS 0x%X", b.read(O2C_STATUS));
+    CHECK(b.read(O2C_CYCLES) == b.last_busy, "CYCLES of a later sample");
     CHECK(b.read(O2C_SAMPLES) == b.processed && b.read(O2C_TOTAL_CYCLES_LO) == b.total_busy && b.read(O2C_TOTAL_CYCLES_HI) == 0, "counters");
     CHECK(b.read(O2C_ERROR) == (is_short ? O2C_ERROR_SHORT_PACKET_MASK : 0) + (is_long ? O2C_ERROR_LONG_PACKET_MASK : 0), "ERROR 0x%X", b.read(O2C_ERROR));
     b.write(0x2C, 1);
