@@ -48,8 +48,8 @@ endif
 	$(MAKE) -C build/test/lenet lint icarus
 
 .PHONY: lint
-lint: ## Verilator -Wall on the library's top
-	verilator --lint-only -Wall --top-module o2c_accelerator $(wildcard rtl/*.v)
+lint: ## every RTL module in Verilator -Wall, Yosys and Icarus, with good and bad parameters
+	testbench/lint.sh
 
 .PHONY: check
 check: ## formatting and clippy
@@ -59,6 +59,10 @@ check: ## formatting and clippy
 .PHONY: formal
 formal: ## properties of the RTL, proved by Yosys; mutants refuted
 	testbench/formal/run.sh
+
+.PHONY: mutation
+mutation: ## breaks the RTL on purpose: the unit benches have to notice
+	testbench/unit/mutate.sh
 
 .PHONY: bench
 bench: build ## cycles and efficiency of every model in models/, simulated

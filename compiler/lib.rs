@@ -90,7 +90,11 @@ pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
 ///
 /// # Errors
 /// O2C0500 if the inputs do not fit the model.
-pub fn hand_off(compiled: &Compiled, inputs: &[exec::Data], formats: &[emit::MemFormat]) -> Result<emit::Files> {
+pub fn hand_off(
+    compiled: &Compiled,
+    inputs: &[exec::Data],
+    formats: &[emit::MemFormat],
+) -> Result<emit::Files> {
     let Compiled { source, quantized, design, target } = compiled;
     let (host_before, host_after) = emit::host_steps(&source.graph);
     let facts = emit::Facts {

@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Compile) -> Result<u8> {
     }
     let source = onnx2chip::load(&args.model)?;
     if let Some(path) = &config.emit_onnx {
-        let canonical = export(&source.graph, &ExportOptions { all_outputs: false, weights: WeightForm::Natural })?;
+        let canonical =
+            export(&source.graph, &ExportOptions { all_outputs: false, weights: WeightForm::Natural })?;
         save(path, &onnx::encode(&canonical.model)?)?;
     }
     let inputs = samples(&config, &source)?;
@@ -145,8 +146,18 @@ fn show(dir: &Path, r: &Report) -> String {
         String::new(),
         term::group(r.layers.iter().map(|l| l.differing_accumulators).sum()),
     ]);
-    let head =
-        ["layer", "operators", "lane", "output", "bits", "MACs", "cycles", "efficiency", "acc. bits", "differing"];
+    let head = [
+        "layer",
+        "operators",
+        "lane",
+        "output",
+        "bits",
+        "MACs",
+        "cycles",
+        "efficiency",
+        "acc. bits",
+        "differing",
+    ];
     let [p, c, k] = r.array;
     let mut out = term::table(&head, &rows, 3);
     out += &format!(

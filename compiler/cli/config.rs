@@ -88,7 +88,8 @@ impl Config {
         let Some(path) = file else { return Ok(self) };
         let place = format!("file {}", path.display());
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Diagnostic::new(code::FILE_UNREADABLE, "the configuration can't be read", e.to_string()).at(place.clone())
+            Diagnostic::new(code::FILE_UNREADABLE, "the configuration can't be read", e.to_string())
+                .at(place.clone())
         })?;
         let base: Config = toml::from_str(&text).map_err(|e| {
             Diagnostic::new(code::CONFIG_INVALID, "the configuration file is not valid", e.to_string().trim())

@@ -23,8 +23,12 @@ pub(crate) struct Completions {
 pub(crate) fn explain(args: &Explain) -> Result<u8> {
     let wanted = args.code.to_uppercase();
     let info = CODES.iter().find(|c| c.code.to_string() == wanted).ok_or_else(|| {
-        Diagnostic::new(code::CONFIG_INVALID, format!("{:?} is not a diagnostic code", args.code), "codes look like O2C0200")
-            .remedy("`onnx2chip docs` lists them all")
+        Diagnostic::new(
+            code::CONFIG_INVALID,
+            format!("{:?} is not a diagnostic code", args.code),
+            "codes look like O2C0200",
+        )
+        .remedy("`onnx2chip docs` lists them all")
     })?;
     term::print(&format!("{}: {}\narea: {}\nremedy: {}\n", info.code, info.title, area(info), info.help))?;
     Ok(0)

@@ -33,7 +33,8 @@ fn show(m: &Inspection) -> String {
         list.iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
     };
     let opsets: Vec<String> = m.opsets.iter().map(|(d, v)| format!("{d} {v}")).collect();
-    let mut out = format!("graph {:?}, opsets {}\noperators: {}\n", m.name, opsets.join(", "), join(&m.operators));
+    let mut out =
+        format!("graph {:?}, opsets {}\noperators: {}\n", m.name, opsets.join(", "), join(&m.operators));
     let edge = |what: &str, e: &Edge| {
         let host = if e.host.is_empty() { String::new() } else { format!("; host: {}", e.host.join(", ")) };
         format!("{what} {:?}: {} [{}]{host}\n", e.name, e.dtype, e.shape.join(", "))
@@ -63,13 +64,20 @@ fn show(m: &Inspection) -> String {
                 format!("{:.6}", q.scale),
                 q.zero_point.to_string(),
                 l.weights.as_ref().map_or_else(String::new, |w| {
-                    format!("{}..{}{}", w.range.0, w.range.1, if w.scale.len() > 1 { ", per channel" } else { "" })
+                    format!(
+                        "{}..{}{}",
+                        w.range.0,
+                        w.range.1,
+                        if w.scale.len() > 1 { ", per channel" } else { "" }
+                    )
                 }),
             ]
         })
         .collect();
-    let head =
-        ["layer", "operator", "input", "output", "kernel", "stride", "MACs", "bits", "scale", "zero", "weights"];
+    let head = [
+        "layer", "operator", "input", "output", "kernel", "stride", "MACs", "bits", "scale", "zero",
+        "weights",
+    ];
     out += "\n";
     out += &term::table(&head, &rows, 2);
     out += &format!("\n{} MACs, {} weights and biases\n", term::group(m.macs), term::group(m.parameters));

@@ -109,7 +109,10 @@ mod tests {
     fn a_panic_is_an_internal_fault() {
         let errors = guarded(|| panic!("the cause")).unwrap_err();
         assert_eq!(term::exit_code(&errors), 70);
-        assert!(errors.0[0].cause.contains("the cause") && errors.0[0].cause.contains("cli/mod.rs"), "{errors}");
+        assert!(
+            errors.0[0].cause.contains("the cause") && errors.0[0].cause.contains("cli/mod.rs"),
+            "{errors}"
+        );
     }
 
     #[test]

@@ -126,7 +126,8 @@ fn show(s: &Summary) -> String {
 
 /// How many samples' largest output is the label's.
 fn top1(output: &Data, labels: &Data) -> Result<Top1> {
-    let fault = |cause: String| Diagnostic::new(code::INPUT_DATA_INVALID, "the labels do not fit the output", cause);
+    let fault =
+        |cause: String| Diagnostic::new(code::INPUT_DATA_INVALID, "the labels do not fit the output", cause);
     let labels: Vec<i64> = match labels {
         Data::U8(a) => a.iter().map(|v| i64::from(*v)).collect(),
         Data::I8(a) => a.iter().map(|v| i64::from(*v)).collect(),
@@ -151,7 +152,10 @@ fn top1(output: &Data, labels: &Data) -> Result<Top1> {
         row.iter().enumerate().fold(first, |b, (i, v)| if *v > b.1 { (i, *v) } else { b }).0
     };
     let classes = (values.len() / samples).max(1);
-    let correct =
-        values.chunks(classes).zip(&labels).filter(|(row, label)| i64::try_from(best(row)) == Ok(**label)).count();
+    let correct = values
+        .chunks(classes)
+        .zip(&labels)
+        .filter(|(row, label)| i64::try_from(best(row)) == Ok(**label))
+        .count();
     Ok(Top1 { correct, of: samples })
 }

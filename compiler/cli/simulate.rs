@@ -5,9 +5,9 @@ use std::process::Command;
 
 use clap::{Args, ValueEnum};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
+use onnx2chip::emit::Manifest;
 use onnx2chip::emit::folder::{self, BUILD};
 use onnx2chip::emit::report::{Measured, Report};
-use onnx2chip::emit::Manifest;
 use serde::Deserialize;
 
 use super::term::{self, Progress};
@@ -110,9 +110,12 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
     build(&args.dir, &manifest, kind, &progress)?;
 
     progress.stage("simulating");
-    let mut command = Command::new(args.dir.join(BUILD).join(kind).join("Vtop").canonicalize().map_err(lost)?);
+    let mut command =
+        Command::new(args.dir.join(BUILD).join(kind).join("Vtop").canonicalize().map_err(lost)?);
     command.current_dir(&args.dir).arg("--seed").arg(args.seed.to_string());
-    command.arg("--stall").arg(args.stall.to_possible_value().map_or_else(String::new, |v| v.get_name().into()));
+    command
+        .arg("--stall")
+        .arg(args.stall.to_possible_value().map_or_else(String::new, |v| v.get_name().into()));
     if let Some(n) = args.samples {
         command.arg("--samples").arg(n.to_string());
     }
@@ -225,8 +228,18 @@ fn show(report: &Report, outcome: &Outcome) -> String {
         term::percent(outcome.efficiency),
         term::group(outcome.mismatches),
     ]);
-    let head =
-        ["layer", "operators", "lane", "output", "bits", "MACs", "predicted", "measured", "efficiency", "mismatches"];
+    let head = [
+        "layer",
+        "operators",
+        "lane",
+        "output",
+        "bits",
+        "MACs",
+        "predicted",
+        "measured",
+        "efficiency",
+        "mismatches",
+    ];
     let mut out = term::table(&head, &rows, 3);
     out += &format!(
         "\n{} samples, {} values compared, {} differ; {} MACs a cycle of {}\n",

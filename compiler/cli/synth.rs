@@ -73,7 +73,11 @@ pub(crate) fn run(args: &Synth) -> Result<u8> {
     }
     let rows: Vec<_> = area.cells.iter().map(|(k, v)| vec![k.clone(), term::group(*v)]).collect();
     let fmax = area.fmax_mhz.map_or("not routed".into(), |f| format!("{f:.1} MHz routed"));
-    term::print(&format!("{} on {kind}: {fmax}\n{}", manifest.top, term::table(&["cell", "count"], &rows, 1)))?;
+    term::print(&format!(
+        "{} on {kind}: {fmax}\n{}",
+        manifest.top,
+        term::table(&["cell", "count"], &rows, 1)
+    ))?;
     Ok(0)
 }
 

@@ -11,7 +11,8 @@ pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Diagnostic::new(code::FILE_UNWRITABLE, "standard output can't be written", e.to_string()).into())
+            Err(Diagnostic::new(code::FILE_UNWRITABLE, "standard output can't be written", e.to_string())
+                .into())
         }
         _ => Ok(()),
     }
@@ -105,7 +106,7 @@ pub(crate) fn group(v: u64) -> String {
     let digits = v.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

@@ -40,7 +40,9 @@ pub(crate) fn make(dir: &Path, args: &[&str]) -> Result<String> {
     // A make above this one must not hand its job server down: its descriptors are not ours.
     command.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL");
     command.arg("--silent").arg("--no-print-directory").arg("-C").arg(dir).args(args).stdin(Stdio::null());
-    let fail = |cause: String| Diagnostic::new(code::TOOL_FAILED, format!("`make {}` failed", args.join(" ")), cause);
+    let fail = |cause: String| {
+        Diagnostic::new(code::TOOL_FAILED, format!("`make {}` failed", args.join(" ")), cause)
+    };
     let output = command.output().map_err(|e| fail(e.to_string()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {

@@ -137,7 +137,8 @@ pub fn manifest(dir: &Path) -> Result<Manifest> {
 pub fn altered(dir: &Path, manifest: &Manifest) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for e in &manifest.files {
-        let bytes = std::fs::read(dir.join(&e.path)).map_err(|err| invalid(dir, format!("{}: {err}", e.path)))?;
+        let bytes =
+            std::fs::read(dir.join(&e.path)).map_err(|err| invalid(dir, format!("{}: {err}", e.path)))?;
         if super::manifest::digest(&bytes) != e.sha256 {
             out.push(e.path.clone());
         }
@@ -163,7 +164,8 @@ pub fn digest(dir: &Path, paths: &[String]) -> Result<String> {
 /// # Errors
 /// O2C0600 if it is not there or not a report.
 pub fn report(dir: &Path) -> Result<report::Report> {
-    let bytes = std::fs::read(dir.join("report.json")).map_err(|e| invalid(dir, format!("report.json: {e}")))?;
+    let bytes =
+        std::fs::read(dir.join("report.json")).map_err(|e| invalid(dir, format!("report.json: {e}")))?;
     serde_json::from_slice(&bytes).map_err(|e| invalid(dir, format!("report.json: {e}")))
 }
 

@@ -32,7 +32,10 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
         let trace = executor.trace(inputs, sample)?;
         let stages: BTreeMap<NodeId, &Stage> = trace.stages.iter().map(|s| (s.node, s)).collect();
         let stage = |node: NodeId| {
-            stages.get(&node).copied().ok_or_else(|| internal(format!("node {} has no golden values", node.0)))
+            stages
+                .get(&node)
+                .copied()
+                .ok_or_else(|| internal(format!("node {} has no golden values", node.0)))
         };
         let mut layers = Vec::with_capacity(design.layers.len());
         for layer in &design.layers {
@@ -188,7 +191,12 @@ fn sentence(step: &HostStep) -> String {
         }
         HostStep::Softmax(axis) => format!("Softmax in float32 over axis {axis}"),
         HostStep::QLinearSoftmax { axis, output, signed, .. } => {
-            format!("QLinearSoftmax over axis {axis}, to {} with scale {:?} and zero point {}", name(*signed), output.0, output.1)
+            format!(
+                "QLinearSoftmax over axis {axis}, to {} with scale {:?} and zero point {}",
+                name(*signed),
+                output.0,
+                output.1
+            )
         }
         HostStep::ArgMax { axis, .. } => format!("ArgMax over axis {axis}"),
         HostStep::Reshape(shape) => format!("reshape to {shape:?}"),
@@ -224,7 +232,9 @@ pub fn random_inputs(graph: &IntGraph, samples: usize, seed: u64) -> Result<Vec<
             None => return Err(internal("an input has no batch axis")),
         }
         let n: usize = shape.iter().product();
-        let fact = facts.get(edge.name.as_str()).ok_or_else(|| internal(format!("input {:?} has no fact", edge.name)))?;
+        let fact = facts
+            .get(edge.name.as_str())
+            .ok_or_else(|| internal(format!("input {:?} has no fact", edge.name)))?;
         let bytes: Vec<u8> = (0..n).map(|_| byte()).collect();
         let signed = |b: u8| i8::from_le_bytes([b]);
         let data = match edge.dtype {

@@ -57,7 +57,8 @@ pub(super) fn add(design: &Design, out: &mut Vec<File>) -> Result<()> {
         out.push(File::text(format!("rtl/{name}"), "library module", (*text).to_owned()));
     }
     for (name, text) in TESTBENCH {
-        let what = if name.ends_with(".v") { "Verilog testbench, fixed part" } else { "C++ testbench, fixed part" };
+        let what =
+            if name.ends_with(".v") { "Verilog testbench, fixed part" } else { "C++ testbench, fixed part" };
         out.push(File::text(format!("tb/{name}"), what, (*text).to_owned()));
     }
     Ok(())

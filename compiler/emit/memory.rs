@@ -158,10 +158,7 @@ mod tests {
         check(MemFormat::Hex, "001\nabc\n");
         check(MemFormat::Bin, "000000000001\n101010111100\n");
         check(MemFormat::Dec, "1\n2748\n");
-        check(
-            MemFormat::Coe,
-            "memory_initialization_radix=16;\nmemory_initialization_vector=\n001,\nabc;\n",
-        );
+        check(MemFormat::Coe, "memory_initialization_radix=16;\nmemory_initialization_vector=\n001,\nabc;\n");
         check(
             MemFormat::Mif,
             "WIDTH=12;\nDEPTH=2;\nADDRESS_RADIX=HEX;\nDATA_RADIX=HEX;\nCONTENT BEGIN\n0 : 001;\n1 : abc;\nEND;\n",

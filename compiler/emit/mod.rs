@@ -11,9 +11,9 @@ mod library;
 mod manifest;
 mod memory;
 pub mod report;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod vectors;
 
 use serde::Serialize;

@@ -195,7 +195,8 @@ impl Report {
             bits: width * depth,
             what: what.into(),
         };
-        let initialised = d.memories.iter().map(|m| memory(m.name, "initialised", m.width, m.words.len(), m.what));
+        let initialised =
+            d.memories.iter().map(|m| memory(m.name, "initialised", m.width, m.words.len(), m.what));
         let working = d.storage.iter().map(|s| memory(s.name, "working", s.width, s.depth, s.what));
         Ok(Report {
             generator: concat!("onnx2chip ", env!("CARGO_PKG_VERSION")).into(),
@@ -218,7 +219,11 @@ impl Report {
             host_after: facts.host_after.clone(),
             layers,
             memories: initialised.chain(working).collect(),
-            parameters: d.params.iter().map(|p| ParamReport { name: p.name.into(), value: p.value }).collect(),
+            parameters: d
+                .params
+                .iter()
+                .map(|p| ParamReport { name: p.name.into(), value: p.value })
+                .collect(),
             samples: package.vectors.samples.len(),
             simulation: None,
         })
@@ -280,7 +285,11 @@ impl Page<'_> {
 pub(super) fn add(report: &Report, out: &mut Vec<File>) -> Result<()> {
     let mut json = serde_json::to_string_pretty(report).map_err(|e| internal(e.to_string()))?;
     json.push('\n');
-    out.push(File::text("report.json", "figures of the design; `onnx2chip simulate` adds measured ones", json));
+    out.push(File::text(
+        "report.json",
+        "figures of the design; `onnx2chip simulate` adds measured ones",
+        json,
+    ));
     let html = Page { r: report }.render().map_err(|e| internal(e.to_string()))?;
     out.push(File::text("report.html", "the same, to read", html));
     Ok(())

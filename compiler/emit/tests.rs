@@ -142,8 +142,14 @@ fn key_contents() {
     // 12 bytes are a whole beat and a half one.
     check("vectors/input.hex", "0807060504030201\n000000000c0b0a09\n6c6b6a6968676665\n00000000706f6e6d\n");
     check("rtl/tiny.v", "module tiny (");
-    check("rtl/tiny.v", "  o2c_accelerator #(\n    .STREAM_W(64),\n    .P(1),\n    .WEIGHT_INIT({`IP_DATA, \"/weights.hex\"})\n  ) u_accelerator (");
-    check("rtl/tiny.v", "//    0  a;?endmodule: Conv, 2x2x3 to 2x2x3\n//    1  <b>\"?: MaxPool, 2x2x3 to 2x2x3\n");
+    check(
+        "rtl/tiny.v",
+        "  o2c_accelerator #(\n    .STREAM_W(64),\n    .P(1),\n    .WEIGHT_INIT({`IP_DATA, \"/weights.hex\"})\n  ) u_accelerator (",
+    );
+    check(
+        "rtl/tiny.v",
+        "//    0  a;?endmodule: Conv, 2x2x3 to 2x2x3\n//    1  <b>\"?: MaxPool, 2x2x3 to 2x2x3\n",
+    );
     check("tb/design.h", r#"{"a;\012endmodule", "Conv", 2, 2, 3, 24ull, 30ull, true},"#);
     check("tb/design.h", r#"{"<b>\"\\", "MaxPool", 2, 2, 3, 24ull, 12ull, false},"#);
     check("tb/design.h", "#define O2C_ENGINE(name) tiny__DOT__u_accelerator__DOT__u_engine__DOT__##name");
@@ -160,7 +166,17 @@ fn key_contents() {
 fn report_fields() {
     let report: serde_json::Value = serde_json::from_str(&text(&tiny(), "report.json")).unwrap();
     let layer = &report["layers"][0];
-    for field in ["name", "op", "macs", "cycles_predicted", "bits", "lane", "reachable", "accumulator_bits", "differing_accumulators"] {
+    for field in [
+        "name",
+        "op",
+        "macs",
+        "cycles_predicted",
+        "bits",
+        "lane",
+        "reachable",
+        "accumulator_bits",
+        "differing_accumulators",
+    ] {
         assert!(!layer[field].is_null(), "{field}");
     }
     assert_eq!(layer["efficiency"], 0.2);
@@ -214,11 +230,16 @@ fn a_folder_is_replaced_whole_or_refused() {
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("manifest.json"), "{}").unwrap();
     assert_eq!(folder::write(&other, &files).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
-    assert_eq!(folder::write(&other.join("manifest.json"), &files).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
+    assert_eq!(
+        folder::write(&other.join("manifest.json"), &files).unwrap_err().0[0].code,
+        code::OUTPUT_EXISTS
+    );
 
     // Nothing is left beside them.
-    let mut left: Vec<_> =
-        std::fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut left: Vec<_> = std::fs::read_dir(scratch.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     left.sort();
     assert_eq!(left, ["other", "out"]);
 }

@@ -137,7 +137,12 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     push(out, "constraints/vivado.tcl".into(), "out-of-context synthesis in Vivado", vivado)?;
     let header = regmap_render::c_header().map_err(|e| internal(e.to_string()))?;
     out.push(File::text("include/onnx2chip_regs.h", "the register map, for C and C++", header));
-    push(out, "README.md".into(), "what is in this folder and how to use it", Readme { d, model: comment(&facts.model) })
+    push(
+        out,
+        "README.md".into(),
+        "what is in this folder and how to use it",
+        Readme { d, model: comment(&facts.model) },
+    )
 }
 
 /// The register write that lets the accelerator start by itself: byte offset, value.
@@ -164,7 +169,9 @@ fn push(out: &mut Vec<File>, path: String, what: &str, template: impl Template) 
 
 /// A name from a model as it may stand in a one-line comment of any language: printable ASCII, no backslash, no tick.
 fn comment(name: &str) -> String {
-    name.chars().map(|c| if c == ' ' || (c.is_ascii_graphic() && c != '\\' && c != '`') { c } else { '?' }).collect()
+    name.chars()
+        .map(|c| if c == ' ' || (c.is_ascii_graphic() && c != '\\' && c != '`') { c } else { '?' })
+        .collect()
 }
 
 /// A name from a model as the inside of a C string literal.

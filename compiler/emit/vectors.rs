@@ -37,10 +37,7 @@ pub struct Vectors {
 }
 
 /// An array as the bytes of a `.npy` file.
-pub(super) fn npy<T: WritableElement>(
-    shape: &[usize],
-    data: Vec<T>,
-) -> std::result::Result<Vec<u8>, String> {
+pub(super) fn npy<T: WritableElement>(shape: &[usize], data: Vec<T>) -> std::result::Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let array = ArrayD::from_shape_vec(IxDyn(shape), data).map_err(|e| e.to_string())?;
     array.write_npy(&mut out).map_err(|e| e.to_string())?;
@@ -84,7 +81,12 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
             let q = npy(&shape, gather(|l| &l.q)).map_err(fit)?;
             stage("q", "requantized, before a fused table, clamp or addition", 8, q);
         }
-        stage("y", "output, canonical (uint8 tensors minus 128)", 8, npy(&shape, gather(|l| &l.y)).map_err(fit)?);
+        stage(
+            "y",
+            "output, canonical (uint8 tensors minus 128)",
+            8,
+            npy(&shape, gather(|l| &l.y)).map_err(fit)?,
+        );
     }
     Ok(())
 }
@@ -142,7 +144,8 @@ fn stream<'a>(
     file.entry.width = Some(8 * beat);
     file.entry.sign = Some("packed".into());
     file.entry.layout = Some("hexadecimal text for $readmemh, one beat a line".into());
-    file.entry.packing = Some(format!("{beat} bytes of the stream; a packet's last beat is filled with zeros"));
+    file.entry.packing =
+        Some(format!("{beat} bytes of the stream; a packet's last beat is filled with zeros"));
     file.entry.endianness = Some("first byte in the least significant bits".into());
     out.push(file);
     Ok(())

@@ -22,13 +22,55 @@ pub struct Target {
 
 /// Every target. Figures from the vendors' family tables (Lattice FPGA-DS-02012, AMD DS180 and DS190).
 pub const TARGETS: &[Target] = &[
-    Target { name: "generic", device: "any FPGA or ASIC, no limits checked", clock_mhz: 100, multipliers: 0, memory_bits: 0 },
-    Target { name: "ecp5-25k", device: "Lattice LFE5U-25F", clock_mhz: 50, multipliers: 28, memory_bits: 56 * 18_432 },
-    Target { name: "ecp5-45k", device: "Lattice LFE5U-45F", clock_mhz: 50, multipliers: 72, memory_bits: 108 * 18_432 },
-    Target { name: "ecp5-85k", device: "Lattice LFE5U-85F", clock_mhz: 50, multipliers: 156, memory_bits: 208 * 18_432 },
-    Target { name: "xc7a35t", device: "AMD Artix-7 35T", clock_mhz: 100, multipliers: 90, memory_bits: 50 * 36_864 },
-    Target { name: "xc7a100t", device: "AMD Artix-7 100T", clock_mhz: 100, multipliers: 240, memory_bits: 135 * 36_864 },
-    Target { name: "xc7z020", device: "AMD Zynq-7020", clock_mhz: 100, multipliers: 220, memory_bits: 140 * 36_864 },
+    Target {
+        name: "generic",
+        device: "any FPGA or ASIC, no limits checked",
+        clock_mhz: 100,
+        multipliers: 0,
+        memory_bits: 0,
+    },
+    Target {
+        name: "ecp5-25k",
+        device: "Lattice LFE5U-25F",
+        clock_mhz: 50,
+        multipliers: 28,
+        memory_bits: 56 * 18_432,
+    },
+    Target {
+        name: "ecp5-45k",
+        device: "Lattice LFE5U-45F",
+        clock_mhz: 50,
+        multipliers: 72,
+        memory_bits: 108 * 18_432,
+    },
+    Target {
+        name: "ecp5-85k",
+        device: "Lattice LFE5U-85F",
+        clock_mhz: 50,
+        multipliers: 156,
+        memory_bits: 208 * 18_432,
+    },
+    Target {
+        name: "xc7a35t",
+        device: "AMD Artix-7 35T",
+        clock_mhz: 100,
+        multipliers: 90,
+        memory_bits: 50 * 36_864,
+    },
+    Target {
+        name: "xc7a100t",
+        device: "AMD Artix-7 100T",
+        clock_mhz: 100,
+        multipliers: 240,
+        memory_bits: 135 * 36_864,
+    },
+    Target {
+        name: "xc7z020",
+        device: "AMD Zynq-7020",
+        clock_mhz: 100,
+        multipliers: 220,
+        memory_bits: 140 * 36_864,
+    },
 ];
 
 /// The target of a name.
@@ -38,9 +80,13 @@ pub const TARGETS: &[Target] = &[
 pub fn find(name: &str) -> Result<&'static Target> {
     TARGETS.iter().find(|t| t.name == name).ok_or_else(|| {
         let names: Vec<&str> = TARGETS.iter().map(|t| t.name).collect();
-        Diagnostic::new(code::CONFIG_INVALID, format!("{name:?} is not a target"), "it is not in the target table")
-            .remedy(format!("one of {}", names.join(", ")))
-            .into()
+        Diagnostic::new(
+            code::CONFIG_INVALID,
+            format!("{name:?} is not a target"),
+            "it is not in the target table",
+        )
+        .remedy(format!("one of {}", names.join(", ")))
+        .into()
     })
 }
 
@@ -56,7 +102,8 @@ impl Target {
         if self.memory_bits == 0 || bits <= self.memory_bits {
             return Ok(());
         }
-        let cause = format!("the design's memories hold {bits} bits, {} has {}", self.device, self.memory_bits);
+        let cause =
+            format!("the design's memories hold {bits} bits, {} has {}", self.device, self.memory_bits);
         Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network does not fit the target's memory", cause)
             .remedy("choose a larger target or a smaller network")
             .into())

@@ -31,7 +31,8 @@ fn refusals() {
     };
     let lenet = model("mnist_lenet_int8_qdq.onnx");
     let (out, unknown) = (path("out"), write("unknown.toml", "arrray = [4, 4, 16]\n"));
-    let (both, odd) = (write("both.toml", "macs = 4\narray = [1, 1, 1]\n"), write("odd.toml", "target = \"fpga\"\n"));
+    let (both, odd) =
+        (write("both.toml", "macs = 4\narray = [1, 1, 1]\n"), write("odd.toml", "target = \"fpga\"\n"));
     let npy = model("micro_speech_features3.npy");
     let readme = model("README.md");
     std::fs::create_dir(scratch.path().join("mine")).unwrap();
