@@ -80,10 +80,41 @@ pub struct Compiled {
 /// Every reason why the network can't be built as asked.
 pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
     let quantized = quant::solve(&source.graph, options.rescale)?;
-    let plan = plan::best(&source.graph, &quantized, options)?;
-    let design = plan.design(&options.name.clone().unwrap_or_else(|| stem(&source.file)))?;
+    let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
+    let design = |array| {
+        let shape = plan::Options { array, lanes: options.lanes };
+        plan::plan(&source.graph, &quantized, &shape)?.design(&name)
+    };
+    let design = match options.macs {
+        None => design(options.array)?,
+        Some(macs) => fastest(macs, design)?,
+    };
     options.target.check(&design)?;
     Ok(Compiled { source, quantized, design, target: options.target })
+}
+
+/// The design with the fewest cycles among the array shapes of `macs` multipliers (rounded down to a power of two).
+fn fastest(
+    macs: usize,
+    design: impl Fn([usize; 3]) -> Result<design::Checked<design::Design>>,
+) -> Result<design::Checked<design::Design>> {
+    let log = macs.checked_ilog2().unwrap_or(0);
+    let mut best: Result<design::Checked<design::Design>> = design([1, 1, 1 << log]);
+    for p in 0..=log {
+        for c in 0..=log - p {
+            // A shape that the planner refuses is no candidate; if all are, the last refusal stands.
+            let next = design([1 << p, 1 << c, 1 << (log - p - c)]);
+            let better = match (&best, &next) {
+                (Ok(b), Ok(n)) => n.cycles < b.cycles,
+                (Err(_), _) => true,
+                (Ok(_), Err(_)) => false,
+            };
+            if better {
+                best = next;
+            }
+        }
+    }
+    best
 }
 
 /// Every file of the hand-off folder, with golden vectors for the inputs (samples on the first axis).

@@ -111,3 +111,105 @@ fn run_counts_recognised_samples() {
     assert_eq!(v["written"][0]["shape"], serde_json::json!([16, 10]));
     assert!(std::fs::read(&y).unwrap().starts_with(b"\x93NUMPY"));
 }
+
+fn tree(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut out = std::collections::BTreeMap::new();
+    let mut todo = vec![dir.to_path_buf()];
+    while let Some(d) = todo.pop() {
+        for e in std::fs::read_dir(&d).unwrap().map(|e| e.unwrap().path()) {
+            if e.is_dir() {
+                todo.push(e);
+            } else {
+                out.insert(e.strip_prefix(dir).unwrap().to_path_buf(), std::fs::read(&e).unwrap());
+            }
+        }
+    }
+    out
+}
+
+/// A model becomes a folder, twice the same; its Verilog is golden in every stage; a changed weight is found.
+#[test]
+fn compile_and_simulate() {
+    if !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|d| d.join("verilator").exists())
+    {
+        println!("skipped: verilator is not installed");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    let (lenet, x) = (model("mnist_lenet_int8_qdq.onnx"), model("digits_drawn16.npy"));
+    for out in ["a", "b"] {
+        let (out, config) = (path(out), path("c.toml"));
+        std::fs::write(&config, "array = [2, 2, 4]\nsamples = 2\nmem_format = [\"coe\"]\n").unwrap();
+        let o = run(&["compile", &lenet, "-o", &out, "--input", &x, "--config", &config, "--json"]);
+        assert_eq!(o.status.code(), Some(0), "{}", text(&o.stderr));
+        let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
+        assert_eq!((&v["samples"], &v["multipliers"]), (&2.into(), &16.into()));
+    }
+    let a = scratch.path().join("a");
+    assert!(tree(&a) == tree(&scratch.path().join("b")), "two compilations differ");
+    assert!(a.join("mem/weights.coe").exists());
+
+    let simulate = |extra: &[&str]| {
+        let dir = a.display().to_string();
+        let o = run(&[&["simulate", &dir, "--json"], extra].concat());
+        let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap_or_default();
+        (o.status.code(), v, text(&o.stderr))
+    };
+    let (status, v, stderr) = simulate(&[]);
+    assert_eq!((status, &v["samples"], &v["mismatches"]), (Some(0), &2.into(), &0.into()), "{stderr}");
+    assert!(v["first_mismatch"].is_null());
+    assert_eq!(v["cycles"]["predicted"], v["cycles"]["measured"]);
+    let layers = v["layers"].as_array().unwrap();
+    for l in layers {
+        assert_eq!(l["cycles_predicted"], l["cycles_measured"], "{l}");
+        assert!(l["name"].is_string() && l["op"].is_string() && l["macs"].is_u64() && l["mismatches"] == 0);
+    }
+    let sum: u64 = layers.iter().filter_map(|l| l["cycles_measured"].as_u64()).sum();
+    assert_eq!(v["cycles"]["measured"], sum);
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(a.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["cycles"]["measured"], sum);
+
+    // The model is built once; stalls change nothing but the transfers.
+    let built = || std::fs::metadata(a.join("build/sim/Vtop")).unwrap().modified().unwrap();
+    let before = built();
+    for stall in ["random", "long"] {
+        let (status, v, stderr) = simulate(&["--stall", stall]);
+        assert_eq!(
+            (status, &v["mismatches"], &v["cycles"]["measured"]),
+            (Some(0), &0.into(), &sum.into()),
+            "{stderr}"
+        );
+    }
+    let (status, v, stderr) = simulate(&["--protocol"]);
+    assert_eq!((status, &v["failures"]), (Some(0), &serde_json::json!([])), "{stderr}");
+    assert_eq!(built(), before);
+
+    // One changed digit of one weight.
+    let weights = a.join("mem/weights.hex");
+    let golden = std::fs::read_to_string(&weights).unwrap();
+    let changed = if golden.starts_with('1') { "2" } else { "1" };
+    std::fs::write(&weights, format!("{changed}{}", &golden[1..])).unwrap();
+    let (status, v, stderr) = simulate(&["--samples", "1"]);
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("mem/weights.hex is not as onnx2chip wrote it"), "{stderr}");
+    let first = &v["first_mismatch"];
+    assert_eq!(first["layer"], layers[0]["name"]);
+    for field in ["index", "expected", "got", "cycle"] {
+        assert!(first[field].is_i64(), "{field}");
+    }
+
+    // A memory that is gone, and tools that are.
+    std::fs::remove_file(&weights).unwrap();
+    assert_eq!(simulate(&[]).0, Some(2));
+    std::fs::write(&weights, golden).unwrap();
+    let o = Command::new(env!("CARGO_BIN_EXE_onnx2chip"))
+        .args([&"simulate".as_ref(), &a.as_os_str()])
+        .env("PATH", "")
+        .output()
+        .unwrap();
+    assert_eq!(o.status.code(), Some(3));
+    assert!(text(&o.stderr).contains("error[O2C0601]"));
+}
