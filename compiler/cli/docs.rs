@@ -85,6 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_has_not_drifted() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), page(), "run: make docs");
+    }
+
+    #[test]
     fn every_code_is_on_the_page() {
         let page = page();
         for info in CODES {

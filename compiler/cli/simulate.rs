@@ -101,7 +101,12 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
     let progress = Progress::new(args.json);
     let manifest = folder::manifest(&args.dir)?;
     for path in folder::altered(&args.dir, &manifest)? {
-        term::note(&format!("warning: {path} is not as onnx2chip wrote it"));
+        let warning = format!("{path} is not as onnx2chip wrote it");
+        term::note(&if args.json {
+            serde_json::json!({ "warning": warning }).to_string()
+        } else {
+            format!("warning: {warning}")
+        });
     }
     for tool in ["make", "verilator", "g++"] {
         tools::require(tool)?;
