@@ -61,7 +61,7 @@ fn page() -> String {
     let limits = [
         ("file size, bytes", onnx::MAX_FILE_BYTES.to_string()),
         ("nodes", onnx::MAX_NODES.to_string()),
-        ("elements of a tensor", onnx::MAX_ELEMENTS.to_string()),
+        ("tensor elements, all constants together", onnx::MAX_ELEMENTS.to_string()),
         ("axes of a tensor", onnx::MAX_RANK.to_string()),
         ("nesting of messages", onnx::MAX_DEPTH.to_string()),
         ("messages", onnx::MAX_MESSAGES.to_string()),
