@@ -21,12 +21,27 @@ const SMALL: usize = 1 << 16;
 /// Largest input or computed tensor, in elements: bounds the memory that a hostile file can ask for.
 pub const LARGEST: usize = 1 << 26;
 
+/// Operators that are folded on constants and shapes only.
+const CONSTANTS_ONLY: &[&str] = &["Gather", "Concat", "Slice", "Cast"];
+
+/// The refusal of such an operator on an activation.
+pub fn of_activation(op: &str, node: String) -> Diagnostic {
+    Diagnostic::new(
+        code::INPUT_UNSUPPORTED,
+        format!("{op} of an activation is not supported"),
+        "only constants and shapes can be folded through it",
+    )
+    .at(node)
+}
+
 struct Importer<'a> {
     model: &'a Model,
     graph: FloatGraph,
     ports: BTreeMap<&'a str, Port>,
     known: BTreeMap<Port, Tensor>,
     poisoned: BTreeSet<&'a str>,
+    /// Of the poisoned tensors those that hold shapes, not activations.
+    shapes: BTreeSet<&'a str>,
     /// Node names in use, with the number that the next node of the same name gets.
     taken: BTreeMap<String, u32>,
     faults: Vec<Diagnostic>,
@@ -40,6 +55,7 @@ pub fn import(model: &Model) -> Result<FloatGraph> {
         ports: BTreeMap::new(),
         known: BTreeMap::new(),
         poisoned: BTreeSet::new(),
+        shapes: BTreeSet::new(),
         taken: BTreeMap::new(),
         faults: Vec::new(),
     };
@@ -85,6 +101,16 @@ impl<'a> Importer<'a> {
                     )
                     .at(format!("output \"{}\"", output.name)),
                 ),
+            }
+        }
+        // With a fault the passes don't run, so what they would refuse for certain is listed here.
+        if !self.faults.is_empty() {
+            for id in self.graph.ids() {
+                let node = self.graph.node(id);
+                let name = node.op.name();
+                if CONSTANTS_ONLY.contains(&&*name) && !self.known.contains_key(&id.into()) {
+                    self.faults.push(of_activation(&name, format!("node \"{}\" ({name})", node.name)));
+                }
             }
         }
         if self.model.outputs.is_empty() {
@@ -231,6 +257,12 @@ impl<'a> Importer<'a> {
             // The fault that poisoned the operand is listed already; an unknown operator is worth its own.
             if self.known(node).is_none() {
                 self.refuse_unknown(node);
+            }
+            let shape = |n: &String| !self.poisoned.contains(n.as_str()) || self.shapes.contains(n.as_str());
+            if node.op_type == "Shape" || node.inputs.iter().all(shape) {
+                self.shapes.extend(node.outputs.iter().map(String::as_str));
+            } else if node.domain.is_empty() && CONSTANTS_ONLY.contains(&node.op_type.as_str()) {
+                self.faults.push(of_activation(&node.op_type, label(node)));
             }
             self.poison(node);
             return;

@@ -1,15 +1,18 @@
 //! Passes on data: text in, text out; every refusal as rendered; real models.
 //!
 //! A case is a file: comments, `run PASS, PASS` (or `run all`, `run lower`), the model as text, `---`, what is expected.
+//! `run lower ort` also compares every output with ONNX Runtime's integer form of the same model, where it is installed.
 //! With `UPDATE_EXPECT=1` the expected part is rewritten.
 
 use std::path::{Path, PathBuf};
 
 use super::{PASSES, PIPELINE, Pass, compile_front, compile_front_traced};
 use crate::diag::{CODES, Result};
+use crate::exec::Data;
 use crate::graph::{parse, text, verify};
 use crate::onnx::model::{Attribute, DType, Dim, Model, TensorData};
 use crate::ops;
+use crate::reference::compare::compare;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -32,7 +35,7 @@ fn run(input: &str) -> Result<String> {
     let (command, model): (Vec<&str>, Vec<&str>) = input.lines().partition(|l| l.starts_with("run "));
     let model = parse::parse(&model.join("\n"))?;
     let names = command.first().map_or("lower", |c| c[4..].trim());
-    if names == "lower" {
+    if names.starts_with("lower") {
         return compile_front(&model).map(|g| text::int(&g));
     }
     let mut graph = ops::import::import(&model)?;
@@ -74,6 +77,69 @@ fn check(path: &Path) {
 #[test]
 fn passes() {
     cases("passes").iter().for_each(|p| check(p));
+}
+
+/// Random samples for every input of a model: floats on a grid of halves of a step and between, all integers.
+fn samples(model: &Model, rng: &mut Rng) -> Vec<Data> {
+    const COUNT: usize = 64;
+    let sample = |input: &crate::onnx::model::ValueInfo, rng: &mut Rng| {
+        let mut shape = vec![COUNT];
+        shape.extend(input.shape.iter().flatten().skip(1).map(|d| match d {
+            Dim::Fixed(n) => *n,
+            Dim::Symbol(_) => 1,
+        }));
+        let n: usize = shape.iter().product();
+        let integers: Vec<u8> = (0..n).map(|_| u8::try_from(rng.below(256)).unwrap_or(0)).collect();
+        let dim = ndarray::IxDyn(&shape);
+        match input.dtype {
+            DType::U8 => Data::U8(ndarray::ArrayD::from_shape_vec(dim, integers).expect("a shape")),
+            DType::I8 => {
+                let v = integers.into_iter().map(u8::cast_signed).collect();
+                Data::I8(ndarray::ArrayD::from_shape_vec(dim, v).expect("a shape"))
+            }
+            _ => {
+                let v = (0..n).map(|_| (rng.below(4001) as f32 - 2000.0) / 250.0).collect();
+                Data::F32(ndarray::ArrayD::from_shape_vec(dim, v).expect("a shape"))
+            }
+        }
+    };
+    model.inputs.iter().map(|i| sample(i, rng)).collect()
+}
+
+/// Outputs of the lowered graph equal ONNX Runtime's, byte for byte: the file's own graph in its integer form,
+/// and every tensor of the canonical export.
+#[test]
+fn lowered_cases_agree_with_onnxruntime() {
+    let mut judged = 0;
+    for path in cases("passes") {
+        let file = std::fs::read_to_string(&path).expect("a case");
+        let text = file.split("---").next().unwrap_or_default();
+        if !text.lines().any(|l| l == "run lower ort") {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("run ")).collect();
+        let model = parse::parse(&lines.join("\n")).expect("a case parses");
+        let graph = compile_front(&model).expect("a case compiles");
+        let folder = tempfile::tempdir().expect("a folder");
+        let onnx = folder.path().join("case.onnx");
+        std::fs::write(&onnx, crate::onnx::encode(&model).expect("a model")).expect("a file");
+        let inputs = samples(&model, &mut Rng(0x2545_f491_4f6c_dd1d));
+        let compared = match compare(&onnx, &graph, &inputs) {
+            Ok(compared) => compared,
+            Err(faults) if faults.0.iter().any(|f| f.code == crate::diag::code::NO_REFERENCE) => {
+                eprintln!("skipped: ONNX Runtime is not installed");
+                return;
+            }
+            Err(faults) => panic!("{}: {faults}", path.display()),
+        };
+        for setting in compared.settings.iter().filter(|s| s.judged) {
+            assert!(setting.error.is_none(), "{} {:?}: {:?}", path.display(), setting.setting, setting.error);
+            let differing: Vec<_> = setting.all().filter(|d| d.differing > 0).collect();
+            assert!(differing.is_empty(), "{} {:?}: {differing:?}", path.display(), setting.setting);
+            judged += setting.outputs.iter().map(|d| d.elements).sum::<usize>();
+        }
+    }
+    assert!(judged > 10_000, "{judged} elements compared");
 }
 
 #[test]

@@ -207,6 +207,11 @@ impl Exporter<'_> {
         }
         let layout = layout::find(&input.arrangement);
         at = layout::to_canonical(&mut self.b, name, &at, &input.arrangement, &layout, fact.shape);
+        // An output of its own, never the model's input itself.
+        if at == *name && self.options.all_outputs {
+            let to = self.b.fresh(tensor);
+            at = self.b.node(name, ("", "Identity"), &[&at], &to, vec![]);
+        }
         self.tensors.insert(id, at);
         Ok(())
     }

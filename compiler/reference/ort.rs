@@ -201,10 +201,12 @@ impl Session {
                 e.to_string(),
             ))
         };
-        let mut values: Vec<(String, SessionInputValue<'_>)> = Vec::new();
+        // An output may be an input's own buffer, so the inputs outlive the copies of the outputs below.
+        let mut owned = Vec::with_capacity(inputs.len());
         for (name, data) in inputs {
-            values.push((name.clone(), value(data).map_err(|e| fault(&e))?.into()));
+            owned.push((name.as_str(), value(data).map_err(|e| fault(&e))?));
         }
+        let values: Vec<(&str, SessionInputValue<'_>)> = owned.iter().map(|(n, v)| (*n, v.into())).collect();
         let names = self.outputs();
         let out = self.inner.run(values).map_err(|e| fault(&e))?;
         names

@@ -7,6 +7,7 @@ use crate::graph::float::{FloatGraph, is_float};
 use crate::graph::{NodeId, Port};
 use crate::ops::Op;
 use crate::ops::binary::Binary;
+use crate::ops::import::of_activation;
 use crate::ops::quantized::Kernel;
 use crate::passes::names::{at, label};
 
@@ -74,13 +75,9 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
     for id in order {
         let op = &graph.node(id).op;
         match op {
-            Op::Gather(_) | Op::Concat(_) | Op::Slice(_) | Op::Cast(_) => faults.push(at(
-                graph,
-                id,
-                code::INPUT_UNSUPPORTED,
-                format!("{} of an activation is not supported", op.name()),
-                "only constants and shapes can be folded through it",
-            )),
+            Op::Gather(_) | Op::Concat(_) | Op::Slice(_) | Op::Cast(_) => {
+                faults.push(of_activation(&op.name(), label(graph, id)));
+            }
             _ if !on_host(graph, id) => faults.push(leftover(graph, id, before.contains(&id))),
             _ => {}
         }

@@ -1,16 +1,19 @@
 //! Random small graphs, exported, encoded, decoded and run by ONNX Runtime: every tensor equals the executor's.
 //! Skipped with a note where there is no ONNX Runtime (set ORT_DYLIB_PATH).
 
+mod files;
+mod moves;
+
 use ndarray::{Array4, ArrayD, IxDyn};
 
-use super::compare::{SettingResult, compare_canonical};
-use super::export::{ExportOptions, export};
-use super::ort::runtime;
 use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, RescaleSpec, unary_table};
 use crate::exec::Data;
 use crate::graph::int::*;
 use crate::graph::{Port, Value};
 use crate::onnx;
+use crate::reference::compare::{SettingResult, compare_canonical};
+use crate::reference::export::{ExportOptions, export};
+use crate::reference::ort::{Session, Setting, runtime};
 
 /// Deterministic pseudo-random numbers (SplitMix64).
 struct Rng(u64);
@@ -299,4 +302,21 @@ fn random_graphs_equal_onnx_runtime() {
             .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         assert_equal(&result, seed);
     }
+}
+
+#[test]
+fn an_output_may_be_the_input_itself() {
+    if let Err(e) = runtime() {
+        eprintln!("skipped: {e}");
+        return;
+    }
+    let shape = [1, 1 << 20];
+    let mut b = crate::reference::build::Builder::new("same", 13);
+    b.reserve("x");
+    b.input("x", onnx::model::DType::I8, &shape);
+    b.output("x", onnx::model::DType::I8, &shape);
+    let bytes = onnx::encode(&b.finish()).unwrap();
+    let mut session = Session::from_bytes(&bytes, Setting::Disabled, 1).unwrap();
+    let x = Data::I8(ArrayD::from_elem(IxDyn(&shape), 77));
+    assert_eq!(session.run(&[("x".into(), x.clone())]).unwrap(), [("x".into(), x)]);
 }
