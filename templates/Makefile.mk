@@ -34,11 +34,11 @@ build-trace: build/sim_trace/Vtop
 
 build/sim/Vtop: $(RTL) $(TB)
 	@mkdir -p build/sim
-	$(VERILATOR) $(VFLAGS) --Mdir build/sim $(RTL) tb/harness.cpp >build/sim/build.log 2>&1 || { cat build/sim/build.log >&2; exit 1; }
+	$(VERILATOR) $(VFLAGS) --Mdir build/sim $(RTL) ../../tb/harness.cpp >build/sim/build.log 2>&1 || { cat build/sim/build.log >&2; exit 1; }
 
 build/sim_trace/Vtop: $(RTL) $(TB)
 	@mkdir -p build/sim_trace
-	$(VERILATOR) $(VFLAGS) --trace-fst --Mdir build/sim_trace $(RTL) tb/harness.cpp >build/sim_trace/build.log 2>&1 || { cat build/sim_trace/build.log >&2; exit 1; }
+	$(VERILATOR) $(VFLAGS) --trace-fst --Mdir build/sim_trace $(RTL) ../../tb/harness.cpp >build/sim_trace/build.log 2>&1 || { cat build/sim_trace/build.log >&2; exit 1; }
 
 icarus:
 	@mkdir -p build/icarus

@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use onnx2chip::diag::{CODES, CodeInfo, Diagnostic, Result, code};
+use onnx2chip::onnx;
 
 use super::term;
 
@@ -55,6 +56,19 @@ fn page() -> String {
             last = area;
         }
         out += &format!("| {} | {} | {} |\n", info.code, info.title, info.help);
+    }
+    out += "\n## Safety limits of a model file\n\n| what | at most |\n| --- | --- |\n";
+    let limits = [
+        ("file size, bytes", onnx::MAX_FILE_BYTES.to_string()),
+        ("nodes", onnx::MAX_NODES.to_string()),
+        ("tensor elements, all constants together", onnx::MAX_ELEMENTS.to_string()),
+        ("axes of a tensor", onnx::MAX_RANK.to_string()),
+        ("nesting of messages", onnx::MAX_DEPTH.to_string()),
+        ("messages", onnx::MAX_MESSAGES.to_string()),
+        ("fields", onnx::MAX_FIELDS.to_string()),
+    ];
+    for (what, most) in limits {
+        out += &format!("| {what} | {most} |\n");
     }
     out
 }

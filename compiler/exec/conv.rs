@@ -175,10 +175,10 @@ impl PackedConv {
                 }
                 Form::Wide { taps, inputs, node, .. } => {
                     for pixel in 0..pixels {
-                        for lane in 0..block.lanes {
+                        for (lane, acc) in acc.iter_mut().enumerate().take(block.lanes) {
                             let weights = &block.weights[lane * inputs * taps.len()..][..inputs * taps.len()];
                             let x = &x[base(pixel) + block.offset..];
-                            acc[lane] = wide(x, taps, weights, *inputs, block.bias[lane], node)?;
+                            *acc = wide(x, taps, weights, *inputs, block.bias[lane], node)?;
                         }
                         finish(pixel, &acc);
                     }

@@ -187,7 +187,16 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
 /// # Errors
 /// Those of [`compare`].
 pub fn compare_canonical(graph: &IntGraph, inputs: &[Data]) -> Result<SettingResult> {
-    let weights = if Cpu::detect().vnni { WeightForm::Natural } else { WeightForm::Unsigned };
+    // uint8 weights where int8 ones would saturate.
+    compare_export(graph, inputs, if Cpu::detect().vnni { WeightForm::Natural } else { WeightForm::Unsigned })
+}
+
+/// As [`compare_canonical`], with weights written as told.
+pub(crate) fn compare_export(
+    graph: &IntGraph,
+    inputs: &[Data],
+    weights: WeightForm,
+) -> Result<SettingResult> {
     let canonical = export(graph, &ExportOptions { all_outputs: true, weights })?;
     let executor = Executor::new(graph)?.with_lanes(Lanes::detect());
     let mut result = SettingResult::new(Setting::Canonical);

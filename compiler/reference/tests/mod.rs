@@ -11,8 +11,8 @@ use crate::exec::Data;
 use crate::graph::int::*;
 use crate::graph::{Port, Value};
 use crate::onnx;
-use crate::reference::compare::{SettingResult, compare_canonical};
-use crate::reference::export::{ExportOptions, export};
+use crate::reference::compare::{SettingResult, compare_export};
+use crate::reference::export::{ExportOptions, WeightForm, export};
 use crate::reference::ort::{Session, Setting, runtime};
 
 /// Deterministic pseudo-random numbers (SplitMix64).
@@ -298,9 +298,10 @@ fn random_graphs_equal_onnx_runtime() {
     }
     for seed in 0..150 {
         let graph = graph(seed);
-        let result = compare_canonical(&graph, &[inputs(&graph, seed, 3)])
-            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        assert_equal(&result, seed);
+        for weights in [WeightForm::Natural, WeightForm::Unsigned] {
+            let result = compare_export(&graph, &[inputs(&graph, seed, 3)], weights);
+            assert_equal(&result.unwrap_or_else(|e| panic!("seed {seed}: {e}")), seed);
+        }
     }
 }
 
