@@ -348,6 +348,11 @@ int golden(const Options& o) {
   for (uint64_t s = 1; s < samples; ++s) repeatable = repeatable && checker.cycles(s) == first;
   if (!repeatable && o.stall == Stall::kNone && !bench.stuck())
     checker.fault("the cycles of a sample differ from sample to sample without stalls", bench.cycle());
+  // Nothing waits in the first sample, so its layers take what the planner predicts.
+  for (size_t i = 0; i < design::kLayerCount && !first.empty() && o.stall == Stall::kNone; ++i)
+    if (first[i] != design::kLayers[i].cycles)
+      checker.fault(std::string(design::kLayers[i].name) + ": " + std::to_string(first[i]) + " cycles where " +
+                        std::to_string(design::kLayers[i].cycles) + " are predicted", bench.cycle());
   uint32_t counter = 0;
   if (!bench.stuck() && !first.empty()) {
     counter = bench.get(O2C_CYCLES);
