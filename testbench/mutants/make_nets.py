@@ -107,7 +107,7 @@ def two():
     c = n.conv("c", b, (10, 6, 1, 1), scales(10, .003), bias(10), strides=[2, 2])
     c = n.quantize(c, "c", .03, 2, i8)
     d = n.conv("d", c, (10, 10, 1, 1), scales(10, .003), bias(10))
-    d = n.quantize(d, "d", .047, 7, i8)
+    d = n.quantize(d, "d", .0471, 7, i8)
     e = n.quantize(n.node("Add", [d, c], "out"), "out", .05, -1, i8)
     n.save(HERE / "two.onnx", [1, 6, 5, 6], e, [1, 10, 3, 3])
 
