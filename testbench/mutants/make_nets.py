@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx and two.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx, two.onnx and three.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -7,6 +7,7 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   one   folded first convolution, table, dilation, residual addition, both pools, the exact lane, more than 2^24 in an
         accumulator, additions and tables of their own, several output blocks and channel blocks
   two   the input is read by two layers, so it is released late; K > P*C; every addition's group would be one cycle
+  three the output takes longer to send than the next sample to compute
 """
 import pathlib
 
@@ -112,5 +113,16 @@ def two():
     n.save(HERE / "two.onnx", [1, 6, 5, 6], e, [1, 10, 3, 3])
 
 
+def three():
+    n = Net(3)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-9000, 9001, count)
+    x = n.quantize("x", "x", .02, 3, np.int8)
+    a = n.quantize(n.conv("a", x, (5, 2, 1, 1), scales(5, .003), bias(5)), "a", .02, -9, np.int8)
+    b = n.quantize(n.conv("b", a, (24, 5, 1, 1), scales(24, .003), bias(24)), "b", .02, 4, np.int8)
+    n.save(HERE / "three.onnx", [1, 2, 4, 5], b, [1, 24, 4, 5])
+
+
 one()
 two()
+three()
