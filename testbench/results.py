@@ -198,7 +198,7 @@ def document(found, info):
     for f in found:
         sim, bits = f["simulations"][MAIN], f["bits"]
         top1 = f["top1"]
-        rows.append([f"`{f['name']}`", f["samples"] + PERTURBED,
+        rows.append([f"`{f['name']}`", number(f["samples"] + PERTURBED),
                      differing(bits["full-int8"]), differing(bits["canonical"]),
                      f"{number(sim['mismatches'])} of {number(sim['values_compared'])}", sim["samples"],
                      f"{top1['correct']} of {number(top1['of'])}" if top1 else "-"])
