@@ -237,7 +237,7 @@ def document(found, info):
                     ["Verilator and C++ build at 256 MACs, no compiler cache", f"{s['build']:.1f} s"],
                     ["simulation of one image at 256 MACs", f"{s['simulate']:.2f} s"],
                     ["build / simulation of one image", f"{s['build'] / s['simulate']:.0f}"]]),
-                "`run` counts the whole process, model and samples read included; ONNX Runtime counts its session's runs alone.", ""]
+                "`run` counts the whole process, model and samples read included; ONNX Runtime counts its session's runs alone, as many samples a call as the model's shape holds.", ""]
     return "\n".join(out).rstrip() + "\n"
 
 
