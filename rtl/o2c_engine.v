@@ -41,6 +41,7 @@ module o2c_engine #(
   parameter integer MUL_W     = 20,
   parameter integer OFF_W     = 44,
   parameter integer SHIFT_W   = 6,
+  parameter integer SHIFT_BASE = 0,
   parameter integer SHIFT_MAX = 40,
   parameter integer EXACT     = 0,
   parameter integer DEPTH     = 4096,
@@ -301,7 +302,7 @@ module o2c_engine #(
   wire [8*W-1:0] b_data;
   o2c_post #(
     .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
-    .SHIFT_W (SHIFT_W), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
+    .SHIFT_W (SHIFT_W), .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TDEPTH (TDEPTH),
     .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_post (

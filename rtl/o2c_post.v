@@ -30,6 +30,7 @@ module o2c_post #(
   parameter integer MUL_W     = 20,
   parameter integer OFF_W     = 44,
   parameter integer SHIFT_W   = 6,
+  parameter integer SHIFT_BASE = 0,
   parameter integer SHIFT_MAX = 40,
   parameter integer EXACT     = 0,
   parameter integer AW        = 12,
@@ -241,6 +242,7 @@ module o2c_post #(
       .MUL_W     (MUL_W),
       .OFF_W     (OFF_W),
       .SHIFT_W   (SHIFT_W),
+      .SHIFT_BASE (SHIFT_BASE),
       .SHIFT_MAX (SHIFT_MAX),
       .EXACT     (EXACT)
     ) u_requantize (

@@ -12,6 +12,7 @@ macro_rules! embed {
 
 /// Every file of `rtl/`: name, text. A test holds the list against the folder.
 pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
+    "o2c_accelerator.v",
     "o2c_addr_gen.v",
     "o2c_axil.v",
     "o2c_axil_regs.v",

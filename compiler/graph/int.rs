@@ -117,6 +117,17 @@ pub enum TableSource {
     Float(&'static str, Vec<(&'static str, f32)>),
 }
 
+impl TableSource {
+    /// The function's name in reports.
+    pub fn onnx_name(&self) -> &'static str {
+        match self {
+            TableSource::Requantize => "Requantize",
+            TableSource::Clamp(..) => "Clip",
+            TableSource::QLinear(name, _) | TableSource::Float(name, _) => name,
+        }
+    }
+}
+
 /// Maximum over a window; pads never win. Output parameters equal the input's.
 #[derive(Clone, Debug)]
 pub struct MaxPool {

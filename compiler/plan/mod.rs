@@ -1,1 +1,262 @@
 //! Array shape, tiling, buffers, descriptors, cycles.
+//!
+//! In: the integer graph with its proofs, and the array's shape. Out: a [`Plan`], and from it the checked design.
+//! Guarantees: the cycles are those that the RTL takes; every tensor has its place; everything that does not fit
+//! the engine is refused with the figure that would.
+
+mod arena;
+mod bits;
+mod cycles;
+mod image;
+mod layers;
+mod lower;
+mod requant;
+
+use crate::design::{Checked, Design};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::int::{HostInput, IntGraph, IntOp};
+use crate::graph::{NodeId, Port};
+use crate::quant::Quantized;
+use arena::Block;
+use cycles::{Array, Loops, Map};
+use layers::{Kernel, Layer, Tail};
+
+/// Bytes of the widest scratchpad word.
+const MAX_WORD: usize = 64;
+/// Bytes of the widest group that the ingest unit folds.
+const MAX_FOLD: usize = 256;
+/// Lanes may cost this share of the fewest cycles: 1 / 200.
+const LANE_TOLERANCE: usize = 200;
+
+/// What to plan for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Pixels, channels, outputs at once: powers of two.
+    pub array: [usize; 3],
+    /// Requantize lanes; `None` takes the fewest that cost at most 0.5% of the cycles.
+    pub lanes: Option<usize>,
+}
+
+/// The input tensor's layout in the scratchpad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fold {
+    /// Kernel columns in a word group; 1 means the plain layout.
+    pub(crate) columns: usize,
+    /// Column stride of the convolution.
+    pub(crate) stride: usize,
+    /// Columns of padding on the left.
+    pub(crate) pad_left: usize,
+    /// Groups of a row.
+    pub(crate) out_w: usize,
+}
+
+/// A layer with its loops.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned<'a> {
+    pub(crate) layer: Layer<'a>,
+    pub(crate) map: Map,
+    pub(crate) loops: Loops,
+    /// Whether the kernel's columns lie in the map's channels.
+    pub(crate) folded: bool,
+}
+
+/// A network on one engine.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    pub(crate) graph: &'a IntGraph,
+    pub(crate) quantized: &'a Quantized,
+    pub(crate) array: Array,
+    pub(crate) layers: Vec<Planned<'a>>,
+    pub(crate) input: Port,
+    pub(crate) output: Port,
+    pub(crate) fold: Fold,
+    /// Tensors in the scratchpad with their first words.
+    pub(crate) tensors: Vec<(Port, usize)>,
+    /// Words of the scratchpad, and the least that any placement needs.
+    pub(crate) words: usize,
+    pub(crate) words_bound: usize,
+}
+
+impl Plan<'_> {
+    /// Cycles of one sample.
+    pub fn cycles(&self) -> usize {
+        self.layers.iter().map(|l| l.loops.cycles).sum()
+    }
+
+    /// The netlist.
+    ///
+    /// # Errors
+    /// O2C0401 if a layer exceeds a field of the descriptor.
+    pub fn design(&self, name: &str) -> Result<Checked<Design>> {
+        lower::design(self, name)
+    }
+}
+
+/// Plans a network on an array.
+///
+/// # Errors
+/// O2C0400 for an array that can't be built, O2C0203 for graphs with several inputs or outputs, O2C0201 for layers
+/// that the engine lacks, O2C0401 for layers that exceed it.
+pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options) -> Result<Plan<'a>> {
+    let [p, c, k] = options.array;
+    check_array([p, c, k])?;
+    let layers = layers::layers(graph)?;
+    if layers.is_empty() {
+        return Err(Diagnostic::new(code::GRAPH_INVALID, "there is nothing to compute", "no layer is left")
+            .remedy("the model's integer part is empty: it needs no accelerator")
+            .into());
+    }
+    let (input, _) = one_input(graph)?;
+    let output = one_output(graph)?;
+    if output == input {
+        return Err(unsupported("an output of the model is its input", "it needs no accelerator"));
+    }
+    let group = k.min(p * c);
+    let lanes = match options.lanes {
+        Some(r) if r.is_power_of_two() && r <= group => vec![r],
+        Some(r) => {
+            return Err(Diagnostic::new(
+                code::ARRAY_INVALID,
+                "the number of requantize lanes is not valid",
+                format!("{r} lanes; the array {p},{c},{k} takes a power of two up to {group}"),
+            )
+            .remedy(format!("give --lanes as a power of two from 1 to {group}"))
+            .into());
+        }
+        None => (0..=group.ilog2()).map(|l| 1 << l).collect(),
+    };
+    let plans: Vec<Plan<'a>> = lanes
+        .into_iter()
+        .map(|r| on_array(graph, quantized, &layers, Array { p, c, k, r }, input, output))
+        .collect();
+    let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
+    let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
+    chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried").into())
+}
+
+fn check_array([p, c, k]: [usize; 3]) -> Result<()> {
+    let fault = |cause: String| -> Result<()> {
+        Err(Diagnostic::new(code::ARRAY_INVALID, "the array shape is not valid", cause).into())
+    };
+    if ![p, c, k].iter().all(|n| n.is_power_of_two()) {
+        return fault(format!("{p},{c},{k} are not powers of two"));
+    }
+    if p.saturating_mul(c) > MAX_WORD {
+        return fault(format!("a scratchpad word of P*C = {} bytes exceeds {MAX_WORD}", p.saturating_mul(c)));
+    }
+    if k > 256 || p > 256 {
+        return fault(format!("{p},{c},{k}: P and K are at most 256"));
+    }
+    Ok(())
+}
+
+fn unsupported(message: &str, cause: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(code::INPUT_UNSUPPORTED, message, cause).into()
+}
+
+fn one_input(graph: &IntGraph) -> Result<(Port, &HostInput)> {
+    let found: Vec<(NodeId, &HostInput)> = graph
+        .ids()
+        .into_iter()
+        .filter_map(|id| match &graph.node(id).op {
+            IntOp::Input(host) => Some((id, host)),
+            _ => None,
+        })
+        .collect();
+    match found.as_slice() {
+        [(id, host)] => Ok((Port::from(*id), host)),
+        _ => {
+            let cause = format!("it has {}; the accelerator has one input stream", found.len());
+            Err(unsupported("a model with several inputs can't be compiled", cause))
+        }
+    }
+}
+
+fn one_output(graph: &IntGraph) -> Result<Port> {
+    let found: Vec<Port> = graph
+        .ids()
+        .into_iter()
+        .filter(|&id| matches!(graph.node(id).op, IntOp::Output(_)))
+        .filter_map(|id| graph.inputs(id).first().copied())
+        .collect();
+    match found.as_slice() {
+        [port] => Ok(*port),
+        _ => {
+            let cause = format!("it has {}; the accelerator has one output stream", found.len());
+            Err(unsupported("a model with several outputs can't be compiled", cause))
+        }
+    }
+}
+
+/// The plan for one shape of the array.
+fn on_array<'a>(
+    graph: &'a IntGraph,
+    quantized: &'a Quantized,
+    layers: &[Layer<'a>],
+    array: Array,
+    input: Port,
+    output: Port,
+) -> Plan<'a> {
+    let plain = Fold { columns: 1, stride: 1, pad_left: 0, out_w: 1 };
+    let mut fold = plain;
+    let mut planned = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let window = layer.kernel.window();
+        let map = Map::plain(layer.x.shape, array);
+        let loops = cycles::loops(layer, array, &map, window.kernel);
+        let mut entry = Planned { layer: layer.clone(), map, loops, folded: false };
+        if layer.input == input && readers(layers, input) == 1 {
+            if let Some((map, loops)) = folded(layer, array).filter(|(_, l)| l.cycles < loops.cycles) {
+                let [_, _, out_w] = layer.y.shape;
+                fold = Fold {
+                    columns: window.kernel[1],
+                    stride: window.strides[1],
+                    pad_left: window.pads[1],
+                    out_w,
+                };
+                entry = Planned { map, loops, folded: true, ..entry };
+            }
+        }
+        planned.push(entry);
+    }
+    // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
+    let always = (0, layers.len());
+    let input_words = planned.iter().find(|l| l.layer.input == input).map_or(0, |l| l.map.words());
+    let residual_input = Map::plain(graph.value(input).fact.shape, array).words();
+    let mut ports = vec![input];
+    let mut blocks =
+        vec![Block { words: input_words.max(if fold == plain { residual_input } else { 0 }), alive: always }];
+    for (i, l) in planned.iter().enumerate() {
+        let port = Port::from(l.layer.last);
+        let reads = |n: &Planned<'_>| {
+            n.layer.input == port || matches!(n.layer.tail, Tail::Add { other, .. } if other == port)
+        };
+        let last = planned.iter().rposition(reads).unwrap_or(i);
+        let alive = if port == output { always } else { (i, last) };
+        ports.push(port);
+        blocks.push(Block { words: Map::plain(l.layer.y.shape, array).words(), alive });
+    }
+    let (bases, words) = arena::place(&blocks);
+    let tensors = ports.into_iter().zip(bases).collect();
+    let words_bound = arena::bound(&blocks);
+    Plan { graph, quantized, array, layers: planned, input, output, fold, tensors, words, words_bound }
+}
+
+/// Layers that read a tensor, residual operands included.
+fn readers(layers: &[Layer<'_>], port: Port) -> usize {
+    let other = |l: &&Layer<'_>| matches!(l.tail, Tail::Add { other, .. } if other == port);
+    layers.iter().filter(|l| l.input == port).count() + layers.iter().filter(other).count()
+}
+
+/// The first convolution with its kernel's columns folded into the channels by the ingest unit.
+fn folded(layer: &Layer<'_>, array: Array) -> Option<(Map, Loops)> {
+    let Kernel::Array(conv) = layer.kernel else { return None };
+    let window = conv.window;
+    let [channels, h, _] = layer.x.shape;
+    let group = channels * window.kernel[1];
+    if window.kernel[1] == 1 || window.kernel[1] > 64 || window.dilations[1] != 1 || group > MAX_FOLD {
+        return None;
+    }
+    let map = Map { channels: group, h, w: layer.y.shape[2], blocks: group.div_ceil(array.word()) };
+    Some((map, cycles::loops(layer, array, &map, [window.kernel[0], 1])))
+}

@@ -1,0 +1,177 @@
+//! The layer descriptor: the fields that `rtl/o2c_engine.v` reads, as a table.
+//!
+//! In: a value for every field. Out: [`WORDS`] little-endian 32-bit words. Guarantees: a value that does not fit
+//! its field is refused, never cut.
+
+use crate::diag::{Diagnostic, Result, code};
+
+/// 32-bit words of a descriptor.
+pub const WORDS: usize = 22;
+
+macro_rules! fields {
+    ($($(#[doc = $doc:literal])* $name:ident: $word:literal, $low:literal, $bits:literal;)*) => {
+        /// One layer's configuration, field by field. Addresses are scratchpad words, modulo 2^32 where they are
+        /// steps; the engine uses their low bits.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Descriptor { $($(#[doc = $doc])* pub $name: u64,)* }
+
+        /// Name, word, lowest bit and bits of every field.
+        pub const FIELDS: &[(&str, usize, usize, usize)] = &[$((stringify!($name), $word, $low, $bits)),*];
+
+        impl Descriptor {
+            fn values(&self) -> Vec<u64> { vec![$(self.$name),*] }
+        }
+    };
+}
+
+fields! {
+    /// 0 array, 1 maximum, 2 sum.
+    mode: 0, 0, 2;
+    /// Adds the residual operand through table B.
+    residual: 0, 2, 1;
+    /// Output through table A.
+    table: 0, 3, 1;
+    /// The input region is free afterwards.
+    release_input: 0, 4, 1;
+    /// Writes the output region.
+    writes_output: 0, 5, 1;
+    /// Parameter word by the number of taps inside the map.
+    count_divisor: 0, 7, 1;
+    /// Byte of every channel outside the map.
+    pad_value: 0, 8, 8;
+    /// Bounds of the requantized byte.
+    q_lo: 0, 16, 8;
+    /// See `q_lo`.
+    q_hi: 0, 24, 8;
+    /// Bounds of the table unit's result.
+    y_lo: 1, 0, 8;
+    /// See `y_lo`.
+    y_hi: 1, 8, 8;
+    /// Right shift of the tables' sum.
+    table_shift: 1, 16, 5;
+    /// Which 256-entry table.
+    table_index: 1, 24, 8;
+    /// Innermost loop, minus 1: array channel blocks, pool kernel columns.
+    a_last: 2, 0, 16;
+    /// Array kernel columns, pool kernel rows, minus 1.
+    b_last: 2, 16, 16;
+    /// Array kernel rows, pool channel blocks, minus 1.
+    c_last: 3, 0, 16;
+    /// Output channel blocks of the array, minus 1.
+    kb_last: 3, 16, 16;
+    /// Array tiles, pool pixels, minus 1.
+    unit_last: 4, 0, 24;
+    /// Cycles of a group, minus 1.
+    group_last: 4, 24, 8;
+    /// Idle cycles after a unit.
+    gap: 5, 0, 16;
+    /// Vectors of a unit, minus 1.
+    vec_last: 5, 16, 8;
+    /// Rows of the input map.
+    in_h: 6, 0, 16;
+    /// Columns of the input map.
+    in_w: 6, 16, 16;
+    /// Output columns, minus 1.
+    out_w_last: 7, 0, 16;
+    /// Words of an output pixel.
+    out_pitch: 7, 16, 16;
+    /// Row of the first window's first tap, two's complement.
+    walk_h0: 8, 0, 16;
+    /// Column likewise.
+    walk_w0: 8, 16, 16;
+    /// Rows between output rows.
+    stride_h: 9, 0, 16;
+    /// Columns between output columns.
+    stride_w: 9, 16, 16;
+    /// Rows between taps.
+    dil_h: 10, 0, 16;
+    /// Columns between taps.
+    dil_w: 10, 16, 16;
+    /// Address of the first window's first tap.
+    walk_base: 11, 0, 32;
+    /// Address step to the next output column.
+    walk_col: 12, 0, 32;
+    /// Address step from a row's last output column to the next row's first.
+    walk_row: 13, 0, 32;
+    /// Address step of the innermost loop.
+    inc_a: 14, 0, 32;
+    /// Of the middle loop.
+    inc_b: 15, 0, 32;
+    /// Of the outer loop.
+    inc_c: 16, 0, 32;
+    /// First weight word.
+    weight_base: 17, 0, 32;
+    /// First parameter word.
+    param_base: 18, 0, 16;
+    /// Slices that hold the layer's channels.
+    out_groups: 18, 16, 16;
+    /// First output word.
+    out_base: 19, 0, 32;
+    /// Residual operand's address minus the output's.
+    res_delta: 20, 0, 32;
+    /// Output pixels.
+    pixels: 21, 0, 24;
+}
+
+impl Descriptor {
+    /// The descriptor's words.
+    ///
+    /// # Errors
+    /// O2C0401 if a value exceeds its field: the layer is too large for the engine.
+    pub fn words(&self) -> Result<[u32; WORDS]> {
+        let mut words = [0u32; WORDS];
+        for (&(name, word, low, bits), value) in FIELDS.iter().zip(self.values()) {
+            if value >> bits != 0 {
+                let cause = format!("the descriptor's field {name} is {value} and has {bits} bits");
+                return Err(Diagnostic::new(
+                    code::BUDGET_EXCEEDED,
+                    "a layer is too large for the engine",
+                    cause,
+                )
+                .remedy("use a larger array, or a smaller layer")
+                .into());
+            }
+            words[word] |= u32::try_from(value << low).unwrap_or(0);
+        }
+        Ok(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_overlap() {
+        let mut used = [0u64; WORDS];
+        for &(name, word, low, bits) in FIELDS {
+            let mask = ((1u64 << bits) - 1) << low;
+            assert!(low + bits <= 32 && used[word] & mask == 0, "{name}");
+            used[word] |= mask;
+        }
+    }
+
+    /// Every field's place is the one that the engine's header names or its instances slice.
+    #[test]
+    fn rtl_reads_the_same_places() {
+        let rtl = include_str!("../../rtl/o2c_engine.v");
+        for &(name, word, low, _) in FIELDS {
+            if ["release_input", "writes_output", "mode"].contains(&name) {
+                continue; // read in the sequencer, by F_ constants, and as mode bits
+            }
+            let place = if low == 0 { format!("desc[32*{word}") } else { format!("desc[32*{word} + {low}") };
+            assert!(rtl.contains(&place), "{name}: {place}");
+        }
+        let sequencer = include_str!("../../rtl/o2c_sequencer.v");
+        assert!(sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5"));
+        assert!(rtl.contains(&format!("NWORDS = {WORDS};")));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused() {
+        let d = Descriptor { gap: 1 << 16, ..Descriptor::default() };
+        assert_eq!(d.words().unwrap_err().0[0].code, code::BUDGET_EXCEEDED);
+        let d = Descriptor { q_hi: 127, q_lo: 0x80, mode: 2, ..Descriptor::default() };
+        assert_eq!(d.words().unwrap()[0], 0x7f80_0002);
+    }
+}

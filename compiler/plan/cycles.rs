@@ -1,0 +1,103 @@
+//! A layer on the engine: loops, units, cycles. The formula is that of `rtl/o2c_engine.v`'s header, exactly.
+
+use super::layers::{Kernel, Layer, Tail};
+use crate::hw::descriptor;
+
+/// The array: pixels, dot length, output channels, requantize lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Array {
+    /// Pixels.
+    pub(crate) p: usize,
+    /// Channels of a dot product.
+    pub(crate) c: usize,
+    /// Output channels.
+    pub(crate) k: usize,
+    /// Requantize lanes.
+    pub(crate) r: usize,
+}
+
+impl Array {
+    /// Channels of a scratchpad word.
+    pub(crate) fn word(self) -> usize {
+        self.p * self.c
+    }
+    /// Channels of a group: what the post pipeline writes at once.
+    pub(crate) fn group(self) -> usize {
+        self.k.min(self.word())
+    }
+}
+
+/// How a tensor lies in the scratchpad: rows of pixels of `blocks` words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    /// Channels that carry data (folded: kernel columns times channels).
+    pub(crate) channels: usize,
+    /// Rows.
+    pub(crate) h: usize,
+    /// Columns.
+    pub(crate) w: usize,
+    /// Words of a pixel.
+    pub(crate) blocks: usize,
+}
+
+impl Map {
+    /// The plain map of a tensor `[channels, rows, columns]`.
+    pub(crate) fn plain([channels, h, w]: [usize; 3], array: Array) -> Map {
+        Map { channels, h, w, blocks: channels.div_ceil(array.word()) }
+    }
+    /// Words of the whole tensor.
+    pub(crate) fn words(&self) -> usize {
+        self.h * self.w * self.blocks
+    }
+}
+
+/// A layer's loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loops {
+    /// Reads of a unit (array: a tile; pool: a channel block's window).
+    pub(crate) reads: usize,
+    /// Units of the layer.
+    pub(crate) units: usize,
+    /// Idle cycles after a unit.
+    pub(crate) gap: usize,
+    /// Vectors of a unit.
+    pub(crate) vectors: usize,
+    /// Cycles of a group.
+    pub(crate) group_cycles: usize,
+    /// Tiles of an output channel block (array), pixels (pool).
+    pub(crate) tiles: usize,
+    /// Output channel blocks (array: of K, pool: of W).
+    pub(crate) blocks: usize,
+    /// Cycles from issue to issue.
+    pub(crate) cycles: usize,
+}
+
+/// The loops of a layer whose main operand lies as `map` and whose window on that map is `kernel` (rows, columns).
+pub(crate) fn loops(layer: &Layer<'_>, array: Array, map: &Map, kernel: [usize; 2]) -> Loops {
+    let Array { p, c, k, r } = array;
+    let group = array.group();
+    let [channels, h, w] = layer.y.shape;
+    let pixels = h * w;
+    let pool = !matches!(layer.kernel, Kernel::Array(_));
+    let (reads, tiles, blocks, vectors, groups) = if pool {
+        (kernel[0] * kernel[1], pixels, map.blocks, 1, array.word() / group)
+    } else {
+        let reads = kernel[0] * kernel[1] * map.blocks * p;
+        (reads, pixels.div_ceil(p), channels.div_ceil(k), pixels.min(p), k / group)
+    };
+    let units = tiles * blocks;
+    let residual = matches!(layer.tail, Tail::Add { .. });
+    // With a residual the operand's read and the result's write take turns on port B.
+    let group_cycles = if residual { (group / r).max(2) } else { group / r };
+    let drain = vectors * groups * group_cycles;
+    let mut period = reads.max(drain);
+    if residual {
+        period = period.next_multiple_of(group_cycles);
+    }
+    let latency = group / r + 19 - group_cycles;
+    let start = if pool { 0 } else { 2 * p + c.ilog2() as usize };
+    let natural = (units - 1) * period + reads + start + drain + latency;
+    // The next descriptor is fetched meanwhile.
+    let cycles = natural.max(descriptor::WORDS + 3);
+    Loops { reads, units, gap: period - reads, vectors, group_cycles, tiles, blocks, cycles }
+}

@@ -1,0 +1,116 @@
+//! Memory images: weights in the order of use, parameters, tables.
+
+use std::collections::BTreeMap;
+
+use super::bits::Word;
+use super::cycles::{Array, Loops, Map};
+use super::layers::{Kernel, Layer, Tail};
+use super::requant::Entry;
+use crate::diag::{Diagnostic, Result, code};
+use crate::graph::int::Conv;
+use crate::quant::{LayerQuant, Tables};
+
+/// Bits of a signed weight that hold every value of the convolutions.
+pub(crate) fn weight_bits<'a>(convs: impl Iterator<Item = &'a Conv>) -> usize {
+    convs.flat_map(|c| c.weight.iter()).map(|&w| super::bits::signed(i64::from(w))).max().unwrap_or(1).max(8)
+}
+
+/// The words of one array layer: for each output channel block, kernel row, kernel column, channel block and cycle,
+/// K x C weights, channel fastest. `fold` says that kernel columns lie in the channel axis of the map.
+pub(crate) fn weights(conv: &Conv, array: Array, map: &Map, fold: bool, bits: usize, out: &mut Vec<Vec<u8>>) {
+    let Array { p, c, k, .. } = array;
+    let (co, ci, kh, kw) = conv.weight.dim();
+    let columns = if fold { 1 } else { kw };
+    let at = |o: usize, channel: usize, row: usize, column: usize| {
+        if o >= co || channel >= map.channels {
+            return 0;
+        }
+        let index = if fold { (o, channel % ci, row, channel / ci) } else { (o, channel, row, column) };
+        conv.weight[index]
+    };
+    for kb in 0..co.div_ceil(k) {
+        for row in 0..kh {
+            for column in 0..columns {
+                for cb in 0..map.blocks {
+                    for j in 0..p {
+                        let mut word = Word::new(k * c * bits);
+                        for o in 0..k {
+                            for i in 0..c {
+                                let w = at(kb * k + o, cb * p * c + j * c + i, row, column);
+                                word.push(i64::from(w), bits);
+                            }
+                        }
+                        out.push(word.finish());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The parameters of a layer, R to a word: array layers a word for each R channels, padded to whole blocks of K;
+/// pool layers the same for every channel, one word or one for each count of taps.
+pub(crate) fn parameters(
+    layer: &Layer<'_>,
+    quant: &LayerQuant,
+    array: Array,
+    loops: &Loops,
+) -> Result<(Vec<Entry>, bool)> {
+    match layer.kernel {
+        Kernel::Array(conv) => {
+            let co = conv.weight.dim().0;
+            if quant.channels.len() != co || conv.bias.len() != co {
+                return Err(internal(layer, "channels and weights differ in number"));
+            }
+            let zx = i64::from(layer.x.zero_point);
+            let entry = |o: usize| {
+                let sum: i64 =
+                    conv.weight.index_axis(ndarray::Axis(0), o).iter().map(|&w| i64::from(w)).sum();
+                Entry { bias: i64::from(conv.bias[o]) - zx * sum, channel: quant.channels[o] }
+            };
+            Ok((
+                (0..loops.blocks * array.k).map(|o| if o < co { entry(o) } else { Entry::NONE }).collect(),
+                false,
+            ))
+        }
+        Kernel::Max(_) => {
+            let channel = *quant.channels.first().ok_or_else(|| internal(layer, "it has no channel"))?;
+            Ok((vec![Entry { bias: 0, channel }; array.r], false))
+        }
+        Kernel::Sum(window) => {
+            let taps = window.kernel[0] * window.kernel[1];
+            let bias = -i64::from(layer.x.zero_point) * taps as i64;
+            let first = *quant.channels.first().ok_or_else(|| internal(layer, "it has no divisor"))?;
+            if quant.channels.len() == 1 {
+                return Ok((vec![Entry { bias, channel: first }; array.r], false));
+            }
+            // The divisor is the count of taps inside the map; counts that do not occur are never addressed.
+            let of: BTreeMap<i32, _> =
+                quant.divisors.iter().copied().zip(quant.channels.iter().copied()).collect();
+            let entries = (1..=taps).flat_map(|n| {
+                let channel = i32::try_from(n).ok().and_then(|n| of.get(&n).copied()).unwrap_or(first);
+                vec![Entry { bias, channel }; array.r]
+            });
+            Ok((entries.collect(), true))
+        }
+    }
+}
+
+fn internal(layer: &Layer<'_>, cause: &str) -> crate::diag::Diagnostics {
+    Diagnostic::new(code::INTERNAL, "a layer and its proof do not fit", cause)
+        .at(format!("node \"{}\"", layer.name))
+        .into()
+}
+
+/// The two tables of a layer's tail, table A for the layer's own value.
+pub(crate) fn tables(layer: &Layer<'_>, quant: &LayerQuant) -> Result<Option<Tables>> {
+    let found = || quant.tables.clone().ok_or_else(|| internal(layer, "its tail has no tables"));
+    Ok(match layer.tail {
+        Tail::None => None,
+        Tail::Table | Tail::Add { swapped: false, .. } => Some(found()?),
+        Tail::Add { swapped: true, .. } => {
+            let t = found()?;
+            Some(Tables { ta: t.tb, tb: t.ta, ..t })
+        }
+    })
+}

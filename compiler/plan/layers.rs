@@ -1,0 +1,174 @@
+//! Which nodes make one layer: a node with an accumulator, and the table or addition that follows it.
+//!
+//! In: the integer graph. Out: [`Layer`]s in execution order. Guarantees: every computing node is in exactly one
+//! layer; a layer's operands are computed by earlier ones; an Add is fused into the later of its producers.
+
+use crate::diag::{Diagnostic, Result, code};
+use crate::graph::int::{Conv, IntGraph, IntOp, QFact, Window};
+use crate::graph::{NodeId, Port};
+
+/// What the reads do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kernel<'a> {
+    /// Convolution on the array.
+    Array(&'a Conv),
+    /// Maximum over a window.
+    Max(Window),
+    /// Sum over a window.
+    Sum(Window),
+}
+
+impl Kernel<'_> {
+    /// The window.
+    pub(crate) fn window(&self) -> Window {
+        match self {
+            Kernel::Array(conv) => conv.window,
+            Kernel::Max(window) | Kernel::Sum(window) => *window,
+        }
+    }
+}
+
+/// What the table unit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Nothing: the requantized byte is written.
+    None,
+    /// A unary function.
+    Table,
+    /// Addition of another tensor; `swapped` if the layer's own value is operand b.
+    Add {
+        /// The other tensor.
+        other: Port,
+        /// See above.
+        swapped: bool,
+    },
+}
+
+/// One layer: one descriptor.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer<'a> {
+    /// Name in reports.
+    pub(crate) name: String,
+    /// ONNX operators.
+    pub(crate) op: String,
+    /// The node whose sum is requantized.
+    pub(crate) first: NodeId,
+    /// The node whose output is written.
+    pub(crate) last: NodeId,
+    /// Reads.
+    pub(crate) kernel: Kernel<'a>,
+    /// Table unit.
+    pub(crate) tail: Tail,
+    /// The tensor that the reads walk.
+    pub(crate) input: Port,
+    /// Facts of `input`, and of the written tensor.
+    pub(crate) x: &'a QFact,
+    /// See `x`.
+    pub(crate) y: &'a QFact,
+}
+
+/// Deals the graph's nodes to layers.
+///
+/// # Errors
+/// O2C0201 for grouped convolutions; O2C0900 if the graph has a cycle.
+pub(crate) fn layers(graph: &IntGraph) -> Result<Vec<Layer<'_>>> {
+    let internal = |cause: &str| Diagnostic::new(code::INTERNAL, "the graph can't be scheduled", cause);
+    let order = graph.topo().ok_or_else(|| internal("it has a cycle"))?;
+    let place = |id: NodeId| order.iter().position(|&o| o == id).unwrap_or(usize::MAX);
+    let sole = |id: NodeId| match graph.consumers(Port::from(id)).as_slice() {
+        [(reader, _)] if !graph.outputs.contains(&Port::from(id)) => Some(*reader),
+        _ => None,
+    };
+    let mut layers = Vec::new();
+    let mut faults = Vec::new();
+    let mut fused: Vec<NodeId> = Vec::new();
+    for &id in &order {
+        let node = graph.node(id);
+        let inputs = graph.inputs(id);
+        let (kernel, op) = match &node.op {
+            IntOp::Input(_) | IntOp::Output(_) => continue,
+            IntOp::Conv(conv) => {
+                if conv.groups != 1 {
+                    faults.push(
+                        Diagnostic::new(
+                            code::ATTRIBUTE_UNSUPPORTED,
+                            "a grouped convolution is not supported",
+                            format!("its group is {}", conv.groups),
+                        )
+                        .at(format!("node \"{}\" (Conv)", node.name))
+                        .remedy("use group = 1; grouped and depthwise convolutions run with `run` only"),
+                    );
+                }
+                (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" })
+            }
+            IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
+            IntOp::AveragePool(pool) => {
+                let whole = graph.value(inputs[0]).fact.shape[1..] == pool.window.kernel;
+                (Kernel::Sum(pool.window), if whole { "GlobalAveragePool" } else { "AveragePool" })
+            }
+            IntOp::Add(_) | IntOp::Table(_) => {
+                if fused.contains(&id) {
+                    continue;
+                }
+                (Kernel::Max(Window::POINT), "")
+            }
+        };
+        // A standalone Add or Table is its own tail behind a 1x1 window.
+        let standalone = op.is_empty();
+        let candidate = if standalone { Some(id) } else { sole(id) };
+        let mut layer = Layer {
+            name: node.name.clone(),
+            op: op.to_owned(),
+            first: id,
+            last: id,
+            kernel,
+            tail: Tail::None,
+            input: inputs[0],
+            x: &graph.value(inputs[0]).fact,
+            y: &graph.value(Port::from(id)).fact,
+        };
+        if let Some(next) = candidate {
+            let operands = graph.inputs(next);
+            let tail = match &graph.node(next).op {
+                IntOp::Table(_) => Some((Tail::Table, "Table")),
+                IntOp::Add(_) => {
+                    let own = if standalone { operands[0] } else { Port::from(id) };
+                    let swapped = operands[0] != own;
+                    let other = if swapped { operands[0] } else { operands[1] };
+                    // The other operand must be there before: this node is the later producer.
+                    let ready = standalone || place(other.node) < place(id);
+                    ready.then_some((Tail::Add { other, swapped }, "Add"))
+                }
+                IntOp::Input(_)
+                | IntOp::Output(_)
+                | IntOp::Conv(_)
+                | IntOp::MaxPool(_)
+                | IntOp::AveragePool(_) => None,
+            };
+            if let Some((tail, name)) = tail {
+                layer.tail = tail;
+                layer.last = next;
+                layer.y = &graph.value(Port::from(next)).fact;
+                if !layer.op.is_empty() {
+                    layer.op.push('+');
+                }
+                layer.op.push_str(match &graph.node(next).op {
+                    IntOp::Table(table) => table.source.onnx_name(),
+                    _ => name,
+                });
+                fused.push(next);
+            }
+        }
+        layers.push(layer);
+    }
+    if !faults.is_empty() {
+        return Err(crate::diag::Diagnostics(faults));
+    }
+    Ok(layers)
+}
+
+/// A convolution whose kernel is the whole unpadded map is what a Gemm became.
+fn is_gemm(graph: &IntGraph, id: NodeId, conv: &Conv) -> bool {
+    let x = &graph.value(graph.inputs(id)[0]).fact;
+    conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel
+}

@@ -1,0 +1,458 @@
+//! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
+
+use super::bits::{self, Word};
+use super::cycles::Map;
+use super::layers::{Kernel, Tail};
+use super::requant::{self, Entry};
+use super::{Plan, Planned, image};
+use crate::design::{Checked, Design, Ident, Layer, Memory, Param, Storage, Stream};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::int::QFact;
+use crate::graph::{NodeId, Port};
+use crate::hw::descriptor::{self, Descriptor};
+use crate::quant::{LayerQuant, Tables};
+
+/// Width of both AXI4-Streams.
+const STREAM_BITS: usize = 32;
+
+/// Library files that every design uses, a module before its users.
+const RTL: &[&str] = &[
+    "o2c_rom.v",
+    "o2c_ram.v",
+    "o2c_skid.v",
+    "o2c_field_rw.v",
+    "o2c_field_w1c.v",
+    "o2c_field_w1s.v",
+    "o2c_axil.v",
+    "o2c_axil_regs.v",
+    "o2c_axis_unpack.v",
+    "o2c_axis_pack.v",
+    "o2c_ingest.v",
+    "o2c_egress.v",
+    "o2c_shell.v",
+    "o2c_mul_split.v",
+    "o2c_round24.v",
+    "o2c_requantize.v",
+    "o2c_addr_gen.v",
+    "o2c_mac_array.v",
+    "o2c_pool.v",
+    "o2c_post.v",
+    "o2c_scratchpad.v",
+    "o2c_sequencer.v",
+    "o2c_engine.v",
+    "o2c_accelerator.v",
+];
+
+fn internal(cause: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(code::INTERNAL, "a plan can't become a design", cause).into()
+}
+
+/// The low 32 bits of an address step.
+fn step(value: i64) -> u64 {
+    value.rem_euclid(1 << 32).unsigned_abs()
+}
+
+fn byte(value: i32) -> u64 {
+    u64::from(value.rem_euclid(256).unsigned_abs())
+}
+
+/// Everything that is gathered over the layers.
+#[derive(Default)]
+struct Images {
+    weights: Vec<Vec<u8>>,
+    entries: Vec<Entry>,
+    tables: Vec<Tables>,
+}
+
+pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
+    let array = plan.array;
+    let weight_bits = image::weight_bits(plan.layers.iter().filter_map(|l| match l.layer.kernel {
+        Kernel::Array(conv) => Some(conv),
+        Kernel::Max(_) | Kernel::Sum(_) => None,
+    }));
+    let mut images = Images::default();
+    let mut descriptors = Vec::with_capacity(plan.layers.len());
+    for (i, l) in plan.layers.iter().enumerate() {
+        let d = descriptor(plan, i, l, weight_bits, &mut images)?;
+        descriptors.push(d.words().map_err(|Diagnostics(all)| {
+            Diagnostics(all.into_iter().map(|d| d.at(format!("node \"{}\"", l.layer.name))).collect())
+        })?);
+    }
+    let widths = requant::resolve(&mut images.entries);
+    let parameters: Vec<Vec<u8>> =
+        images.entries.chunks(array.r).map(|chunk| requant::word(chunk, &widths)).collect();
+
+    let quant = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
+    let (mut sum, mut pool, mut acc) = (9 + weight_bits + array.c.ilog2() as usize, 9, widths.bias);
+    for l in &plan.layers {
+        let q = quant(l.layer.first)?;
+        let raw = bits::signed(q.raw.0).max(bits::signed(q.raw.1));
+        sum = sum.max(raw);
+        if !matches!(l.layer.kernel, Kernel::Array(_)) {
+            pool = pool.max(raw);
+        }
+        acc = acc.max(bits::signed(q.reachable.0)).max(bits::signed(q.reachable.1));
+    }
+    acc = acc.max(sum);
+    if acc > 32 {
+        return Err(Diagnostic::new(
+            code::ACCUMULATOR_OVERFLOW,
+            "an accumulator exceeds 32 bits",
+            format!("{acc} bits"),
+        )
+        .into());
+    }
+
+    let table_bits = images.tables.iter().map(|t| t.entry_bits as usize).max().unwrap_or(1);
+    let table_words = |of: fn(&Tables) -> &Vec<i32>| -> Vec<Vec<u8>> {
+        images.tables.iter().flat_map(|t| of(t).iter()).map(|&v| entry(v, table_bits)).collect()
+    };
+    let has_array = plan.layers.iter().any(|l| matches!(l.layer.kernel, Kernel::Array(_)));
+    let has_pool = plan.layers.iter().any(|l| !matches!(l.layer.kernel, Kernel::Array(_)));
+
+    let counts = plan.layers.iter().flat_map(|l| {
+        let [kh, kw] = l.layer.kernel.window().kernel;
+        [kh, kw, l.map.blocks, l.loops.blocks]
+    });
+    let nw = bits::unsigned(counts.max().unwrap_or(1) as u64);
+    let mw = bits::unsigned(
+        plan.layers.iter().map(|l| l.loops.tiles * l.loops.vectors.max(1) + array.p).max().unwrap_or(1)
+            as u64,
+    );
+    let cw = coordinate_bits(plan);
+    if cw > 16 || nw > 16 || mw > 24 {
+        let cause = format!("coordinates need {cw} bits of 16, loops {nw} of 16, pixels {mw} of 24");
+        return Err(Diagnostic::new(code::BUDGET_EXCEEDED, "a layer is too large for the engine", cause)
+            .remedy("reduce the layer's map or kernel")
+            .into());
+    }
+
+    let layers = named_layers(plan, &quant)?;
+    let input = &plan.graph.value(plan.input);
+    let output = &plan.graph.value(plan.output);
+    let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let flag = i64::from;
+    let xor = |fact: &QFact| if fact.source_offset == 128 { 128 } else { 0 };
+    let [in_c, in_h, in_w] = input.fact.shape;
+    let [out_c, out_h, out_w] = output.fact.shape;
+    let tdepth = if images.tables.is_empty() { 1 } else { 256 * images.tables.len() };
+    let params = [
+        ("STREAM_W", int(STREAM_BITS)),
+        ("P", int(array.p)),
+        ("C", int(array.c)),
+        ("K", int(array.k)),
+        ("R", int(array.r)),
+        ("WB", int(weight_bits)),
+        ("SUM_W", int(sum)),
+        ("POOL_W", int(pool)),
+        ("ACC_W", int(acc)),
+        ("BIAS_W", int(widths.bias)),
+        ("MUL_W", int(widths.mul)),
+        ("OFF_W", int(widths.off)),
+        ("SHIFT_W", int(widths.shift)),
+        ("SHIFT_BASE", int(widths.shift_base)),
+        ("SHIFT_MAX", int(widths.shift_max)),
+        ("EXACT", flag(widths.exact)),
+        ("DEPTH", int(plan.words)),
+        ("WDEPTH", int(images.weights.len().max(1))),
+        ("PDEPTH", int(parameters.len())),
+        ("NLAYERS", int(plan.layers.len())),
+        ("CW", int(cw)),
+        ("NW", int(nw)),
+        ("MW", int(mw)),
+        ("HAS_ARRAY", flag(has_array)),
+        ("HAS_POOL", flag(has_pool)),
+        ("HAS_TABLE", flag(!images.tables.is_empty())),
+        ("TABLE_W", int(table_bits)),
+        ("TDEPTH", int(tdepth)),
+        ("IN_BASE", int(base(plan, plan.input)?)),
+        ("IN_H", int(in_h)),
+        ("IN_W", int(in_w)),
+        ("IN_C", int(in_c)),
+        ("IN_XOR", xor(&input.fact)),
+        ("FOLD_KW", int(plan.fold.columns)),
+        ("FOLD_STRIDE", int(plan.fold.stride)),
+        ("FOLD_PAD_L", int(plan.fold.pad_left)),
+        ("FOLD_OUT_W", int(plan.fold.out_w)),
+        ("PAD_VALUE", int(usize::try_from(byte(input.fact.zero_point)).unwrap_or(0))),
+        ("OUT_BASE", int(base(plan, plan.output)?)),
+        ("OUT_PIXELS", int(out_h * out_w)),
+        ("OUT_C", int(out_c)),
+        ("OUT_XOR", xor(&output.fact)),
+    ];
+
+    let mut memories = vec![
+        Memory {
+            name: "descriptors",
+            param: "DESC_INIT",
+            width: 32,
+            words: descriptors.iter().flatten().map(|w| w.to_le_bytes().to_vec()).collect(),
+            what: "layer descriptors in execution order",
+            packing: format!("{} words a layer, fields as in o2c_engine.v", descriptor::WORDS),
+        },
+        Memory {
+            name: "parameters",
+            param: "PARAM_INIT",
+            width: array.r * widths.entry(),
+            words: parameters,
+            what: "requantize parameters of every output channel",
+            packing: format!(
+                "{} channels: bias {}, multiplier {}, offset {}, shift - {} {}{} bits",
+                array.r,
+                widths.bias,
+                widths.mul,
+                widths.off,
+                widths.shift_base,
+                widths.shift,
+                if widths.exact { ", exact 1" } else { "" }
+            ),
+        },
+    ];
+    if has_array {
+        memories.push(Memory {
+            name: "weights",
+            param: "WEIGHT_INIT",
+            width: array.k * array.c * weight_bits,
+            words: images.weights.clone(),
+            what: "weights in the order of use",
+            packing: format!(
+                "{} output channels x {} input channels of {weight_bits} bits, input channel fastest",
+                array.k, array.c
+            ),
+        });
+    }
+    if !images.tables.is_empty() {
+        let packing = format!("256 signed entries of {table_bits} bits a table, for canonical -128 to 127");
+        memories.push(Memory {
+            name: "table_a",
+            param: "TABLE_A_INIT",
+            width: table_bits,
+            words: table_words(|t| &t.ta),
+            what: "tables of unary functions and of additions' own operand",
+            packing: packing.clone(),
+        });
+        memories.push(Memory {
+            name: "table_b",
+            param: "TABLE_B_INIT",
+            width: table_bits,
+            words: table_words(|t| &t.tb),
+            what: "tables of additions' residual operand",
+            packing,
+        });
+    }
+
+    let stream = |port: Port, cycles: usize| {
+        let value = plan.graph.value(port);
+        let fact = &value.fact;
+        Stream {
+            tensor: value.name.clone(),
+            shape: fact.shape,
+            bytes: fact.len(),
+            dtype: if fact.source_offset == 128 { "uint8" } else { "int8" },
+            scale: fact.scale,
+            zero_point: fact.zero_point + fact.source_offset,
+            cycles: cycles as u64,
+        }
+    };
+    Design {
+        name: Ident::legalise(name),
+        array: [array.p, array.c, array.k],
+        lanes: array.r,
+        params: params.into_iter().map(|(name, value)| Param { name, value }).collect(),
+        memories,
+        storage: vec![Storage {
+            name: "scratchpad",
+            width: 8 * array.word(),
+            depth: plan.words,
+            what: "activations, one pixel's channel block a word",
+        }],
+        cycles: layers.iter().map(|l| l.cycles).sum(),
+        layers,
+        input: stream(plan.input, input_cycles(plan)),
+        output: stream(plan.output, out_h * out_w * out_c),
+        rtl_files: RTL.to_vec(),
+    }
+    .check()
+}
+
+/// Cycles to take one sample in: a byte each, a folded group's further words, pad columns byte by byte.
+fn input_cycles(plan: &Plan<'_>) -> usize {
+    let [c, h, w] = plan.graph.value(plan.input).fact.shape;
+    let fold = plan.fold;
+    if fold.columns == 1 {
+        return c * h * w;
+    }
+    let words = (fold.columns * c).div_ceil(plan.array.word());
+    let span = (fold.out_w - 1) * fold.stride + fold.columns;
+    h * (span.max(w + fold.pad_left) * c + fold.out_w * (words - 1))
+}
+
+fn entry(value: i32, bits: usize) -> Vec<u8> {
+    let mut word = Word::new(bits);
+    word.push(i64::from(value), bits);
+    word.finish()
+}
+
+fn base(plan: &Plan<'_>, port: Port) -> Result<usize> {
+    plan.tensors
+        .iter()
+        .find(|(p, _)| *p == port)
+        .map(|&(_, base)| base)
+        .ok_or_else(|| internal(format!("node {} has no place", port.node.0)))
+}
+
+/// Bits of a signed coordinate: every row and column that a window of the map can touch.
+fn coordinate_bits(plan: &Plan<'_>) -> usize {
+    let reach = plan.layers.iter().flat_map(|l| {
+        let w = l.layer.kernel.window();
+        let [_, oh, ow] = l.layer.y.shape;
+        let span = |o: usize, axis: usize| o * w.strides[axis] + w.kernel[axis] * w.dilations[axis];
+        [span(oh, 0), span(ow, 1), l.map.h + 1, l.map.w + 1, w.pads[0], w.pads[1], l.layer.x.shape[2], ow]
+    });
+    bits::signed(reach.max().unwrap_or(1) as i64) + 1
+}
+
+fn named_layers<'a>(
+    plan: &Plan<'_>,
+    quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
+) -> Result<Vec<Layer>> {
+    let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
+    for l in &plan.layers {
+        quant(l.layer.last)?;
+        let y = l.layer.y;
+        let (macs, weight) = match l.layer.kernel {
+            Kernel::Array(conv) => {
+                let [_, oh, ow] = y.shape;
+                (conv.weight.len() * oh * ow, image::weight_bits(std::iter::once(conv)))
+            }
+            Kernel::Max(_) | Kernel::Sum(_) => (0, 0),
+        };
+        let mut name = l.layer.name.clone();
+        while layers.iter().any(|other| other.name == name) {
+            name.push('_');
+        }
+        layers.push(Layer {
+            name,
+            op: l.layer.op.clone(),
+            first_node: l.layer.first.0,
+            last_node: l.layer.last.0,
+            input_shape: l.layer.x.shape,
+            output_shape: y.shape,
+            bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
+            macs: macs as u64,
+            cycles: l.loops.cycles as u64,
+            output_quant: (y.scale, y.zero_point, y.source_offset),
+        });
+    }
+    Ok(layers)
+}
+
+fn descriptor(
+    plan: &Plan<'_>,
+    index: usize,
+    l: &Planned<'_>,
+    weight_bits: usize,
+    images: &mut Images,
+) -> Result<Descriptor> {
+    let Planned { layer, map, loops, folded } = l;
+    let array = plan.array;
+    let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let window = layer.kernel.window();
+    // A folded kernel is one column wide on a map that already steps by the stride.
+    let [kh, kw] = if *folded { [window.kernel[0], 1] } else { window.kernel };
+    let [sh, sw] = if *folded { [window.strides[0], 1] } else { window.strides };
+    let [dh, dw] = window.dilations;
+    let [top, left] = [window.pads[0], if *folded { 0 } else { window.pads[1] }];
+    let [out_c, out_h, out_w] = layer.y.shape;
+    let (cb, pitch) = (int(map.blocks), int(map.w * map.blocks));
+    let out_map = Map::plain(layer.y.shape, array);
+
+    let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
+    let (first, last) = (proof(layer.first)?, proof(layer.last)?);
+    // A standalone addition or table requantizes by the identity.
+    let standalone = layer.first == layer.last && layer.tail != Tail::None;
+    let (q_lo, q_hi) = if standalone { (-128, 127) } else { (first.lo, first.hi) };
+
+    let param_base = images.entries.len() / array.r;
+    let (entries, count_divisor) = image::parameters(layer, first, array, loops)?;
+    images.entries.extend(entries);
+    let weight_base = images.weights.len();
+    if let Kernel::Array(conv) = layer.kernel {
+        image::weights(conv, array, map, *folded, weight_bits, &mut images.weights);
+    }
+    let table_index = images.tables.len();
+    let tables = image::tables(layer, last)?;
+    let table_shift = tables.as_ref().map_or(0, |t| t.shift);
+    images.tables.extend(tables);
+
+    let (mode, pad) = match layer.kernel {
+        Kernel::Array(_) => (0, layer.x.zero_point),
+        Kernel::Max(_) => (1, -128),
+        Kernel::Sum(_) => (2, layer.x.zero_point),
+    };
+    let pool = mode != 0;
+    let (in_base, out_base) = (base(plan, layer.input)?, base(plan, Port::from(layer.last))?);
+    let res_delta = match layer.tail {
+        Tail::Add { other, .. } => int(base(plan, other)?) - int(out_base),
+        Tail::None | Tail::Table => 0,
+    };
+    let last_reader = plan.layers.iter().rposition(|n| {
+        n.layer.input == plan.input || matches!(n.layer.tail, Tail::Add { other, .. } if other == plan.input)
+    });
+    let back = (int(kw) - 1) * int(dw) * cb;
+    let (a, b, c, inc_a, inc_b, inc_c) = if pool {
+        let down = int(dh) * pitch - back;
+        let rewind = (int(kh) - 1) * int(dh) * pitch + back;
+        (kw, kh, map.blocks, int(dw) * cb, down, 1 - rewind)
+    } else {
+        let down = int(dh) * pitch - back - (cb - 1);
+        (map.blocks, kw, kh, 1, int(dw) * cb - (cb - 1), down)
+    };
+    let col = int(sw) * cb;
+    let minus = |n: usize| (-int(n)).rem_euclid(1 << 16).unsigned_abs();
+    Ok(Descriptor {
+        mode,
+        residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
+        table: u64::from(layer.tail != Tail::None),
+        release_input: u64::from(last_reader == Some(index)),
+        writes_output: u64::from(Port::from(layer.last) == plan.output),
+        count_divisor: u64::from(count_divisor),
+        pad_value: byte(pad),
+        q_lo: byte(q_lo),
+        q_hi: byte(q_hi),
+        y_lo: byte(last.lo),
+        y_hi: byte(last.hi),
+        table_shift: u64::from(table_shift),
+        table_index: table_index as u64,
+        a_last: a as u64 - 1,
+        b_last: b as u64 - 1,
+        c_last: c as u64 - 1,
+        kb_last: if pool { 0 } else { loops.blocks as u64 - 1 },
+        unit_last: loops.tiles as u64 - 1,
+        group_last: loops.group_cycles as u64 - 1,
+        gap: loops.gap as u64,
+        vec_last: loops.vectors as u64 - 1,
+        in_h: map.h as u64,
+        in_w: map.w as u64,
+        out_w_last: out_w as u64 - 1,
+        out_pitch: out_map.blocks as u64,
+        walk_h0: minus(top),
+        walk_w0: minus(left),
+        stride_h: sh as u64,
+        stride_w: sw as u64,
+        dil_h: dh as u64,
+        dil_w: dw as u64,
+        walk_base: step(int(in_base) - int(top) * pitch - int(left) * cb),
+        walk_col: step(col),
+        walk_row: step(int(sh) * pitch - (int(out_w) - 1) * col),
+        inc_a: step(inc_a),
+        inc_b: step(inc_b),
+        inc_c: step(inc_c),
+        weight_base: weight_base as u64,
+        param_base: param_base as u64,
+        out_groups: out_c.div_ceil(array.group()) as u64,
+        out_base: out_base as u64,
+        res_delta: step(res_delta),
+        pixels: (out_h * out_w) as u64,
+    })
+}

@@ -1,0 +1,193 @@
+`default_nettype none
+// The accelerator: the engine and everything around it, as an AXI peripheral.
+//
+// STREAM_W   8 .. 512, power of two: width of both AXI4-Streams
+// All other parameters: see o2c_engine, o2c_ingest and o2c_egress (IN_*, FOLD_*, OUT_*).
+//
+// One packet of s_axis is one sample, quantized bytes in row, column, channel order; one packet of m_axis is its
+// result. Registers: see o2c_axil_regs. A sample starts when it is complete, ctrl.auto is set or a start is
+// remembered, and its result may be written. The next sample's input and the previous one's output move meanwhile,
+// in slots of the scratchpad's port B that the engine leaves free.
+//
+// Reset: rst_ni, synchronous, active low. Every handshake: transfer iff valid && ready.
+module o2c_accelerator #(
+  parameter integer STREAM_W  = 32,
+  parameter integer P           = 4,
+  parameter integer C           = 4,
+  parameter integer K           = 16,
+  parameter integer R           = 4,
+  parameter integer WB          = 8,
+  parameter integer SUM_W       = 24,
+  parameter integer POOL_W      = 16,
+  parameter integer ACC_W       = 25,
+  parameter integer BIAS_W      = 24,
+  parameter integer MUL_W       = 20,
+  parameter integer OFF_W       = 44,
+  parameter integer SHIFT_W     = 6,
+  parameter integer SHIFT_BASE  = 0,
+  parameter integer SHIFT_MAX   = 40,
+  parameter integer EXACT       = 0,
+  parameter integer DEPTH       = 4096,
+  parameter integer WDEPTH      = 1024,
+  parameter integer PDEPTH      = 64,
+  parameter integer NLAYERS     = 1,
+  parameter integer CW          = 8,
+  parameter integer NW          = 8,
+  parameter integer MW          = 16,
+  parameter integer HAS_ARRAY   = 1,
+  parameter integer HAS_POOL    = 1,
+  parameter integer HAS_TABLE   = 1,
+  parameter integer TABLE_W     = 18,
+  parameter integer TDEPTH      = 256,
+  parameter integer IN_BASE     = 0,
+  parameter integer IN_H        = 32,
+  parameter integer IN_W        = 32,
+  parameter integer IN_C        = 3,
+  parameter integer IN_XOR      = 0,
+  parameter integer FOLD_KW     = 1,
+  parameter integer FOLD_STRIDE = 1,
+  parameter integer FOLD_PAD_L  = 0,
+  parameter integer FOLD_OUT_W  = 1,
+  parameter integer PAD_VALUE   = 0,
+  parameter integer OUT_BASE    = 0,
+  parameter integer OUT_PIXELS  = 1,
+  parameter integer OUT_C       = 10,
+  parameter integer OUT_XOR     = 0,
+  parameter         DESC_INIT   = "",
+  parameter         WEIGHT_INIT = "",
+  parameter         PARAM_INIT  = "",
+  parameter         TABLE_A_INIT = "",
+  parameter         TABLE_B_INIT = ""
+) (
+  input  wire                  clk_i,
+  input  wire                  rst_ni,
+  // AXI4-Lite control
+  input  wire [7:0]            s_axil_awaddr,
+  input  wire [2:0]            s_axil_awprot,
+  input  wire                  s_axil_awvalid,
+  output wire                  s_axil_awready,
+  input  wire [31:0]           s_axil_wdata,
+  input  wire [3:0]            s_axil_wstrb,
+  input  wire                  s_axil_wvalid,
+  output wire                  s_axil_wready,
+  output wire [1:0]            s_axil_bresp,
+  output wire                  s_axil_bvalid,
+  input  wire                  s_axil_bready,
+  input  wire [7:0]            s_axil_araddr,
+  input  wire [2:0]            s_axil_arprot,
+  input  wire                  s_axil_arvalid,
+  output wire                  s_axil_arready,
+  output wire [31:0]           s_axil_rdata,
+  output wire [1:0]            s_axil_rresp,
+  output wire                  s_axil_rvalid,
+  input  wire                  s_axil_rready,
+  // AXI4-Stream input
+  input  wire [STREAM_W-1:0]   s_axis_tdata,
+  input  wire [STREAM_W/8-1:0] s_axis_tkeep,
+  input  wire                  s_axis_tvalid,
+  output wire                  s_axis_tready,
+  input  wire                  s_axis_tlast,
+  // AXI4-Stream output
+  output wire [STREAM_W-1:0]   m_axis_tdata,
+  output wire [STREAM_W/8-1:0] m_axis_tkeep,
+  output wire                  m_axis_tvalid,
+  input  wire                  m_axis_tready,
+  output wire                  m_axis_tlast,
+  // Status
+  output wire                  irq_o
+);
+  localparam integer W  = P * C;
+  localparam integer AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
+
+  wire           engine_rst_n, run, sample_ready, sample_start, busy, in_free, out_ready, out_done;
+  wire           wr_valid, wr_ready, rd_valid, rd_ready, rd_data_valid;
+  wire [AW-1:0]  wr_addr, rd_addr;
+  wire [8*W-1:0] wr_data, rd_data;
+  // AXI4-Lite protection is not used.
+  wire           unused_ok = &{1'b0, s_axil_awprot, s_axil_arprot};
+
+  o2c_shell #(
+    .W (W), .AW (AW), .S_DATA_W (STREAM_W), .M_DATA_W (STREAM_W),
+    .IN_BASE (IN_BASE), .IN_H (IN_H), .IN_W (IN_W), .IN_C (IN_C), .IN_XOR (IN_XOR),
+    .FOLD_KW (FOLD_KW), .FOLD_STRIDE (FOLD_STRIDE), .FOLD_PAD_L (FOLD_PAD_L), .FOLD_OUT_W (FOLD_OUT_W),
+    .PAD_VALUE (PAD_VALUE), .OUT_BASE (OUT_BASE), .OUT_PIXELS (OUT_PIXELS), .OUT_C (OUT_C), .OUT_XOR (OUT_XOR),
+    .LOG2_P ($clog2(P)), .LOG2_C ($clog2(C)), .LOG2_K ($clog2(K)), .LAYERS (NLAYERS)
+  ) u_shell (
+    .clk_i            (clk_i),
+    .rst_ni           (rst_ni),
+    .s_axil_awvalid_i (s_axil_awvalid),
+    .s_axil_awready_o (s_axil_awready),
+    .s_axil_awaddr_i  (s_axil_awaddr),
+    .s_axil_wvalid_i  (s_axil_wvalid),
+    .s_axil_wready_o  (s_axil_wready),
+    .s_axil_wdata_i   (s_axil_wdata),
+    .s_axil_wstrb_i   (s_axil_wstrb),
+    .s_axil_bvalid_o  (s_axil_bvalid),
+    .s_axil_bready_i  (s_axil_bready),
+    .s_axil_bresp_o   (s_axil_bresp),
+    .s_axil_arvalid_i (s_axil_arvalid),
+    .s_axil_arready_o (s_axil_arready),
+    .s_axil_araddr_i  (s_axil_araddr),
+    .s_axil_rvalid_o  (s_axil_rvalid),
+    .s_axil_rready_i  (s_axil_rready),
+    .s_axil_rdata_o   (s_axil_rdata),
+    .s_axil_rresp_o   (s_axil_rresp),
+    .s_axis_tvalid_i  (s_axis_tvalid),
+    .s_axis_tready_o  (s_axis_tready),
+    .s_axis_tdata_i   (s_axis_tdata),
+    .s_axis_tkeep_i   (s_axis_tkeep),
+    .s_axis_tlast_i   (s_axis_tlast),
+    .m_axis_tvalid_o  (m_axis_tvalid),
+    .m_axis_tready_i  (m_axis_tready),
+    .m_axis_tdata_o   (m_axis_tdata),
+    .m_axis_tkeep_o   (m_axis_tkeep),
+    .m_axis_tlast_o   (m_axis_tlast),
+    .irq_o            (irq_o),
+    .engine_rst_no    (engine_rst_n),
+    .run_o            (run),
+    .sample_ready_o   (sample_ready),
+    .sample_start_i   (sample_start),
+    .busy_i           (busy),
+    .in_free_i        (in_free),
+    .out_ready_o      (out_ready),
+    .out_done_i       (out_done),
+    .wr_valid_o       (wr_valid),
+    .wr_ready_i       (wr_ready),
+    .wr_addr_o        (wr_addr),
+    .wr_data_o        (wr_data),
+    .rd_valid_o       (rd_valid),
+    .rd_ready_i       (rd_ready),
+    .rd_addr_o        (rd_addr),
+    .rd_data_valid_i  (rd_data_valid),
+    .rd_data_i        (rd_data)
+  );
+
+  o2c_engine #(
+    .P (P), .C (C), .K (K), .R (R), .WB (WB), .SUM_W (SUM_W),
+    .POOL_W (POOL_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W), .SHIFT_W (SHIFT_W),
+    .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
+    .NLAYERS (NLAYERS), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),
+    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TDEPTH (TDEPTH), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
+    .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
+  ) u_engine (
+    .clk_i               (clk_i),
+    .rst_ni              (engine_rst_n),
+    .run_i               (run),
+    .sample_ready_i      (sample_ready),
+    .sample_start_o      (sample_start),
+    .in_free_o           (in_free),
+    .out_ready_i         (out_ready),
+    .out_done_o          (out_done),
+    .busy_o              (busy),
+    .in_wr_valid_i       (wr_valid),
+    .in_wr_ready_o       (wr_ready),
+    .in_wr_addr_i        (wr_addr),
+    .in_wr_data_i        (wr_data),
+    .out_rd_valid_i      (rd_valid),
+    .out_rd_ready_o      (rd_ready),
+    .out_rd_addr_i       (rd_addr),
+    .out_rd_data_valid_o (rd_data_valid),
+    .out_rd_data_o       (rd_data)
+  );
+endmodule
+`default_nettype wire
