@@ -57,40 +57,6 @@ module o2c_mac_array #(
 `endif
   end endgenerate
 
-  // Staging and active words.
-  (* mem2reg *) reg [8*W-1:0] stage [0:P-1];  // index P-1 is unused
-  (* mem2reg *) reg [8*W-1:0] row [0:P-1];
-  integer i;
-  always @(posedge clk_i) begin
-    if (word_shift_i) begin
-      for (i = 0; i < P - 2; i = i + 1) stage[i] <= stage[i+1];
-      if (P > 1) stage[P > 1 ? P - 2 : 0] <= word_i;
-    end
-    if (word_last_i) begin
-      for (i = 0; i < P - 1; i = i + 1) row[i] <= stage[i];
-      row[P-1] <= word_i;
-    end else begin
-      for (i = 0; i < P; i = i + 1) row[i] <= row[i] >> (8 * C);
-    end
-  end
-
-  // Products and adder tree, heap order: node 1 is the root, nodes C .. 2C-1 the products.
-  (* mem2reg *) reg signed [TW-1:0] node [0:2*C*N-1];
-  integer p, k, c;
-  always @(posedge clk_i) begin
-    for (p = 0; p < P; p = p + 1) begin
-      for (k = 0; k < K; k = k + 1) begin
-        for (c = 0; c < C; c = c + 1) begin
-          node[2*C*(p*K+k) + C + c] <=
-            $signed(row[p][8*c +: 8]) * $signed(weight_i[(k*C+c)*WB +: WB]);
-        end
-        for (c = 1; c < C; c = c + 1) begin
-          node[2*C*(p*K+k) + c] <= node[2*C*(p*K+k) + 2*c] + node[2*C*(p*K+k) + 2*c + 1];
-        end
-      end
-    end
-  end
-
   // Control follows the products and the tree.
   reg [LC:0] valid_q, first_q;
   integer d;
@@ -102,32 +68,67 @@ module o2c_mac_array #(
       first_q[d] <= first_q[d-1];
     end
   end
-  wire acc_en    = valid_q[LC];
-  wire acc_first = first_q[LC];
 
+  (* mem2reg *) reg [8*W-1:0] stage [0:P-1];  // index P-1 is unused
+  (* mem2reg *) reg [8*W-1:0] row [0:P-1];
+  // Adder trees in heap order: node 1 is the root, nodes C .. 2C-1 the products.
+  (* mem2reg *) reg signed [TW-1:0]    node [0:2*C*N-1];
   (* mem2reg *) reg signed [ACC_W-1:0] acc [0:N-1];
   (* mem2reg *) reg signed [ACC_W-1:0] chain [0:N-1];
-  integer n;
+  (* mem2reg *) reg signed [WB-1:0]    weight [0:K*C-1];  // of this cycle, not a register
+  reg [R*ACC_W-1:0] head_q;                               // chain[0 .. R-1]
+  assign head_o = head_q;
+
+  // Registers all the same: each is read before it is assigned, from the pipeline's end to its start. Verilator
+  // takes no non-blocking assignment to an array in a long loop, and runs this form several times faster. Nothing
+  // outside this block reads the arrays.
+  /* verilator lint_off BLKSEQ */
+  integer n, p, k, c;
   always @(posedge clk_i) begin
-    if (acc_en) begin
+    if (drain_load_i) begin
+      for (n = 0; n < N; n = n + 1) chain[n] = acc[n];
+    end else if (drain_shift_i) begin
+      for (n = 0; n < N - R; n = n + 1) chain[n] = chain[n+R];
+    end
+    for (n = 0; n < R; n = n + 1) head_q[n*ACC_W +: ACC_W] <= chain[n];
+
+    if (valid_q[LC]) begin
       for (n = 0; n < N; n = n + 1) begin
-        acc[n] <= (acc_first ? {ACC_W{1'b0}} : acc[n]) + extend(node[2*C*n + 1]);
+        acc[n] = (first_q[LC] ? {ACC_W{1'b0}} : acc[n]) + extend(node[2*C*n + 1]);
       end
     end
-    if (drain_load_i) begin
-      for (n = 0; n < N; n = n + 1) chain[n] <= acc[n];
-    end else if (drain_shift_i) begin
-      for (n = 0; n < N - R; n = n + 1) chain[n] <= chain[n+R];
+
+    for (n = 0; n < N; n = n + 1) begin
+      for (c = 1; c < C; c = c + 1) begin
+        node[2*C*n + c] = node[2*C*n + 2*c] + node[2*C*n + 2*c + 1];
+      end
+    end
+
+    for (k = 0; k < K*C; k = k + 1) weight[k] = weight_i[k*WB +: WB];
+    for (p = 0; p < P; p = p + 1) begin
+      for (k = 0; k < K; k = k + 1) begin
+        for (c = 0; c < C; c = c + 1) begin
+          node[2*C*(p*K+k) + C + c] = $signed(row[p][8*c +: 8]) * weight[k*C+c];
+        end
+      end
+    end
+
+    if (word_last_i) begin
+      for (p = 0; p < P - 1; p = p + 1) row[p] = stage[p];
+      row[P-1] = word_i;
+    end else begin
+      for (p = 0; p < P; p = p + 1) row[p] = row[p] >> (8 * C);
+    end
+    if (word_shift_i) begin
+      for (p = 0; p < P - 2; p = p + 1) stage[p] = stage[p+1];
+      if (P > 1) stage[P > 1 ? P - 2 : 0] = word_i;
     end
   end
+  /* verilator lint_on BLKSEQ */
 
   function automatic signed [ACC_W-1:0] extend(input signed [TW-1:0] x);
     extend = {{(ACC_W-TW){x[TW-1]}}, x};
   endfunction
 
-  genvar r;
-  generate for (r = 0; r < R; r = r + 1) begin : gen_head
-    assign head_o[r*ACC_W +: ACC_W] = chain[r];
-  end endgenerate
 endmodule
 `default_nettype wire
