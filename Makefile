@@ -76,9 +76,8 @@ synth: build ## area of the ResNet-8 accelerator on ECP5, by Yosys
 	$(O2C) synth $(OUT)
 
 .PHONY: docs
-docs: build ## docs/diagnostics.md from the table of codes
-	@mkdir -p docs
-	$(O2C) docs >docs/diagnostics.md
+docs: build ## the generated pages of docs/
+	for page in diagnostics operators descriptor; do $(O2C) docs $$page >docs/$$page.md || exit 1; done
 
 .PHONY: clean
 clean: ## removes build/ and target/
