@@ -191,9 +191,11 @@ mod tests {
 
     #[test]
     fn the_pages_have_not_drifted() {
-        for (name, which) in
-            [("diagnostics", Page::Diagnostics), ("operators", Page::Operators), ("descriptor", Page::Descriptor)]
-        {
+        for (name, which) in [
+            ("diagnostics", Page::Diagnostics),
+            ("operators", Page::Operators),
+            ("descriptor", Page::Descriptor),
+        ] {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{name}.md"));
             assert!(std::fs::read_to_string(path).unwrap() == page(which), "docs/{name}.md: run: make docs");
         }
