@@ -106,22 +106,18 @@ fn relative(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().display().to_string()
 }
 
-/// Rust source without comments, strings' contents left in, and without what follows `#[cfg(test)]` at the margin.
+/// Rust source without comments and without the items at the margin that stand below `#[cfg(test)]`.
 fn code(source: &str) -> String {
     let mut out = String::new();
-    let mut lines = source.lines().peekable();
+    let mut lines = source.lines();
     while let Some(line) = lines.next() {
         if line == "#[cfg(test)]" {
-            match lines.peek() {
-                Some(next) if next.starts_with("mod ") && next.ends_with('{') => break,
-                _ => {
-                    lines.next();
-                    continue;
-                }
+            if lines.next().is_some_and(|item| item.ends_with('{')) {
+                lines.by_ref().find(|l| *l == "}");
             }
+            continue;
         }
-        let line = line.split("//").next().unwrap_or_default();
-        out.push_str(line);
+        out.push_str(line.split("//").next().unwrap_or_default());
         out.push('\n');
     }
     out
