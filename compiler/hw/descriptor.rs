@@ -50,8 +50,6 @@ fields! {
     y_lo: 1, 0, 8;
     /// Likewise, the upper one.
     y_hi: 1, 8, 8;
-    /// Right shift of the tables' sum.
-    table_shift: 1, 16, 5;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns.

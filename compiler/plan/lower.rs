@@ -103,6 +103,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         .into());
     }
 
+    let table_shift = image::align_tables(&mut images.tables);
     let table_bits = images.tables.iter().map(|t| t.entry_bits as usize).max().unwrap_or(1);
     let table_words = |of: fn(&Tables) -> &Vec<i32>| -> Vec<Vec<u8>> {
         images.tables.iter().flat_map(|t| of(t).iter()).map(|&v| entry(v, table_bits)).collect()
@@ -164,6 +165,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         ("HAS_POOL", flag(has_pool)),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
+        ("TABLE_SHIFT", i64::from(table_shift)),
         ("TDEPTH", int(tdepth)),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_H", int(in_h)),
@@ -382,7 +384,6 @@ fn descriptor(
     }
     let table_index = images.tables.len();
     let tables = image::tables(layer, last)?;
-    let table_shift = tables.as_ref().map_or(0, |t| t.shift);
     images.tables.extend(tables);
 
     let (mode, pad) = match layer.kernel {
@@ -422,7 +423,6 @@ fn descriptor(
         q_hi: byte(q_hi),
         y_lo: byte(last.lo),
         y_hi: byte(last.hi),
-        table_shift: u64::from(table_shift),
         table_index: table_index as u64,
         a_last: a as u64 - 1,
         b_last: b as u64 - 1,

@@ -11,6 +11,7 @@ mod image;
 mod layers;
 mod lower;
 mod requant;
+mod schedule;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
