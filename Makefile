@@ -76,9 +76,8 @@ synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area o
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python testbench/synth.py $(O2C) $(MODEL) build/synth
 
 .PHONY: docs
-docs: build ## docs/diagnostics.md from the table of codes
-	@mkdir -p docs
-	$(O2C) docs >docs/diagnostics.md
+docs: build ## the generated pages of docs/
+	for page in diagnostics operators descriptor; do $(O2C) docs $$page >docs/$$page.md || exit 1; done
 
 .PHONY: clean
 clean: ## removes build/ and target/
