@@ -17,10 +17,8 @@ RTL :=<% for f in d.rtl_files %> \
   rtl/$(TOP).v
 TB := $(wildcard tb/*.cpp tb/*.h include/*.h)
 
-# The array's loops are longer than Verilator unrolls by itself.
-UNROLL := --unroll-count 65536 --unroll-stmts 10000000
 VFLAGS := --cc --exe --build --prefix Vtop --top-module $(TOP) -O3 --x-assign fast --x-initial fast --noassert \
-  $(UNROLL) --output-split 20000 -Wno-fatal -Wno-lint -Wno-style -CFLAGS "-std=c++17" \
+  --output-split 20000 -Wno-fatal -Wno-lint -Wno-style -CFLAGS "-std=c++17" \
   -MAKEFLAGS "OPT_FAST=-O2 OPT_SLOW=-O1 OPT_GLOBAL=-O2 $(if $(shell command -v ccache 2>/dev/null),OBJCACHE=ccache)" -j 2
 
 .PHONY: sim sim-trace build build-trace icarus lint synth-ecp5 synth-xilinx clean
@@ -49,7 +47,7 @@ icarus:
 	@grep -q '^PASS' build/icarus/log.txt && ! grep -q '^FAIL' build/icarus/log.txt
 
 lint:
-	$(VERILATOR) --lint-only -Wall $(UNROLL) --top-module $(TOP) $(RTL)
+	$(VERILATOR) --lint-only -Wall --top-module $(TOP) $(RTL)
 
 synth-ecp5:
 	@mkdir -p build/ecp5
