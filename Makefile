@@ -3,7 +3,7 @@ CARGO   ?= cargo
 O2C     := target/release/onnx2chip
 MODEL   ?= models/mlperftiny_resnet8_int8_qdq.onnx
 OUT     ?= build/demo/$(basename $(notdir $(MODEL)))
-# The first CIFAR-10 test images where models/make_samples.py --restricted made them, else free photographs.
+# CIFAR-10 test images, or free photographs where they were removed.
 INPUT   ?= $(firstword $(wildcard models/cifar10_test16.npy) models/photos32_16.npy)
 LABELS  ?= $(wildcard $(INPUT:.npy=_labels.npy))
 SAMPLES ?= 4
@@ -73,9 +73,9 @@ bench: build ## cycles and efficiency of every model in models/, simulated
 	  $(O2C) compile $$m -o $$d --samples 1 >/dev/null && $(O2C) simulate $$d || exit 1; done
 
 .PHONY: synth
-synth: build ## area of the ResNet-8 accelerator on ECP5, by Yosys
-	$(O2C) compile $(MODEL) -o $(OUT) --target ecp5-85k --samples 1 >/dev/null
-	$(O2C) synth $(OUT)
+synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area on 7 series, into docs/ and README
+	.venv/bin/python -m pip install -q --disable-pip-version-check -r .ci/requirements-synth.txt
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python testbench/synth.py $(O2C) $(MODEL) build/synth
 
 .PHONY: docs
 docs: build ## docs/diagnostics.md from the table of codes

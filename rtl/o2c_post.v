@@ -269,7 +269,9 @@ module o2c_post #(
     q_x13 <= q_x12;
   end
 
-  assign raddr_o = addr_x[XR] + res_delta_i;
+  reg [AW-1:0] raddr_q;
+  always @(posedge clk_i) raddr_q <= addr_x[XR-1] + res_delta_i;
+  assign raddr_o = raddr_q;
   generate if (HAS_TABLE != 0) begin : gen_table
     localparam integer TAW = TDEPTH > 1 ? $clog2(TDEPTH) : 1;
     assign rd_o = first_x[XR] & residual_i;
