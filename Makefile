@@ -25,6 +25,8 @@ build: ## the onnx2chip program, optimised
 demo: setup build ## ResNet-8: compile, compare with ONNX Runtime, simulate the Verilog (MODEL=, INPUT=, LABELS=, SAMPLES=)
 	$(O2C) compile $(MODEL) -o $(OUT) --input $(INPUT) --samples $(SAMPLES) >/dev/null
 	$(O2C) run $(MODEL) --input $(INPUT) $(if $(LABELS),--labels $(LABELS)) --compare onnxruntime
+	@$(if $(LABELS),:,echo "no labels for $(INPUT); LeNet on its own labelled digits:" && \
+	  $(O2C) run models/mnist_lenet_int8_qdq.onnx --input models/digits_drawn16.npy --labels models/digits_drawn16_labels.npy)
 	@echo
 	$(O2C) simulate $(OUT)
 	@echo
