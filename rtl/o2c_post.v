@@ -328,7 +328,7 @@ module o2c_post #(
   end else begin : gen_no_table
     assign rd_o = 1'b0;
     assign y_x13 = q_x13;
-    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_index_i, rdata_i};
+    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_index_i, rdata_i, first_x};
   end endgenerate
 
   // ---------------------------------------------------------------- x13 .. x14: gather and write
