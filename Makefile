@@ -63,14 +63,12 @@ formal: ## properties of the RTL, proved by Yosys; mutants refuted
 	testbench/formal/run.sh
 
 .PHONY: mutation
-mutation: ## breaks the RTL on purpose: the unit benches have to notice
-	testbench/unit/mutate.sh
+mutation: build ## breaks the RTL, its memory images and the compiler on purpose: a test has to notice each fault
+	python3 testbench/mutants/run.py
 
 .PHONY: bench
-bench: build ## cycles and efficiency of every model in models/, simulated
-	@for m in models/*.onnx; do \
-	  d=build/bench/$$(basename $$m .onnx); echo "== $$m"; \
-	  $(O2C) compile $$m -o $$d --samples 1 >/dev/null && $(O2C) simulate $$d || exit 1; done
+bench: setup build ## measures bits, cycles and speed of the models; writes docs/results.md and the README's table
+	.venv/bin/python testbench/results.py
 
 .PHONY: synth
 synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area on 7 series, into docs/ and README

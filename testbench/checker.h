@@ -137,6 +137,8 @@ class Checker {
     out.push_back(done_[sample] + 1 - at[0]);
     return out;
   }
+  // Cycle of a sample's first issue; 0 when there is none.
+  uint64_t start(size_t sample) const { return sample < issues_.size() ? issues_[sample][0] : 0; }
   // Cycles from one sample's start to the next one's; 0 when there is none.
   uint64_t interval(size_t sample) const {
     return sample + 1 < issues_.size() ? issues_[sample + 1][0] - issues_[sample][0] : 0;

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Makes one.onnx, two.onnx and three.onnx, the networks that the mutants are run on; needs onnx and numpy.
+
+Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
+zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
+
+  one   folded first convolution, table, dilation, residual addition, both pools, the exact lane, more than 2^24 in an
+        accumulator, additions and tables of their own, several output blocks and channel blocks
+  two   the input is read by two layers, so it is released late; K > P*C; every addition's group would be one cycle
+  three the output takes longer to send than the next sample to compute
+"""
+import pathlib
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = pathlib.Path(__file__).parent
+
+
+class Net:
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.nodes, self.constants, self.scale, self.zero = [], [], {}, {}
+
+    def constant(self, array):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def node(self, op, inputs, output, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+    def quantize(self, value, name, scale, zero, kind):
+        """QuantizeLinear and DequantizeLinear of a value; returns the dequantized tensor."""
+        s, z = self.constant(np.float32(scale)), self.constant(np.array(zero, kind))
+        self.node("QuantizeLinear", [value, s, z], name + "_q")
+        self.scale[name + "_d"] = np.float32(scale)
+        return self.node("DequantizeLinear", [name + "_q", s, z], name + "_d")
+
+    def weight(self, name, x, shape, scales, bias):
+        """An int8 tensor, one scale an output channel, and its int32 bias."""
+        values = self.rng.integers(-127, 128, shape).astype(np.int8)
+        scales = np.asarray(scales, np.float32)
+        zero = self.constant(np.zeros(shape[0], np.int8))
+        w = self.node("DequantizeLinear", [self.constant(values), self.constant(scales), zero], name + "_w", axis=0)
+        b_scale = self.constant((self.scale[x] * scales).astype(np.float32))
+        b_zero = self.constant(np.zeros(shape[0], np.int32))
+        b = self.node("DequantizeLinear", [self.constant(np.asarray(bias, np.int32)), b_scale, b_zero], name + "_b", axis=0)
+        return [x, w, b]
+
+    def conv(self, name, x, shape, scales, bias, **attributes):
+        return self.node("Conv", self.weight(name, x, shape, scales, bias), name, **attributes)
+
+    def save(self, path, x_shape, y, y_shape):
+        graph = helper.make_graph(
+            self.nodes, path.stem,
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, x_shape)],
+            [helper.make_tensor_value_info(y, TensorProto.FLOAT, y_shape)], self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="")
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def one():
+    n = Net(1)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count, size: n.rng.integers(-size, size + 1, count)
+    u8 = np.uint8
+    x = n.quantize("x", "x", .02, 100, u8)
+    a = n.conv("a", x, (6, 3, 3, 3), scales(6, .003), bias(6, 20000), strides=[1, 2], pads=[1, 1, 1, 0])
+    a = n.quantize(a, "a", .03, 121, u8)
+    a = n.node("LeakyRelu", [a], "leaky", alpha=.3)
+    a = n.quantize(a, "leaky", .021, 70, u8)
+    b = n.conv("b", a, (6, 6, 3, 2), scales(6, .004), bias(6, 9000), dilations=[2, 1], pads=[2, 0, 2, 1])
+    b = n.quantize(b, "b", .037, 131, u8)
+    b = n.quantize(n.node("Add", [a, b], "add"), "add", 1 / 32, 117, u8)
+    c = n.quantize(n.node("MaxPool", [b], "max", kernel_shape=[3, 2], strides=[2, 1], pads=[1, 1, 1, 0]), "max", 1 / 32, 117, u8)
+    d = n.node("AveragePool", [c], "mean", kernel_shape=[3, 3], strides=[1, 2], pads=[1, 1, 1, 1], count_include_pad=0)
+    d = n.quantize(d, "mean", .029, 104, u8)
+    # Biases beyond 2^24, and scales that bring them back to a byte: the exact lane.
+    huge = np.arange(11) % 3 > 0
+    big = np.where(huge, (1 << 25) + bias(11, 1 << 23), bias(11, 20000))
+    e = n.conv("e", d, (11, 6, 3, 2), np.where(huge, scales(11, 8e-7), scales(11, 2e-4)), big,
+               strides=[2, 1], dilations=[1, 2], pads=[1, 1, 1, 1])
+    e = n.quantize(n.node("Relu", [e], "relu"), "relu", .0075, 60, u8)
+    f = n.quantize(n.node("Sigmoid", [e], "sigmoid"), "sigmoid", 1 / 256, 0, u8)
+    g = n.quantize(n.node("Add", [e, f], "sum"), "sum", .0103, 5, u8)
+    flat = n.node("Flatten", [g], "flat")
+    flat = n.quantize(flat, "flat", .0103, 5, u8)
+    h = n.weight("h", flat, (5, 99), scales(5, .002), bias(5, 30000))
+    h = n.quantize(n.node("Gemm", h, "h", transB=1), "h", .02, 133, u8)
+    n.save(HERE / "one.onnx", [1, 3, 9, 10], h, [1, 5])
+
+
+def two():
+    n = Net(2)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-9000, 9001, count)
+    i8 = np.int8
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.conv("a", x, (9, 6, 2, 2), scales(9, .003), bias(9), pads=[1, 0, 0, 1])
+    a = n.quantize(a, "a", .04, 9, i8)
+    b = n.conv("b", a, (6, 9, 1, 1), scales(6, .003), bias(6))
+    b = n.quantize(b, "b", .03, -20, i8)
+    b = n.quantize(n.node("Add", [x, b], "add"), "add", .033, -3, i8)
+    c = n.conv("c", b, (10, 6, 1, 1), scales(10, .003), bias(10), strides=[2, 2])
+    c = n.quantize(c, "c", .03, 2, i8)
+    d = n.conv("d", c, (10, 10, 1, 1), scales(10, .003), bias(10))
+    d = n.quantize(d, "d", .0471, 7, i8)
+    e = n.quantize(n.node("Add", [d, c], "out"), "out", .05, -1, i8)
+    n.save(HERE / "two.onnx", [1, 6, 5, 6], e, [1, 10, 3, 3])
+
+
+def three():
+    n = Net(3)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-9000, 9001, count)
+    x = n.quantize("x", "x", .02, 3, np.int8)
+    a = n.quantize(n.conv("a", x, (5, 2, 1, 1), scales(5, .003), bias(5)), "a", .02, -9, np.int8)
+    b = n.quantize(n.conv("b", a, (24, 5, 1, 1), scales(24, .003), bias(24)), "b", .02, 4, np.int8)
+    n.save(HERE / "three.onnx", [1, 2, 4, 5], b, [1, 24, 4, 5])
+
+
+one()
+two()
+three()
