@@ -219,6 +219,9 @@ fn on_array<'a>(
         }
         planned.push(entry);
     }
+    if let Some(last) = planned.last_mut() {
+        last.loops.cycles = last.loops.to_last_write;
+    }
     // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
     let always = (0, layers.len());
     let input_words = planned.iter().find(|l| l.layer.input == input).map_or(0, |l| l.map.words());
