@@ -64,6 +64,11 @@ formal: ## properties of the RTL, proved by Yosys; mutants refuted
 mutation: ## breaks the RTL on purpose: the unit benches have to notice
 	testbench/unit/mutate.sh
 
+.PHONY: props
+props: setup ## random networks: executor against ONNX Runtime, Verilog against the executor (COUNT=, SEED=)
+	O2C_RANDOM_REFERENCE=5000 $(CARGO) test --quiet --lib reference::tests::random_graphs
+	O2C_RANDOM=$(or $(COUNT),100) O2C_RANDOM_SEED=$(or $(SEED),1000) $(CARGO) test --quiet --test rtl_random -- --nocapture
+
 .PHONY: bench
 bench: build ## cycles and efficiency of every model in models/, simulated
 	@for m in models/*.onnx; do \

@@ -16,7 +16,7 @@ use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
 
 mod random;
 
-use random::{Profile, Rng};
+use random::{Profile, Rng, number};
 
 const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, groups: false, beyond: true };
 
@@ -48,10 +48,6 @@ const VFLAGS: &str = concat!(
     " -Wno-fatal -Wno-lint -Wno-style -CFLAGS \"-std=c++17\" -j 2",
     " -MAKEFLAGS \"OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 OBJCACHE=$(shell command -v ccache)\"",
 );
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |v| v.parse().unwrap())
-}
 
 fn installed(tool: &str) -> bool {
     let found =

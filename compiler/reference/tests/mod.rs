@@ -15,7 +15,7 @@ use crate::onnx;
 use crate::reference::compare::{SettingResult, compare_export};
 use crate::reference::export::{ExportOptions, WeightForm, export};
 use crate::reference::ort::{Session, Setting, runtime};
-use random::{Profile, inputs};
+use random::{Profile, inputs, number};
 
 fn graph(seed: u64) -> IntGraph {
     random::graph(seed, Profile { nodes: (3, 9), macs: 100_000, groups: true, beyond: false })
@@ -45,7 +45,7 @@ fn random_graphs_equal_onnx_runtime() {
         eprintln!("skipped: {e}");
         return;
     }
-    for seed in 0..150 {
+    for seed in 0..number("O2C_RANDOM_REFERENCE", 150) {
         let graph = graph(seed);
         for weights in [WeightForm::Natural, WeightForm::Unsigned] {
             let result = compare_export(&graph, &[inputs(&graph, seed, 3)], weights);
