@@ -53,6 +53,15 @@ endif
 lint: ## every RTL module in Verilator -Wall, Yosys and Icarus, with good and bad parameters
 	testbench/lint.sh
 
+.PHONY: fuzz
+fuzz: ## damaged files against the importer for a bounded time (SECONDS_OF_FUZZ=60)
+	ONNX2CHIP_FUZZ_SECONDS=$(or $(SECONDS_OF_FUZZ),60) $(CARGO) test --lib fuzz
+
+.PHONY: oracle
+oracle: ## the ONNX decoder against an independent one, and the generated protobuf types against their source
+	$(CARGO) test --locked --manifest-path compiler/tests/oracle/Cargo.toml --target-dir target/oracle
+	$(CARGO) run --locked -q --manifest-path compiler/onnx/proto/Cargo.toml --target-dir target/proto-gen -- --check
+
 .PHONY: check
 check: ## formatting and clippy
 	$(CARGO) fmt --check
@@ -65,6 +74,11 @@ formal: ## properties of the RTL, proved by Yosys; mutants refuted
 .PHONY: mutation
 mutation: build ## breaks the RTL, its memory images and the compiler on purpose: a test has to notice each fault
 	python3 testbench/mutants/run.py
+
+.PHONY: props
+props: setup ## random networks: executor against ONNX Runtime, Verilog against the executor (COUNT=, SEED=)
+	O2C_RANDOM_REFERENCE=5000 $(CARGO) test --quiet --lib reference::tests::random_graphs
+	O2C_RANDOM=$(or $(COUNT),100) O2C_RANDOM_SEED=$(or $(SEED),1000) $(CARGO) test --quiet --test rtl_random -- --nocapture
 
 .PHONY: bench
 bench: setup build ## measures bits, cycles and speed of the models; writes docs/results.md and the README's table

@@ -15,6 +15,11 @@ use crate::quant::{LayerQuant, Tables};
 /// Width of both AXI4-Streams.
 const STREAM_BITS: usize = 32;
 
+/// Most words of the scratchpad: the engine's addresses have 24 bits.
+const MAX_DEPTH: usize = 1 << 24;
+/// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
+const MAX_WEIGHT_BITS: usize = 1 << 31;
+
 /// Library files that every design uses, a module before its users.
 const RTL: &[&str] = &[
     "o2c_rom.v",
@@ -70,6 +75,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         Kernel::Array(conv) => Some(conv),
         Kernel::Max(_) | Kernel::Sum(_) => None,
     }));
+    within_limits(plan, weight_bits)?;
     let mut images = Images::default();
     let mut descriptors = Vec::with_capacity(plan.layers.len());
     for (i, l) in plan.layers.iter().enumerate() {
@@ -275,6 +281,35 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         rtl_files: RTL.to_vec(),
     }
     .check()
+}
+
+/// Refuses memories that can't be addressed or written, before any is filled.
+fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
+    let refuse = |cause: String| -> Result<()> {
+        Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
+            .remedy("use a smaller array, or reduce the maps and kernels")
+            .into())
+    };
+    if plan.words > MAX_DEPTH {
+        return refuse(format!(
+            "the scratchpad has {} words; at most {MAX_DEPTH} have an address",
+            plan.words
+        ));
+    }
+    let width = plan.array.k * plan.array.c * weight_bits;
+    let words = plan
+        .layers
+        .iter()
+        .filter(|l| matches!(l.layer.kernel, Kernel::Array(_)))
+        .map(|l| l.loops.reads.saturating_mul(l.loops.blocks));
+    let bits = words.fold(0usize, usize::saturating_add).saturating_mul(width);
+    if bits > MAX_WEIGHT_BITS {
+        let cause = format!(
+            "the weights, each layer's channels rounded up to the array's, take {bits} bits of {MAX_WEIGHT_BITS}"
+        );
+        return refuse(cause);
+    }
+    Ok(())
 }
 
 /// Cycles to take one sample in: a byte each, a folded group's further words, pad columns byte by byte.
