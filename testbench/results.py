@@ -300,8 +300,8 @@ def main():
             if f["name"] == SPEED_MODEL and array == MAIN and not args.quick:
                 note(f"{f['name']}: speed")
                 info["speed"] = speed(f["model"], f["inputs"], folder)
-    (ROOT / "docs/results.md").write_text(document(found, info))
-    insert(ROOT / "README.md", summary(found))
+        (ROOT / "docs/results.md").write_text(document(found, info))
+        insert(ROOT / "README.md", summary(found))
     for text in wrong:
         note(f"wrong: {text}")
     sys.exit(bool(wrong))
