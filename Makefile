@@ -6,7 +6,7 @@ OUT     ?= build/demo/$(basename $(notdir $(MODEL)))
 # CIFAR-10 test images, or free photographs where they were removed.
 INPUT   ?= $(firstword $(wildcard models/cifar10_test16.npy) models/photos32_16.npy)
 LABELS  ?= $(wildcard $(INPUT:.npy=_labels.npy))
-SAMPLES ?= 4
+SAMPLES ?= 16
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help

@@ -14,7 +14,6 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::*;
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Attribute, DType, Model};
-use crate::ops::window::output;
 
 /// How weights that fit int8 are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,7 +153,7 @@ impl Exporter<'_> {
                 // ONNX Runtime wants pads below the kernel's size, which a dilated window may overhang by more.
                 let pads = ("pads", sizes(&pool.window.pads));
                 let x_shape = self.fact(inputs[0]).shape;
-                let ceil = |d| output(x_shape[d + 1], &pool.window, d, true) == Some(fact.shape[d + 1]);
+                let ceil = |d| pool.window.output(x_shape[d + 1], d, true) == Some(fact.shape[d + 1]);
                 if !attributes.contains(&pads) && ceil(0) && ceil(1) {
                     attributes.retain(|(k, _)| *k != "pads");
                     attributes.extend([pads, ("ceil_mode", Attribute::Int(1))]);
