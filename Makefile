@@ -3,10 +3,10 @@ CARGO   ?= cargo
 O2C     := target/release/onnx2chip
 MODEL   ?= models/mlperftiny_resnet8_int8_qdq.onnx
 OUT     ?= build/demo/$(basename $(notdir $(MODEL)))
-# The first CIFAR-10 test images where models/make_samples.py --restricted made them, else free photographs.
+# CIFAR-10 test images, or free photographs where they were removed.
 INPUT   ?= $(firstword $(wildcard models/cifar10_test16.npy) models/photos32_16.npy)
 LABELS  ?= $(wildcard $(INPUT:.npy=_labels.npy))
-SAMPLES ?= 4
+SAMPLES ?= 16
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help
@@ -25,6 +25,8 @@ build: ## the onnx2chip program, optimised
 demo: setup build ## ResNet-8: compile, compare with ONNX Runtime, simulate the Verilog (MODEL=, INPUT=, LABELS=, SAMPLES=)
 	$(O2C) compile $(MODEL) -o $(OUT) --input $(INPUT) --samples $(SAMPLES) >/dev/null
 	$(O2C) run $(MODEL) --input $(INPUT) $(if $(LABELS),--labels $(LABELS)) --compare onnxruntime
+	@$(if $(LABELS),:,echo "no labels for $(INPUT); LeNet on its own labelled digits:" && \
+	  $(O2C) run models/mnist_lenet_int8_qdq.onnx --input models/digits_drawn16.npy --labels models/digits_drawn16_labels.npy)
 	@echo
 	$(O2C) simulate $(OUT)
 	@echo
@@ -51,6 +53,15 @@ endif
 lint: ## every RTL module in Verilator -Wall, Yosys and Icarus, with good and bad parameters
 	testbench/lint.sh
 
+.PHONY: fuzz
+fuzz: ## damaged files against the importer for a bounded time (SECONDS_OF_FUZZ=60)
+	ONNX2CHIP_FUZZ_SECONDS=$(or $(SECONDS_OF_FUZZ),60) $(CARGO) test --lib fuzz
+
+.PHONY: oracle
+oracle: ## the ONNX decoder against an independent one, and the generated protobuf types against their source
+	$(CARGO) test --locked --manifest-path compiler/tests/oracle/Cargo.toml --target-dir target/oracle
+	$(CARGO) run --locked -q --manifest-path compiler/onnx/proto/Cargo.toml --target-dir target/proto-gen -- --check
+
 .PHONY: check
 check: ## formatting and clippy
 	$(CARGO) fmt --check
@@ -64,19 +75,23 @@ formal: ## properties of the RTL, proved by Yosys; mutants refuted
 mutation: build ## breaks the RTL, its memory images and the compiler on purpose: a test has to notice each fault
 	python3 testbench/mutants/run.py
 
+.PHONY: props
+props: setup ## random networks: executor against ONNX Runtime, Verilog against the executor (COUNT=, SEED=)
+	O2C_RANDOM_REFERENCE=5000 $(CARGO) test --quiet --lib reference::tests::random_graphs
+	O2C_RANDOM=$(or $(COUNT),100) O2C_RANDOM_SEED=$(or $(SEED),1000) $(CARGO) test --quiet --test rtl_random -- --nocapture
+
 .PHONY: bench
 bench: setup build ## measures bits, cycles and speed of the models; writes docs/results.md and the README's table
 	.venv/bin/python testbench/results.py
 
 .PHONY: synth
-synth: build ## area of the ResNet-8 accelerator on ECP5, by Yosys
-	$(O2C) compile $(MODEL) -o $(OUT) --target ecp5-85k --samples 1 >/dev/null
-	$(O2C) synth $(OUT)
+synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area on 7 series, into docs/ and README
+	.venv/bin/python -m pip install -q --disable-pip-version-check -r .ci/requirements-synth.txt
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python testbench/synth.py $(O2C) $(MODEL) build/synth
 
 .PHONY: docs
-docs: build ## docs/diagnostics.md from the table of codes
-	@mkdir -p docs
-	$(O2C) docs >docs/diagnostics.md
+docs: build ## the generated pages of docs/
+	for page in diagnostics operators descriptor; do $(O2C) docs $$page >docs/$$page.md || exit 1; done
 
 .PHONY: clean
 clean: ## removes build/ and target/

@@ -2,7 +2,7 @@
 """Makes the .npy samples of this folder; needs numpy only.
 
     make_samples.py ZOO               the committed samples
-    make_samples.py ZOO --restricted  also the first 16 CIFAR-10 and MNIST test images (ignored by git)
+    make_samples.py ZOO --restricted  also the first 16 MNIST test images (ignored by git)
     make_samples.py ZOO --check       writes nothing; fails if a committed sample differs
 
 ZOO is the folder that holds data/ and golden/. Samples are stacked on the first axis, in the type, range and
@@ -53,21 +53,21 @@ def samples(zoo):
     small = (small + 4) // 9
     small = np.concatenate([small, small[:2, :, ::-1]])  # two mirrored ones make 16
     speech = np.load(zoo / "golden/tflm_micro_speech_int8_qdq.npz")["x"]
+    cifar = np.load(zoo / "data/cifar10_test1000.npz")
     return {
         "digits_drawn16.npy": np.stack(images)[:, None].astype(np.float32),
         "digits_drawn16_labels.npy": np.array(digits, np.int64),
         "photos32_16.npy": np.ascontiguousarray(small.transpose(0, 3, 1, 2)).astype(np.float32),
         "micro_speech_features3.npy": speech.reshape(3, 1960).astype(np.float32),
+        "cifar10_test16.npy": np.ascontiguousarray(cifar["x"][:16].transpose(0, 3, 1, 2)).astype(np.float32),
+        "cifar10_test16_labels.npy": cifar["y"][:16].astype(np.int64),
     }
 
 
 def restricted(zoo):
     """Samples that may not be committed."""
-    cifar = np.load(zoo / "data/cifar10_test1000.npz")
     mnist = np.load(zoo / "data/mnist_t10k.npz")
     return {
-        "cifar10_test16.npy": np.ascontiguousarray(cifar["x"][:16].transpose(0, 3, 1, 2)).astype(np.float32),
-        "cifar10_test16_labels.npy": cifar["y"][:16].astype(np.int64),
         "mnist_test16.npy": mnist["x"][:16, None].astype(np.float32),
         "mnist_test16_labels.npy": mnist["y"][:16].astype(np.int64),
     }

@@ -2,7 +2,7 @@
 // The post pipeline: drains sums, adds the bias, requantizes, applies tables, adds the residual, writes words.
 //
 //   acc = sum + bias[channel];  q = requantize(acc)            (o2c_requantize)
-//   y   = table ? clamp((TA[q] + (residual ? TB[b] : 0)) >>> tshift, y_lo, y_hi) : q
+//   y   = table ? clamp((TA[q] + (residual ? TB[b] : 0)) >>> TABLE_SHIFT, y_lo, y_hi) : q
 //
 // A vector is the channels of one pixel that one unit yields (array: K, pool: W); it leaves in groups of
 // G = min(K, W) channels, R a cycle, one group every gl cycles (gl >= G/R; at least 2 with a residual, so that
@@ -39,6 +39,7 @@ module o2c_post #(
   parameter integer MW        = 16,
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
+  parameter integer TABLE_SHIFT = 8,
   parameter integer TDEPTH    = 256,
   parameter         PARAM_INIT   = "",
   parameter         TABLE_A_INIT = "",
@@ -58,7 +59,6 @@ module o2c_post #(
   input  wire [7:0]         q_hi_i,
   input  wire [7:0]         y_lo_i,
   input  wire [7:0]         y_hi_i,
-  input  wire [4:0]         tshift_i,
   input  wire [7:0]         table_index_i,
   input  wire [7:0]         gl_last_i,
   input  wire [7:0]         vec_last_i,      // array: min(P, pixels) - 1; pool: 0
@@ -269,7 +269,9 @@ module o2c_post #(
     q_x13 <= q_x12;
   end
 
-  assign raddr_o = addr_x[XR] + res_delta_i;
+  reg [AW-1:0] raddr_q;
+  always @(posedge clk_i) raddr_q <= addr_x[XR-1] + res_delta_i;
+  assign raddr_o = raddr_q;
   generate if (HAS_TABLE != 0) begin : gen_table
     localparam integer TAW = TDEPTH > 1 ? $clog2(TDEPTH) : 1;
     assign rd_o = first_x[XR] & residual_i;
@@ -314,7 +316,7 @@ module o2c_post #(
       );
       reg  signed [TABLE_W:0] s_x12;
       reg  [7:0] t_x13;
-      wire signed [TABLE_W:0] v = s_x12 >>> tshift_i;
+      wire signed [TABLE_W:0] v = s_x12 >>> TABLE_SHIFT;
       wire signed [TABLE_W:0] lo = {{(TABLE_W-7){y_lo_i[7]}}, y_lo_i};
       wire signed [TABLE_W:0] hi = {{(TABLE_W-7){y_hi_i[7]}}, y_hi_i};
       always @(posedge clk_i) begin
@@ -326,7 +328,7 @@ module o2c_post #(
   end else begin : gen_no_table
     assign rd_o = 1'b0;
     assign y_x13 = q_x13;
-    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, tshift_i, table_index_i, rdata_i};
+    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_index_i, rdata_i, first_x};
   end endgenerate
 
   // ---------------------------------------------------------------- x13 .. x14: gather and write

@@ -31,24 +31,35 @@ module o2c_ram #(
 `endif
   end endgenerate
 
-  (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] mem [0:DEPTH-1];
-  reg [WIDTH-1:0] a_q, b_q;
+  // Deep memories are made of columns as narrow as lets one block hold the whole depth, so that no multiplexer follows
+  // the blocks' slow outputs. Simulators take one column: it is faster, and columns share nothing but addresses.
+`ifdef SYNTHESIS
+  localparam integer COLUMN = DEPTH <= 1024 ? 18 : DEPTH <= 2048 ? 9 : DEPTH <= 4096 ? 4 : DEPTH <= 8192 ? 2 : 1;
+`else
+  localparam integer COLUMN = WIDTH;
+`endif
+  genvar c;
+  generate for (c = 0; c < WIDTH; c = c + COLUMN) begin : gen_column
+    localparam integer CW = c + COLUMN <= WIDTH ? COLUMN : WIDTH - c;
+    (* ram_style = "block", no_rw_check *) reg [CW-1:0] mem [0:DEPTH-1];
+    reg [CW-1:0] a_q, b_q;
 
 `ifndef SYNTHESIS
-  // Four-state simulators: lanes beyond a tensor's channels meet zero weights, but X times 0 is X.
-  integer i;
-  initial for (i = 0; i < DEPTH; i = i + 1) mem[i] = {WIDTH{1'b0}};
+    // Four-state simulators: lanes beyond a tensor's channels meet zero weights, but X times 0 is X.
+    integer i;
+    initial for (i = 0; i < DEPTH; i = i + 1) mem[i] = {CW{1'b0}};
 `endif
 
-  always @(posedge clk_i) begin
-    a_q      <= mem[a_addr_i];
-    a_data_o <= a_q;
-  end
+    always @(posedge clk_i) begin
+      a_q               <= mem[a_addr_i];
+      a_data_o[c +: CW] <= a_q;
+    end
 
-  always @(posedge clk_i) begin
-    if (b_we_i) mem[b_addr_i] <= b_data_i;
-    else b_q <= mem[b_addr_i];
-    b_data_o <= b_q;
-  end
+    always @(posedge clk_i) begin
+      if (b_we_i) mem[b_addr_i] <= b_data_i[c +: CW];
+      else b_q <= mem[b_addr_i];
+      b_data_o[c +: CW] <= b_q;
+    end
+  end endgenerate
 endmodule
 `default_nettype wire

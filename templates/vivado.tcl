@@ -3,7 +3,7 @@
 set part <{ part }>
 if {$argc > 0} { set part [lindex $argv 0] }
 file mkdir build/vivado
-read_verilog [list \
+read_verilog -sv [list \
 <%- for f in d.rtl_files %>
   rtl/<{ f }> \
 <%- endfor %>

@@ -1,4 +1,4 @@
-//! What the requantize hardware computes, bit for bit (`rtl/requantize.v`).
+//! What the requantize hardware computes, bit for bit (`rtl/o2c_requantize.v`).
 //!
 //! For each output channel the hardware holds a [`Channel`]; the accumulator (bias included) enters as a signed
 //! integer and leaves as an int8. The same unit serves both lanes: one multiplier, then either

@@ -41,8 +41,8 @@ enum Command {
     Synth(synth::Synth),
     /// What a diagnostic code means
     Explain(docs::Explain),
-    /// Print docs/diagnostics.md
-    Docs,
+    /// Print a generated page of the documentation: diagnostics, operators, descriptor
+    Docs(docs::Docs),
     /// Print a shell's completion script
     Completions(docs::Completions),
 }
@@ -55,7 +55,7 @@ impl Command {
             Command::Run(a) => a.json,
             Command::Simulate(a) => a.json,
             Command::Synth(a) => a.json,
-            Command::Explain(_) | Command::Docs | Command::Completions(_) => false,
+            Command::Explain(_) | Command::Docs(_) | Command::Completions(_) => false,
         }
     }
     fn run(&self) -> Result<u8> {
@@ -66,7 +66,7 @@ impl Command {
             Command::Simulate(a) => simulate::run(a),
             Command::Synth(a) => synth::run(a),
             Command::Explain(a) => docs::explain(a),
-            Command::Docs => docs::docs(),
+            Command::Docs(a) => docs::docs(a),
             Command::Completions(a) => docs::completions(a),
         }
     }

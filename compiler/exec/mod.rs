@@ -208,7 +208,7 @@ impl Executor {
         self
     }
 
-    /// Makes every convolution's bytes with the hardware's own lanes instead of the reference formula: the same where
+    /// Makes every convolution's and average's bytes with the hardware's own lanes instead of the reference formula: the same where
     /// they are proved equal, and the golden values of a design in Torch2Chip's fixed format, where they are not.
     #[must_use]
     pub fn with_quantized(mut self, quantized: &Quantized) -> Executor {
@@ -351,7 +351,19 @@ impl Executor {
                 }
                 Prepared::Max(pool, lowest) => pool.max(x(0), y, *lowest),
                 Prepared::Average { pool, spec, count_include_pad } => {
-                    pool.average(x(0), y, acc.as_deref_mut(), spec, *count_include_pad);
+                    let sums = acc.as_deref_mut();
+                    match self.rescales.get(&step.node) {
+                        None => pool.average(x(0), y, sums, spec.x.1, *count_include_pad, |acc, divisor| {
+                            spec.apply(acc, divisor)
+                        }),
+                        Some(r) => {
+                            pool.average(x(0), y, sums, spec.x.1, *count_include_pad, |acc, divisor| {
+                                // The proofs list every divisor that occurs.
+                                let lane = r.divisors.iter().position(|d| *d == divisor).unwrap_or(0);
+                                r.channels[lane].apply(i64::from(acc), r.lo, r.hi)
+                            })
+                        }
+                    }
                     has_sums = true;
                 }
             }

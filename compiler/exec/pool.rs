@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use crate::arith::AverageSpec;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::{QFact, Window};
 
@@ -44,14 +43,15 @@ impl Pool {
         }
     }
 
-    /// Averages by `spec`; `sums` receives the centred sums.
+    /// Averages: `rescale` makes a byte of a centred sum and its divisor; `sums` receives the centred sums.
     pub(crate) fn average(
         &self,
         x: &[i8],
         y: &mut [i8],
         mut sums: Option<&mut [i32]>,
-        spec: &AverageSpec,
+        zero_point: i32,
         count_include_pad: bool,
+        rescale: impl Fn(i32, i32) -> i8,
     ) {
         let c = self.x[0];
         let all = i32::try_from(self.window.kernel[0] * self.window.kernel[1]).unwrap_or(i32::MAX);
@@ -63,12 +63,12 @@ impl Pool {
                 taps += 1;
                 for (acc, x) in acc.iter_mut().zip(&x[at * c..][..c]) {
                     // At most 2^23 taps of 255 each: checked for the whole map at import.
-                    *acc += i32::from(*x) - spec.x.1;
+                    *acc += i32::from(*x) - zero_point;
                 }
             });
             let divisor = if count_include_pad { all } else { taps.max(1) };
             for (y, acc) in y.iter_mut().zip(&acc) {
-                *y = spec.apply(*acc, divisor);
+                *y = rescale(*acc, divisor);
             }
             if let Some(sums) = &mut sums {
                 sums[pixel * c..][..c].copy_from_slice(&acc);

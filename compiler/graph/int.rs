@@ -65,6 +65,22 @@ pub struct Window {
 impl Window {
     /// A 1x1 window.
     pub const POINT: Window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+
+    /// Output size along axis `d` (0 rows, 1 columns) of an input of `size`; `None` where the window does not fit.
+    ///
+    /// floor((in + pads - extent) / stride) + 1, or ceil; with ceil a last window that would start in the
+    /// trailing padding is dropped (as the ONNX specification and ONNX Runtime have it).
+    pub fn output(&self, size: usize, d: usize, ceil: bool) -> Option<usize> {
+        let extent = self.dilations[d] * (self.kernel[d] - 1) + 1;
+        let padded = size + self.pads[d] + self.pads[d + 2];
+        let room = padded.checked_sub(extent)?;
+        let stride = self.strides[d];
+        if !ceil {
+            return Some(room / stride + 1);
+        }
+        let n = room.div_ceil(stride) + 1;
+        Some(if (n - 1) * stride >= size + self.pads[d] { n - 1 } else { n })
+    }
 }
 
 /// Convolution, and every Gemm and MatMul with constant weights (a Gemm over a flattened map is a convolution

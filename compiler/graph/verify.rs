@@ -10,7 +10,6 @@ use super::int::{IntGraph, IntOp, QFact};
 use super::{Graph, NodeId, Stage};
 use crate::diag::{Diagnostic, Result, code};
 use crate::ops::Op;
-use crate::ops::window;
 
 fn fault(pass: &str, node: &str, cause: String) -> Diagnostic {
     Diagnostic::new(code::INTERNAL, format!("the graph is not valid after pass `{pass}`"), cause)
@@ -100,8 +99,8 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
     let y = || output.ok_or_else(|| "it has no output".to_owned());
     let windowed = |w: &crate::graph::int::Window, x: &QFact, y: &QFact| {
         (0..2).all(|d| {
-            let flat = window::output(x.shape[d + 1], w, d, false);
-            let ceil = window::output(x.shape[d + 1], w, d, true);
+            let flat = w.output(x.shape[d + 1], d, false);
+            let ceil = w.output(x.shape[d + 1], d, true);
             flat == Some(y.shape[d + 1]) || ceil == Some(y.shape[d + 1])
         })
     };

@@ -18,6 +18,9 @@ macro_rules! fields {
         /// Name, word, lowest bit and bits of every field.
         pub const FIELDS: &[(&str, usize, usize, usize)] = &[$((stringify!($name), $word, $low, $bits)),*];
 
+        /// What every field means, in the order of [`FIELDS`].
+        pub const MEANINGS: &[&str] = &[$(concat!($($doc),*)),*];
+
         impl Descriptor {
             fn values(&self) -> Vec<u64> { vec![$(self.$name),*] }
         }
@@ -39,16 +42,14 @@ fields! {
     count_divisor: 0, 7, 1;
     /// Byte of every channel outside the map.
     pad_value: 0, 8, 8;
-    /// Bounds of the requantized byte.
+    /// Lower bound of the requantized byte.
     q_lo: 0, 16, 8;
-    /// See `q_lo`.
+    /// Likewise, the upper one.
     q_hi: 0, 24, 8;
-    /// Bounds of the table unit's result.
+    /// Lower bound of the table unit's result.
     y_lo: 1, 0, 8;
-    /// See `y_lo`.
+    /// Likewise, the upper one.
     y_hi: 1, 8, 8;
-    /// Right shift of the tables' sum.
-    table_shift: 1, 16, 5;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns.
@@ -77,7 +78,7 @@ fields! {
     out_pitch: 7, 16, 16;
     /// Row of the first window's first tap, two's complement.
     walk_h0: 8, 0, 16;
-    /// Column likewise.
+    /// Column of the first window's first tap, two's complement.
     walk_w0: 8, 16, 16;
     /// Rows between output rows.
     stride_h: 9, 0, 16;
@@ -95,9 +96,9 @@ fields! {
     walk_row: 13, 0, 32;
     /// Address step of the innermost loop.
     inc_a: 14, 0, 32;
-    /// Of the middle loop.
+    /// Address step of the middle loop.
     inc_b: 15, 0, 32;
-    /// Of the outer loop.
+    /// Address step of the outer loop.
     inc_c: 16, 0, 32;
     /// First weight word.
     weight_base: 17, 0, 32;

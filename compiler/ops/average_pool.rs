@@ -68,7 +68,7 @@ fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
         let shape = &ctx.fact(0)?.shape;
         let size = window::spatial(shape).unwrap_or_default();
         for (d, size) in size.into_iter().enumerate() {
-            if window::output(size, &window, d, true) != window::output(size, &window, d, false) {
+            if window.output(size, d, true) != window.output(size, d, false) {
                 return Err(ctx.unsupported(
                     "ceil_mode",
                     "1",

@@ -19,27 +19,11 @@ pub fn spatial(shape: &[usize]) -> Option<[usize; 2]> {
     }
 }
 
-/// Output size along one axis; `None` where the window does not fit.
-///
-/// floor((in + pads - extent) / stride) + 1, or ceil; with ceil a last window that would start in the
-/// trailing padding is dropped (as the ONNX specification and ONNX Runtime have it).
-pub fn output(size: usize, window: &Window, d: usize, ceil: bool) -> Option<usize> {
-    let extent = window.dilations[d] * (window.kernel[d] - 1) + 1;
-    let padded = size + window.pads[d] + window.pads[d + 2];
-    let room = padded.checked_sub(extent)?;
-    let stride = window.strides[d];
-    if !ceil {
-        return Some(room / stride + 1);
-    }
-    let n = room.div_ceil(stride) + 1;
-    Some(if (n - 1) * stride >= size + window.pads[d] { n - 1 } else { n })
-}
-
 /// The ONNX output shape of a window over `[N, C, ..]` with `channels` output channels.
 pub fn output_shape(input: &[usize], channels: usize, window: &Window, ceil: bool) -> Option<Vec<usize>> {
     let size = spatial(input)?;
-    let rows = output(size[0], window, 0, ceil)?;
-    let cols = output(size[1], window, 1, ceil)?;
+    let rows = window.output(size[0], 0, ceil)?;
+    let cols = window.output(size[1], 1, ceil)?;
     Some(match input.len() {
         3 => vec![input[0], channels, cols],
         _ => vec![input[0], channels, rows, cols],

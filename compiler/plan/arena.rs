@@ -1,7 +1,7 @@
 //! Where tensors lie in the scratchpad.
 //!
 //! In: sizes and lifetimes, in layers. Out: a first word for each, and the total. Guarantees: two tensors that live
-//! at the same time never overlap; deterministic. The lower bound is the largest sum of sizes alive in one layer.
+//! at the same time never overlap; deterministic.
 
 /// A tensor to place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,8 @@ pub(crate) fn place(blocks: &[Block]) -> (Vec<usize>, usize) {
 }
 
 /// The least words that any placement needs.
-pub(crate) fn bound(blocks: &[Block]) -> usize {
+#[cfg(test)]
+fn bound(blocks: &[Block]) -> usize {
     let last = blocks.iter().map(|b| b.alive.1).max().unwrap_or(0);
     let alive =
         |layer| blocks.iter().filter(|b| b.alive.0 <= layer && layer <= b.alive.1).map(|b| b.words).sum();

@@ -70,6 +70,8 @@ pub(crate) struct Loops {
     pub(crate) blocks: usize,
     /// Cycles from issue to issue.
     pub(crate) cycles: usize,
+    /// Cycles from issue to the last write: what the last layer takes, which waits for no descriptor.
+    pub(crate) to_last_write: usize,
 }
 
 /// The loops of a layer whose main operand lies as `map` and whose window on that map is `kernel` (rows, columns).
@@ -99,5 +101,15 @@ pub(crate) fn loops(layer: &Layer<'_>, array: Array, map: &Map, kernel: [usize; 
     let natural = (units - 1) * period + reads + start + drain + latency;
     // The next descriptor is fetched meanwhile.
     let cycles = natural.max(descriptor::WORDS + 3);
-    Loops { reads, units, gap: period - reads, vectors, group_cycles, tiles, blocks, cycles }
+    Loops {
+        reads,
+        units,
+        gap: period - reads,
+        vectors,
+        group_cycles,
+        tiles,
+        blocks,
+        cycles,
+        to_last_write: natural,
+    }
 }

@@ -73,7 +73,7 @@ pub(crate) struct Layer<'a> {
 /// O2C0201 for grouped convolutions; O2C0900 if the graph has a cycle.
 pub(crate) fn layers(graph: &IntGraph) -> Result<Vec<Layer<'_>>> {
     let internal = |cause: &str| Diagnostic::new(code::INTERNAL, "the graph can't be scheduled", cause);
-    let order = graph.topo().ok_or_else(|| internal("it has a cycle"))?;
+    let order = super::schedule::schedule(graph).ok_or_else(|| internal("it has a cycle"))?;
     let place = |id: NodeId| order.iter().position(|&o| o == id).unwrap_or(usize::MAX);
     let sole = |id: NodeId| match graph.consumers(Port::from(id)).as_slice() {
         [(reader, _)] if !graph.outputs.contains(&Port::from(id)) => Some(*reader),

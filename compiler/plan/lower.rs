@@ -15,6 +15,11 @@ use crate::quant::{LayerQuant, Tables};
 /// Width of both AXI4-Streams.
 const STREAM_BITS: usize = 32;
 
+/// Most words of the scratchpad: the engine's addresses have 24 bits.
+const MAX_DEPTH: usize = 1 << 24;
+/// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
+const MAX_WEIGHT_BITS: usize = 1 << 31;
+
 /// Library files that every design uses, a module before its users.
 const RTL: &[&str] = &[
     "o2c_rom.v",
@@ -70,6 +75,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         Kernel::Array(conv) => Some(conv),
         Kernel::Max(_) | Kernel::Sum(_) => None,
     }));
+    within_limits(plan, weight_bits)?;
     let mut images = Images::default();
     let mut descriptors = Vec::with_capacity(plan.layers.len());
     for (i, l) in plan.layers.iter().enumerate() {
@@ -103,6 +109,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         .into());
     }
 
+    let table_shift = image::align_tables(&mut images.tables);
     let table_bits = images.tables.iter().map(|t| t.entry_bits as usize).max().unwrap_or(1);
     let table_words = |of: fn(&Tables) -> &Vec<i32>| -> Vec<Vec<u8>> {
         images.tables.iter().flat_map(|t| of(t).iter()).map(|&v| entry(v, table_bits)).collect()
@@ -164,6 +171,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         ("HAS_POOL", flag(has_pool)),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
+        ("TABLE_SHIFT", i64::from(table_shift)),
         ("TDEPTH", int(tdepth)),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_H", int(in_h)),
@@ -275,6 +283,35 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     .check()
 }
 
+/// Refuses memories that can't be addressed or written, before any is filled.
+fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
+    let refuse = |cause: String| -> Result<()> {
+        Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
+            .remedy("use a smaller array, or reduce the maps and kernels")
+            .into())
+    };
+    if plan.words > MAX_DEPTH {
+        return refuse(format!(
+            "the scratchpad has {} words; at most {MAX_DEPTH} have an address",
+            plan.words
+        ));
+    }
+    let width = plan.array.k * plan.array.c * weight_bits;
+    let words = plan
+        .layers
+        .iter()
+        .filter(|l| matches!(l.layer.kernel, Kernel::Array(_)))
+        .map(|l| l.loops.reads.saturating_mul(l.loops.blocks));
+    let bits = words.fold(0usize, usize::saturating_add).saturating_mul(width);
+    if bits > MAX_WEIGHT_BITS {
+        let cause = format!(
+            "the weights, each layer's channels rounded up to the array's, take {bits} bits of {MAX_WEIGHT_BITS}"
+        );
+        return refuse(cause);
+    }
+    Ok(())
+}
+
 /// Cycles to take one sample in: a byte each, a folded group's further words, pad columns byte by byte.
 fn input_cycles(plan: &Plan<'_>) -> usize {
     let [c, h, w] = plan.graph.value(plan.input).fact.shape;
@@ -382,7 +419,6 @@ fn descriptor(
     }
     let table_index = images.tables.len();
     let tables = image::tables(layer, last)?;
-    let table_shift = tables.as_ref().map_or(0, |t| t.shift);
     images.tables.extend(tables);
 
     let (mode, pad) = match layer.kernel {
@@ -422,7 +458,6 @@ fn descriptor(
         q_hi: byte(q_hi),
         y_lo: byte(last.lo),
         y_hi: byte(last.hi),
-        table_shift: u64::from(table_shift),
         table_index: table_index as u64,
         a_last: a as u64 - 1,
         b_last: b as u64 - 1,

@@ -11,6 +11,7 @@ mod image;
 mod layers;
 mod lower;
 mod requant;
+mod schedule;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -72,9 +73,8 @@ pub struct Plan<'a> {
     pub(crate) fold: Fold,
     /// Tensors in the scratchpad with their first words.
     pub(crate) tensors: Vec<(Port, usize)>,
-    /// Words of the scratchpad, and the least that any placement needs.
+    /// Words of the scratchpad.
     pub(crate) words: usize,
-    pub(crate) words_bound: usize,
 }
 
 impl Plan<'_> {
@@ -219,6 +219,9 @@ fn on_array<'a>(
         }
         planned.push(entry);
     }
+    if let Some(last) = planned.last_mut() {
+        last.loops.cycles = last.loops.to_last_write;
+    }
     // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
     let always = (0, layers.len());
     let input_words = planned.iter().find(|l| l.layer.input == input).map_or(0, |l| l.map.words());
@@ -238,8 +241,7 @@ fn on_array<'a>(
     }
     let (bases, words) = arena::place(&blocks);
     let tensors = ports.into_iter().zip(bases).collect();
-    let words_bound = arena::bound(&blocks);
-    Plan { graph, quantized, array, layers: planned, input, output, fold, tensors, words, words_bound }
+    Plan { graph, quantized, array, layers: planned, input, output, fold, tensors, words }
 }
 
 /// Layers that read a tensor, residual operands included.

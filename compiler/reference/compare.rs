@@ -281,7 +281,9 @@ fn canonical_setting(
             let [c, h, w] = stage.shape;
             let found = tensor.to_bytes();
             result.tensors[k].add(n, &[1, c, h, w], 1, &ours, &found, |i, ours| {
-                if ours { (i32::from(stage.output[i]) + offset).to_string() } else { tensor.text_at(i) }
+                let mine =
+                    || stage.output.get(i).map_or_else(String::new, |v| (i32::from(*v) + offset).to_string());
+                if ours { mine() } else { tensor.text_at(i) }
             });
         }
     }

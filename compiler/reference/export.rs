@@ -149,7 +149,15 @@ impl Exporter<'_> {
             },
             IntOp::MaxPool(pool) => {
                 let x = self.operand(inputs[0]);
-                let attributes = window(&pool.window, self.fact(inputs[0]), fact);
+                let mut attributes = window(&pool.window, self.fact(inputs[0]), fact);
+                // ONNX Runtime wants pads below the kernel's size, which a dilated window may overhang by more.
+                let pads = ("pads", sizes(&pool.window.pads));
+                let x_shape = self.fact(inputs[0]).shape;
+                let ceil = |d| pool.window.output(x_shape[d + 1], d, true) == Some(fact.shape[d + 1]);
+                if !attributes.contains(&pads) && ceil(0) && ceil(1) {
+                    attributes.retain(|(k, _)| *k != "pads");
+                    attributes.extend([pads, ("ceil_mode", Attribute::Int(1))]);
+                }
                 self.b.node(name, ("", "MaxPool"), &[&x], &target, attributes);
             }
             IntOp::AveragePool(pool) => self.average(id, pool, inputs[0], &target)?,

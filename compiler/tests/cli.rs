@@ -48,6 +48,7 @@ fn refusals() {
     check(&["compile", "none.onnx", "-o", &out], 2, "error[O2C0001]");
     check(&["compile", &readme, "-o", &out], 2, "error[O2C0010]");
     check(&["compile", &lenet, "-o", &mine], 2, "error[O2C0003]");
+    check(&["compile", &lenet, "-o", &path("odd.toml/out")], 2, "error[O2C0002]");
     check(&["compile", &lenet, "-o", &out, "--array", "4,4"], 2, "three numbers");
     check(&["compile", &lenet, "-o", &out, "--array", "3,4,16"], 2, "error[O2C0400]");
     check(&["compile", &lenet, "-o", &out, "--target", "fpga"], 2, "error[O2C0004]");
@@ -212,4 +213,21 @@ fn compile_and_simulate() {
         .unwrap();
     assert_eq!(o.status.code(), Some(3));
     assert!(text(&o.stderr).contains("error[O2C0601]"));
+
+    // A Verilator that fails.
+    let tools = scratch.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    std::fs::write(tools.join("verilator"), "#!/bin/sh\necho broken >&2\nexit 9\n").unwrap();
+    std::fs::set_permissions(tools.join("verilator"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    std::fs::remove_dir_all(a.join("build")).unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
+    let o = Command::new(env!("CARGO_BIN_EXE_onnx2chip"))
+        .args([&"simulate".as_ref(), &a.as_os_str()])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let stderr = text(&o.stderr);
+    assert!(stderr.contains("error[O2C0602]") && stderr.contains("broken"), "{stderr}");
+    assert_eq!(o.status.code(), Some(1));
 }

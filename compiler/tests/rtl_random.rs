@@ -1,0 +1,190 @@
+//! Random networks on random arrays, simulated: every stage of every layer equals the executor's, every layer takes
+//! the predicted cycles in every sample, with and without stalls on the buses.
+//!
+//! `O2C_RANDOM` networks are tried, beginning with seed `O2C_RANDOM_SEED`; a failing one is named by its seed.
+//! Skipped with a note where Verilator or Icarus is not installed.
+#![allow(missing_docs, reason = "a test")]
+
+use std::path::Path;
+use std::process::Command;
+
+use onnx2chip::diag::Result;
+use onnx2chip::emit::folder;
+use onnx2chip::graph::int::{IntGraph, IntOp};
+use onnx2chip::quant::RescaleMode;
+use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
+
+mod random;
+
+use random::{Profile, Rng, number};
+
+const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, groups: false, beyond: true };
+
+/// Pixels, channels, outputs.
+const ARRAYS: [[usize; 3]; 14] = [
+    [2, 4, 8],
+    [4, 4, 16],
+    [8, 4, 32],
+    [1, 1, 1],
+    [1, 4, 4],
+    [2, 2, 16],
+    [4, 8, 2],
+    [8, 2, 4],
+    [4, 1, 8],
+    [2, 16, 16],
+    [16, 1, 1],
+    [1, 8, 32],
+    [16, 4, 2],
+    [1, 1, 16],
+];
+
+/// Designs small enough for the suite; `make props` asks for more.
+const DESIGNS: u64 = 5;
+const SAMPLES: usize = 3;
+
+/// As in the folder's Makefile, for small designs: compiling them takes longer than running them.
+const VFLAGS: &str = concat!(
+    "VFLAGS=--cc --exe --build --prefix Vtop --top-module $(TOP) -O3 --x-assign fast --x-initial fast --noassert",
+    " -Wno-fatal -Wno-lint -Wno-style -CFLAGS \"-std=c++17\" -j 2",
+    " -MAKEFLAGS \"OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 OBJCACHE=$(shell command -v ccache)\"",
+);
+
+fn installed(tool: &str) -> bool {
+    let found =
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|d| d.join(tool).exists());
+    if !found {
+        eprintln!("skipped: {tool} is not installed");
+    }
+    found
+}
+
+fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>) -> Result<Compiled> {
+    let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
+    let target = targets::find("generic")?;
+    let options = Options { array, macs: None, lanes, target, name: None, rescale: RescaleMode::Proved };
+    o2c::compile(source, &options)
+}
+
+fn describe(graph: &IntGraph) -> String {
+    graph.ids().into_iter().fold(String::new(), |mut text, id| {
+        let node = graph.node(id);
+        let shape = node.outputs.first().map(|v| v.fact.shape);
+        let window = match &node.op {
+            IntOp::Conv(c) => Some(c.window),
+            IntOp::MaxPool(p) => Some(p.window),
+            IntOp::AveragePool(p) => Some(p.window),
+            IntOp::Input(_) | IntOp::Output(_) | IntOp::Add(_) | IntOp::Table(_) => None,
+        };
+        let from: Vec<u32> = graph.inputs(id).iter().map(|p| p.node.0).collect();
+        text += &format!("{} {} of {from:?}: {shape:?} {window:?}\n", id.0, node.name);
+        text
+    })
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let o = command.output().unwrap();
+    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    (o.status.code(), text(&o.stdout), text(&o.stderr))
+}
+
+/// Simulates the folder's samples; what is wrong, or the number of values compared.
+fn simulate(dir: &Path, stall: &str, seed: u64) -> std::result::Result<u64, String> {
+    let mut model = Command::new(dir.join("build/sim/Vtop"));
+    model.current_dir(dir).args(["--stall", stall, "--seed", &seed.to_string()]);
+    let (status, stdout, stderr) = run(&mut model);
+    if status != Some(0) {
+        return Err(format!("--stall {stall}: {status:?}\n{stderr}\n{stdout}"));
+    }
+    let v: serde_json::Value = serde_json::from_str(&stdout).map_err(|e| e.to_string())?;
+    let layers = v["layers"].as_array().ok_or("no layers")?;
+    for l in layers {
+        if l["cycles_predicted"] != l["cycles_measured"] || l["mismatches"] != 0 {
+            return Err(format!("--stall {stall}: {l}"));
+        }
+    }
+    if v["mismatches"] != 0 || v["faults"] != serde_json::json!([]) || v["samples"] != SAMPLES {
+        return Err(format!("--stall {stall}: {stdout}"));
+    }
+    v["values_compared"].as_u64().filter(|n| *n > 0).ok_or_else(|| "nothing was compared".into())
+}
+
+/// One seed: a network on an array with a number of lanes. Layers and values compared.
+fn network(seed: u64) -> std::result::Result<(usize, u64), String> {
+    let graph = random::graph(seed, PROFILE);
+    let mut rng = Rng(seed);
+    let array = ARRAYS[usize::try_from(seed).unwrap() % ARRAYS.len()];
+    let group = array[2].min(array[0] * array[1]);
+    let lanes = rng.pick(&[None, Some(1 << rng.clone().size(0, group.ilog2() as usize))]);
+    let what = format!("seed {seed}, array {array:?}, lanes {lanes:?}");
+    let fail = |cause: String| Err(format!("{what}: {cause}\n{}", describe(&graph)));
+    let compiled = match compile(graph.clone(), array, lanes) {
+        Ok(compiled) => compiled,
+        Err(faults) => return fail(format!("{faults:?}")),
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("design");
+    let written = o2c::hand_off(&compiled, &[random::inputs(&graph, seed, SAMPLES)], &[])
+        .and_then(|files| folder::write(&dir, &files));
+    if let Err(faults) = written {
+        return fail(format!("{faults:?}"));
+    }
+    let (status, _, stderr) =
+        run(Command::new("make").arg("-C").arg(&dir).args([VFLAGS, "build", "--silent"]));
+    if status != Some(0) {
+        return fail(stderr);
+    }
+    let mut values = 0;
+    for stall in ["none", "random", "long"] {
+        match simulate(&dir, stall, seed) {
+            Ok(n) => values += n,
+            Err(cause) => return fail(cause),
+        }
+    }
+    Ok((compiled.design.layers.len(), values))
+}
+
+/// Runs the networks of a share of the seeds, all of them whatever fails.
+fn share(part: u64, parts: u64) {
+    if !installed("verilator") {
+        return;
+    }
+    let (first, count) = (number("O2C_RANDOM_SEED", 0), number("O2C_RANDOM", DESIGNS));
+    let mut failed = Vec::new();
+    let (mut layers, mut values) = (0, 0);
+    for seed in (first..first + count).filter(|s| s % parts == part) {
+        match network(seed) {
+            Ok((l, v)) => (layers, values) = (layers + l, values + v),
+            Err(cause) => {
+                eprintln!("{cause}\n");
+                failed.push(seed);
+            }
+        }
+    }
+    eprintln!("{layers} layers, {values} values compared");
+    assert_eq!(failed, Vec::<u64>::new());
+}
+
+#[test]
+fn even_networks_equal_the_executor() {
+    share(0, 2);
+}
+
+#[test]
+fn odd_networks_equal_the_executor() {
+    share(1, 2);
+}
+
+/// The plain Verilog testbench of a folder, which needs no C++.
+#[test]
+fn icarus_agrees() {
+    if !installed("iverilog") {
+        return;
+    }
+    let graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
+    let compiled = compile(graph.clone(), [2, 2, 4], None).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("design");
+    folder::write(&dir, &o2c::hand_off(&compiled, &[random::inputs(&graph, 3, 2)], &[]).unwrap()).unwrap();
+    let (status, stdout, stderr) = run(Command::new("make").arg("-C").arg(&dir).arg("icarus"));
+    assert_eq!(status, Some(0), "{stdout}{stderr}");
+}
