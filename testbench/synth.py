@@ -30,7 +30,7 @@ def memories_in_logic(log):
     """Memories above SMALL_MEMORY bits that Yosys did not map to block RAM: `mapping memory X via Y` says where."""
     text = log.read_text()
     mapped = dict(re.findall(r"mapping memory (\S+) via (\S+)", text))
-    bad = [name for name, kind in mapped.items() if not re.search("16KD|RAMB", kind)]
+    bad = [name for name, kind in mapped.items() if not re.search("16KD|BLOCKRAM", kind)]
     bad += re.findall(r"using FF mapping for memory (\S+)", text)
     return sorted(bad), len(mapped)
 
