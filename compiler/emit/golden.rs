@@ -13,7 +13,7 @@ use crate::exec::data::array;
 use crate::exec::{Data, Executor, Stage};
 use crate::graph::int::{Arrangement, HostStep, HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
-use crate::quant::{LaneKind, Quantized};
+use crate::quant::{LaneKind, Quantized, signed_bits};
 
 /// Runs the executor on every sample and keeps what the design's layers and streams show.
 ///
@@ -113,8 +113,7 @@ pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFa
                 lane = format!("{lane}+{}", lane_name(last.lane));
                 differing += last.differing_accumulators;
             }
-            let bits = |v: i64| i64::BITS - (v ^ (v >> 63)).leading_zeros() + 1;
-            let width = bits(first.reachable.0).max(bits(first.reachable.1));
+            let width = signed_bits(first.reachable.0).max(signed_bits(first.reachable.1));
             Ok(LayerFacts {
                 lane,
                 reachable: [first.reachable.0, first.reachable.1],

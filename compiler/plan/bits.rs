@@ -1,5 +1,7 @@
 //! Packing numbers into memory words, least significant bit first, and the bits that numbers need.
 
+use crate::quant::signed_bits;
+
 /// One word being filled.
 #[derive(Clone, Debug)]
 pub(crate) struct Word {
@@ -29,8 +31,7 @@ impl Word {
 
 /// Bits of a signed register that holds `value`, at least 1.
 pub(crate) fn signed(value: i64) -> usize {
-    let magnitude = if value < 0 { !value } else { value };
-    (i64::BITS - magnitude.leading_zeros() + 1) as usize
+    signed_bits(value) as usize
 }
 
 /// Bits of an unsigned register that holds `value`, at least 1.
