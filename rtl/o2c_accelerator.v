@@ -39,6 +39,7 @@ module o2c_accelerator #(
   parameter integer HAS_TABLE   = 1,
   parameter integer TABLE_W     = 18,
   parameter integer TABLE_SHIFT = 8,
+  parameter integer TABLE_WINDOW = 0,
   parameter integer TDEPTH      = 256,
   parameter integer IN_BASE     = 0,
   parameter integer IN_H        = 32,
@@ -168,7 +169,7 @@ module o2c_accelerator #(
     .POOL_W (POOL_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W), .SHIFT_W (SHIFT_W),
     .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
     .NLAYERS (NLAYERS), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),
-    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TDEPTH (TDEPTH), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
+    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .TDEPTH (TDEPTH), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
     .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_engine (
     .clk_i               (clk_i),

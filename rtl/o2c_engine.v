@@ -8,7 +8,7 @@
 // Descriptor, 32-bit words, least significant bit first:
 //    0  [1:0] mode: 0 array, 1 maximum, 2 sum   [2] residual   [3] table   [4] input region free afterwards
 //       [5] writes the output region   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
-//    1  [7:0] y_lo   [15:8] y_hi   [31:24] table index
+//    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [31:24] table index
 //    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen
 //    3  [15:0] C - 1   [31:16] kb - 1
 //    4  [23:0] units - 1 (array: tiles; pool: pixels)   [31:24] group length - 1
@@ -56,6 +56,7 @@ module o2c_engine #(
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
+  parameter integer TABLE_WINDOW = 0,
   parameter integer TDEPTH    = 256,
   parameter         DESC_INIT    = "",
   parameter         WEIGHT_INIT  = "",
@@ -304,7 +305,8 @@ module o2c_engine #(
   o2c_post #(
     .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
     .SHIFT_W (SHIFT_W), .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
-    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TDEPTH (TDEPTH),
+    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT),
+    .TABLE_WINDOW (TABLE_WINDOW), .TDEPTH (TDEPTH),
     .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_post (
     .clk_i         (clk_i),
@@ -317,6 +319,8 @@ module o2c_engine #(
     .q_hi_i        (desc[32*0 + 24 +: 8]),
     .y_lo_i        (desc[32*1 +: 8]),
     .y_hi_i        (desc[32*1 + 8 +: 8]),
+    .table_odd_i   (desc[32*1 + 16]),
+    .table_unsigned_i (desc[32*1 + 17]),
     .table_index_i (desc[32*1 + 24 +: 8]),
     .gl_last_i     (desc[32*4 + 24 +: 8]),
     .vec_last_i    (desc[32*5 + 16 +: 8]),

@@ -2,7 +2,7 @@
 // The post pipeline: drains sums, adds the bias, requantizes, applies tables, adds the residual, writes words.
 //
 //   acc = sum + bias[channel];  q = requantize(acc)            (o2c_requantize)
-//   y   = table ? clamp((TA[q] + (residual ? TB[b] : 0)) >>> TABLE_SHIFT, y_lo, y_hi) : q
+//   y   = table ? clamp(round(TA[q] + (residual ? TB[b] : 0)), y_lo, y_hi) : q      (o2c_table_round)
 //
 // A vector is the channels of one pixel that one unit yields (array: K, pool: W); it leaves in groups of
 // G = min(K, W) channels, R a cycle, one group every gl cycles (gl >= G/R; at least 2 with a residual, so that
@@ -40,6 +40,7 @@ module o2c_post #(
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
+  parameter integer TABLE_WINDOW = 0,
   parameter integer TDEPTH    = 256,
   parameter         PARAM_INIT   = "",
   parameter         TABLE_A_INIT = "",
@@ -59,6 +60,8 @@ module o2c_post #(
   input  wire [7:0]         q_hi_i,
   input  wire [7:0]         y_lo_i,
   input  wire [7:0]         y_hi_i,
+  input  wire               table_odd_i,
+  input  wire               table_unsigned_i,
   input  wire [7:0]         table_index_i,
   input  wire [7:0]         gl_last_i,
   input  wire [7:0]         vec_last_i,      // array: min(P, pixels) - 1; pool: 0
@@ -316,19 +319,21 @@ module o2c_post #(
       );
       reg  signed [TABLE_W:0] s_x12;
       reg  [7:0] t_x13;
-      wire signed [TABLE_W:0] v = s_x12 >>> TABLE_SHIFT;
-      wire signed [TABLE_W:0] lo = {{(TABLE_W-7){y_lo_i[7]}}, y_lo_i};
-      wire signed [TABLE_W:0] hi = {{(TABLE_W-7){y_hi_i[7]}}, y_hi_i};
+      wire [7:0] rounded;
+      o2c_table_round #(.SUM_W (TABLE_W + 1), .SHIFT (TABLE_SHIFT), .WINDOW (TABLE_WINDOW)) u_round (
+        .sum_i (s_x12), .odd_i (table_odd_i), .unsigned_i (table_unsigned_i), .lo_i (y_lo_i), .hi_i (y_hi_i),
+        .y_o   (rounded)
+      );
       always @(posedge clk_i) begin
         s_x12 <= {ta[TABLE_W-1], ta} + (residual_i ? {tb[TABLE_W-1], tb} : {(TABLE_W+1){1'b0}});
-        t_x13 <= v < lo ? y_lo_i : v > hi ? y_hi_i : v[7:0];
+        t_x13 <= rounded;
       end
       assign y_x13[8*r +: 8] = table_i ? t_x13 : q_x13[8*r +: 8];
     end
   end else begin : gen_no_table
     assign rd_o = 1'b0;
     assign y_x13 = q_x13;
-    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_index_i, rdata_i, first_x};
+    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_odd_i, table_unsigned_i, table_index_i, rdata_i, first_x};
   end endgenerate
 
   // ---------------------------------------------------------------- x13 .. x14: gather and write

@@ -9,6 +9,13 @@ impl AddSpec {
         AddFormula::new(self).apply(a, b)
     }
 
+    /// QLinearAdd's float32 term of b with all constants, for b in the file's numbering; a's term is added to it in
+    /// one rounding.
+    pub(crate) fn operand_b(&self, b: i32) -> f32 {
+        let formula = AddFormula::new(self);
+        fl32(b).mul_add(formula.rb, formula.fixed)
+    }
+
     /// All 65,536 sums, `[(a + 128) * 256 + (b + 128)]`.
     pub fn table(&self) -> Box<[i8]> {
         let formula = AddFormula::new(self);

@@ -32,6 +32,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_requantize.v",
     "o2c_rom.v",
     "o2c_round24.v",
+    "o2c_table_round.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
     "o2c_shell.v",

@@ -50,6 +50,10 @@ fields! {
     y_lo: 1, 0, 8;
     /// Likewise, the upper one.
     y_hi: 1, 8, 8;
+    /// Ties of the table unit go to the odd integer.
+    table_odd: 1, 16, 1;
+    /// Ties of the table unit are as wide as those of uint8 values.
+    table_unsigned: 1, 17, 1;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns.

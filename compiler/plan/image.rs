@@ -115,16 +115,11 @@ pub(crate) fn tables(layer: &Layer<'_>, quant: &LayerQuant) -> Result<Option<Tab
     })
 }
 
-/// Brings all tables to one right shift, the largest, so that the hardware's is fixed; returns it.
+/// Brings all tables to the most fraction bits that one has, so that the hardware's are fixed; returns them.
 pub(crate) fn align_tables(tables: &mut [Tables]) -> u8 {
     let shift = tables.iter().map(|t| t.shift).max().unwrap_or(0);
     for t in tables {
-        let by = u32::from(shift - t.shift);
-        for entry in t.ta.iter_mut().chain(&mut t.tb) {
-            *entry <<= by;
-        }
-        t.entry_bits += by;
-        t.shift = shift;
+        t.align(shift);
     }
     shift
 }

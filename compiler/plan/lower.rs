@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::QFact;
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
-use crate::quant::{LayerQuant, Tables};
+use crate::quant::{LayerQuant, Tables, Ties};
 
 /// Width of both AXI4-Streams.
 const STREAM_BITS: usize = 32;
@@ -37,6 +37,7 @@ const RTL: &[&str] = &[
     "o2c_shell.v",
     "o2c_mul_split.v",
     "o2c_round24.v",
+    "o2c_table_round.v",
     "o2c_requantize.v",
     "o2c_addr_gen.v",
     "o2c_mac_array.v",
@@ -111,7 +112,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
 
     let table_shift = image::align_tables(&mut images.tables);
     let table_bits = images.tables.iter().map(|t| t.entry_bits as usize).max().unwrap_or(1);
-    let table_words = |of: fn(&Tables) -> &Vec<i32>| -> Vec<Vec<u8>> {
+    let table_words = |of: fn(&Tables) -> &Vec<i64>| -> Vec<Vec<u8>> {
         images.tables.iter().flat_map(|t| of(t).iter()).map(|&v| entry(v, table_bits)).collect()
     };
     let has_array = plan.layers.iter().any(|l| matches!(l.layer.kernel, Kernel::Array(_)));
@@ -172,6 +173,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
         ("TABLE_SHIFT", i64::from(table_shift)),
+        ("TABLE_WINDOW", flag(images.tables.iter().any(|t| t.ties != Ties::Exact))),
         ("TDEPTH", int(tdepth)),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_H", int(in_h)),
@@ -324,9 +326,9 @@ fn input_cycles(plan: &Plan<'_>) -> usize {
     h * (span.max(w + fold.pad_left) * c + fold.out_w * (words - 1))
 }
 
-fn entry(value: i32, bits: usize) -> Vec<u8> {
+fn entry(value: i64, bits: usize) -> Vec<u8> {
     let mut word = Word::new(bits);
-    word.push(i64::from(value), bits);
+    word.push(value, bits);
     word.finish()
 }
 
@@ -419,6 +421,8 @@ fn descriptor(
     }
     let table_index = images.tables.len();
     let tables = image::tables(layer, last)?;
+    let odd = tables.as_ref().is_some_and(|t| t.odd);
+    let unsigned = tables.as_ref().is_some_and(|t| t.ties == Ties::Float32 { unsigned: true });
     images.tables.extend(tables);
 
     let (mode, pad) = match layer.kernel {
@@ -458,6 +462,8 @@ fn descriptor(
         q_hi: byte(q_hi),
         y_lo: byte(last.lo),
         y_hi: byte(last.hi),
+        table_odd: u64::from(odd),
+        table_unsigned: u64::from(unsigned),
         table_index: table_index as u64,
         a_last: a as u64 - 1,
         b_last: b as u64 - 1,

@@ -1,89 +1,77 @@
-//! The residual addition as two tables: y = clamp((ta[a] + tb[b]) >> shift, lo, hi) for all 65,536 pairs.
+//! The residual addition as two tables whose sum is rounded ([`Tables`]): equal on all 65,536 pairs.
 //!
 //! In: the reference's 65,536 results. Out: tables that reproduce every one of them, with the fewest fraction bits.
-//! Each pair bounds ta[a] + tb[b] from one or both sides: a system of difference constraints, relaxed from the
-//! rounded real-valued tables. Relaxation that still changes something after as many rounds as there are variables
-//! proves that no such tables exist.
+//! Each pair bounds ta[a] + tb[b] from one or both sides, an even result more widely than an odd one: a system of
+//! difference constraints, relaxed from the rounded real-valued tables. Relaxation that still changes something
+//! after as many rounds as there are variables proves that no such tables exist.
+//!
+//! Few fraction bits do unless float32 itself is in doubt about ties, as with scales like 0.1, 0.2 and 0.3. Then
+//! QLinearAdd, which rounds once, is a table of float32 values added exactly, and [`Ties::Float32`] its rounding.
 
-use serde::Serialize;
+use super::tables::{Tables, Ties, reach};
+use crate::arith::{AddForm, AddSpec};
 
-use crate::arith::AddSpec;
-
-/// Fraction bits that are tried, in this order.
+/// Fraction bits that are tried with exact ties, in this order.
 const FRACTION_BITS: std::ops::RangeInclusive<u8> = 8..=12;
+/// Fraction bits with float32's ties: its 24 bits, and two more.
+const FLOAT_FRACTION_BITS: u8 = 26;
 /// Variables of the system: an entry for each of 256 values of a and of b.
 const VARIABLES: usize = 512;
-const NO_LOWER: i32 = i32::MIN / 2;
-const NO_UPPER: i32 = i32::MAX / 2;
+const NO_LOWER: i64 = i64::MIN / 4;
+const NO_UPPER: i64 = i64::MAX / 4;
 
-/// Two tables and the shift after their sum; a unary table is `ta` with `shift` 0 and `tb` of zeros.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Tables {
-    /// 256 entries, for canonical a = -128 ..= 127.
-    pub ta: Vec<i32>,
-    /// 256 entries, for canonical b = -128 ..= 127.
-    pub tb: Vec<i32>,
-    /// Arithmetic right shift of the sum.
-    pub shift: u8,
-    /// Bits of a signed entry that hold every value of both tables.
-    pub entry_bits: u32,
-}
-
-impl Tables {
-    fn new(ta: Vec<i32>, tb: Vec<i32>, shift: u8) -> Tables {
-        let entry_bits = ta.iter().chain(&tb).map(|&v| super::signed_bits(i64::from(v))).max().unwrap_or(1);
-        Tables { ta, tb, shift, entry_bits }
-    }
-
-    /// A unary function: `ta` alone.
-    pub fn unary(table: &[i8; 256]) -> Tables {
-        Tables::new(table.iter().map(|&y| i32::from(y)).collect(), vec![0; 256], 0)
-    }
-
-    /// What the hardware computes for canonical a and b.
-    pub fn apply(&self, a: i8, b: i8, lo: i32, hi: i32) -> i8 {
-        let entry = |t: &[i32], v: i8| {
-            usize::try_from(i32::from(v) + 128).ok().and_then(|i| t.get(i)).copied().map_or(0, i64::from)
-        };
-        let sum = (entry(&self.ta, a) + entry(&self.tb, b)) >> self.shift.min(63);
-        let y = sum.clamp(i64::from(lo), i64::from(hi.max(lo)));
-        i8::try_from(y.clamp(-128, 127)).unwrap_or(0)
-    }
-}
-
-/// The tables of an addition; `None` if there are none up to 12 fraction bits.
+/// The tables of an addition; `None` if there are none.
 pub(crate) fn solve(spec: &AddSpec) -> Option<Tables> {
     let reference = spec.table();
-    FRACTION_BITS.into_iter().find_map(|bits| {
-        let tables = at_bits(spec, &reference, bits)?;
-        // The relaxation's result is not trusted: all pairs are compared with the model of the hardware.
+    // The relaxation's result is not trusted: all pairs are compared with the model of the hardware.
+    let proved = |tables: &Tables| {
         let pairs = (i8::MIN..=i8::MAX).flat_map(|a| (i8::MIN..=i8::MAX).map(move |b| (a, b)));
-        pairs.zip(&reference).all(|((a, b), &y)| tables.apply(a, b, spec.lo, spec.hi) == y).then_some(tables)
-    })
-}
-
-/// The rounded real-valued tables, zero point and the rounding half in the first.
-fn natural(spec: &AddSpec, bits: u8) -> (Vec<i32>, Vec<i32>) {
-    let one = f64::from(1u32 << bits);
-    let ((sa, za, oa), (sb, zb, ob), (sy, zy, oy)) = (spec.a, spec.b, spec.y);
-    let entry = |q: i32, scale: f32, shift: f64| {
-        let real = f64::from(q) * f64::from(scale) / f64::from(sy) + shift;
-        // Beyond any sum that matters the clamp decides; `as` is exact for such integers.
-        (real * one).round().clamp(-1e8, 1e8) as i32
+        pairs.zip(&reference).all(|((a, b), &y)| tables.apply(a, b, spec.lo, spec.hi) == y)
     };
-    let zero = f64::from(zy - oy) + 0.5;
-    let ta = (-128..=127).map(|q| entry(q + oa - za, sa, zero)).collect();
-    let tb = (-128..=127).map(|q| entry(q + ob - zb, sb, 0.0)).collect();
-    (ta, tb)
+    let float = || {
+        let ties = Ties::Float32 { unsigned: spec.y.2 != 0 };
+        (spec.form == AddForm::QLinear).then(|| relax(spec, &reference, FLOAT_FRACTION_BITS, ties))?
+    };
+    let exact = FRACTION_BITS.into_iter().find_map(|bits| relax(spec, &reference, bits, Ties::Exact));
+    exact.or_else(float).filter(proved)
 }
 
-fn at_bits(spec: &AddSpec, reference: &[i8], bits: u8) -> Option<Tables> {
-    let (lower, upper): (Vec<i32>, Vec<i32>) = reference
+/// The rounded real-valued tables, zero point and one half in the first. float32 rounds b's term with the constants.
+fn natural(spec: &AddSpec, bits: u8) -> (Vec<i64>, Vec<i64>) {
+    let one = f64::from(bits).exp2();
+    let ((sa, za, oa), (sb, zb, ob), (sy, zy, oy)) = (spec.a, spec.b, spec.y);
+    // Beyond any sum that matters the clamp decides; `as` is exact for such integers.
+    let entry = |real: f64| (real * one).round().clamp(-1e14, 1e14) as i64;
+    let term = |q: i32, scale: f32| f64::from(q) * f64::from(scale) / f64::from(sy);
+    match spec.form {
+        AddForm::QLinear => {
+            let constant = f64::from(oy) - 0.5;
+            let ta = (-128..=127).map(|q| entry(f64::from(q + oa) * f64::from(sa / sy) - constant));
+            let tb = (-128..=127).map(|q| entry(f64::from(spec.operand_b(q + ob))));
+            (ta.collect(), tb.collect())
+        }
+        AddForm::Float => {
+            let constant = f64::from(zy - oy) + 0.5;
+            let ta = (-128..=127).map(|q| entry(term(q + oa - za, sa) + constant));
+            let tb = (-128..=127).map(|q| entry(term(q + ob - zb, sb)));
+            (ta.collect(), tb.collect())
+        }
+    }
+}
+
+fn relax(spec: &AddSpec, reference: &[i8], bits: u8, ties: Ties) -> Option<Tables> {
+    // The float form rounds before it adds the zero point, and what that makes of even numbers may be odd.
+    let odd = spec.form == AddForm::Float && spec.y.1 & 1 != 0;
+    let (lower, upper): (Vec<i64>, Vec<i64>) = reference
         .iter()
         .map(|&y| {
+            let even = (y & 1 != 0) == odd;
             let y = i32::from(y);
-            let lower = if y > spec.lo { y << bits } else { NO_LOWER };
-            (lower, if y < spec.hi { ((y + 1) << bits) - 1 } else { NO_UPPER })
+            let (low, high) = (i64::from(y), i64::from(y) + 1);
+            let (below, above) = (reach(ties, bits, low), reach(ties, bits, high));
+            let lower = (low << bits) + if even { -below.1 } else { below.0 };
+            let upper = (high << bits) - 1 + if even { above.0 } else { -above.1 };
+            (if y > spec.lo { lower } else { NO_LOWER }, if y < spec.hi { upper } else { NO_UPPER })
         })
         .unzip();
     let (mut ta, mut tb) = natural(spec, bits);
@@ -103,7 +91,7 @@ fn at_bits(spec: &AddSpec, reference: &[i8], bits: u8) -> Option<Tables> {
         changed |= most != tb;
         tb = most;
         if !changed {
-            return Some(Tables::new(ta, tb, bits));
+            return Some(Tables::new(ta, tb, bits, odd, ties));
         }
     }
     None

@@ -351,7 +351,7 @@ fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {
             AddForm::QLinear => "QLinearAdd",
             AddForm::Float => "the float32 addition",
         };
-        let cause = format!("no pair of tables with up to 12 fraction bits equals {form} on all 65536 pairs");
+        let cause = format!("no pair of tables equals {form} on all 65536 pairs");
         return Err(place.fault(code::RESCALE_INFEASIBLE, "an addition has no integer form", cause).into());
     };
     let mut layer = passive(place.name, LaneKind::Table, x.range, (i64::from(spec.lo), i64::from(spec.hi)));

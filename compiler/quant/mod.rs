@@ -13,6 +13,7 @@ mod layer;
 mod offset;
 mod share;
 mod steps;
+mod tables;
 
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,8 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-pub use add::Tables;
 pub use fixed::{Difference, FixedFormat, FixedReport};
+pub use tables::{Tables, Ties};
 
 use crate::arith::lane::Channel;
 use crate::diag::{Diagnostic, Diagnostics, Result, code};

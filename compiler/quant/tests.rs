@@ -253,7 +253,7 @@ fn additions_are_exact_on_all_pairs() {
     let mut random = Random(5);
     let mut bits = std::collections::BTreeMap::new();
     let mut scale = || random.range(200, 5000) as f32 / 50_000.0;
-    let specs: Vec<AddSpec> = (0..40)
+    let mut specs: Vec<AddSpec> = (0..40)
         .map(|i| AddSpec {
             form: if i % 2 == 0 { AddForm::QLinear } else { AddForm::Float },
             a: (scale(), [-128, 0, 127, 3][i % 4] + 128 * i32::from(i % 3 == 0), 128 * i32::from(i % 3 == 0)),
@@ -262,15 +262,21 @@ fn additions_are_exact_on_all_pairs() {
             lo: if i % 5 == 0 { 0 } else { -128 },
             hi: 127,
         })
-        .chain([AddForm::QLinear, AddForm::Float].map(|form| AddSpec {
-            form,
-            a: (0.1, 0, 0),
-            b: (0.1, 0, 0),
-            y: (0.1, 0, 0),
-            lo: -128,
-            hi: 127,
-        }))
         .collect();
+    // Powers of two and short decimals put many pairs on ties; float32 additions on the latter's are refused.
+    for i in 0..60 {
+        let mut scale = || match i % 3 {
+            0 => (-(random.range(3, 7) as f32)).exp2(),
+            1 => random.range(1, 10) as f32 / 100.0,
+            _ => random.range(1, 7) as f32 / 127.0,
+        };
+        let scales = [scale(), scale(), scale()];
+        let form = if i % 6 == 0 { AddForm::Float } else { AddForm::QLinear };
+        let offset = if i % 2 == 0 { 0 } else { 128 };
+        let mut side = |scale| (scale, random.range(-128, 127) as i32 + offset, offset);
+        let [a, b, y] = scales.map(&mut side);
+        specs.push(AddSpec { form, a, b, y, lo: -128, hi: 127 });
+    }
     let start = std::time::Instant::now();
     for spec in &specs {
         let tables = add::solve(spec);
