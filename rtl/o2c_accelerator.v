@@ -40,6 +40,8 @@ module o2c_accelerator #(
   parameter integer TABLE_W     = 18,
   parameter integer TABLE_SHIFT = 8,
   parameter integer TABLE_WINDOW = 0,
+  parameter integer FLOAT_W   = 0,
+  parameter integer SELECT_W  = 0,
   parameter integer TDEPTH      = 256,
   parameter integer IN_BASE     = 0,
   parameter integer IN_H        = 32,
@@ -169,7 +171,7 @@ module o2c_accelerator #(
     .POOL_W (POOL_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W), .SHIFT_W (SHIFT_W),
     .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
     .NLAYERS (NLAYERS), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),
-    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .TDEPTH (TDEPTH), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
+    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
     .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_engine (
     .clk_i               (clk_i),

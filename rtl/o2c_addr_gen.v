@@ -4,7 +4,7 @@
 // Array layers (pool_i = 0):
 //   for kb: for tile of P flattened output pixels: for C (kh): for B (kw): for A (channel block): for p: read
 // Pool layers (pool_i = 1):
-//   for pixel: for C (channel block): for B (kh): for A (kw): read
+//   for pixel: for C (channel block): for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
 //
 //   address = pixel base + offset;  row = pixel row + dh,  column = pixel column + dw
 //   the word is a pad when row or column lies outside the map
@@ -40,6 +40,7 @@ module o2c_addr_gen #(
   input  wire [NW-1:0]        kb_last_i,
   input  wire [MW-1:0]        unit_last_i,    // array: tiles - 1; pool: pixels - 1
   input  wire [15:0]          gap_i,
+  input  wire [7:0]           hold_last_i,    // pool: cycles of a read - 1
   input  wire [CW-1:0]        in_h_i,
   input  wire [CW-1:0]        in_w_i,
   input  wire [CW-1:0]        out_w_last_i,
@@ -89,8 +90,9 @@ module o2c_addr_gen #(
   reg [AW-1:0] off;
   reg [CW-1:0] dh, dw;
   reg [15:0]   gap;
+  reg [7:0]    hold;
 
-  wire p_last = pool_i | (p == P_LAST);
+  wire p_last = pool_i ? hold == hold_last_i : p == P_LAST;
   wire a_last = a == a_last_i;
   wire b_last = b == b_last_i;
   wire c_last = c == c_last_i;
@@ -102,7 +104,7 @@ module o2c_addr_gen #(
   wire run = state == RUN;
 
   // The walker's value enters the entries while they are filled, and in a tile's last step.
-  wire push = (state == FILL) | (run & pixel_last);
+  wire push = (state == FILL) | (run & pixel_last & (p_last | !pool_i));
   wire signed [CW:0] row = entry_h[0] + $signed({1'b0, dh});
   wire signed [CW:0] col = entry_w[0] + $signed({1'b0, dw});
   wire pad = row[CW] | col[CW] | (row[CW-1:0] >= in_h_i) | (col[CW-1:0] >= in_w_i);
@@ -164,6 +166,7 @@ module o2c_addr_gen #(
     // Loops.
     if (start_i) begin
       p    <= {PW{1'b0}};
+      hold <= 8'd0;
       a    <= {NW{1'b0}};
       b    <= {NW{1'b0}};
       c    <= {NW{1'b0}};
@@ -173,7 +176,8 @@ module o2c_addr_gen #(
       dh   <= {CW{1'b0}};
       dw   <= {CW{1'b0}};
     end else if (run) begin
-      p <= p_last ? {PW{1'b0}} : p + 1'b1;
+      p    <= p_last ? {PW{1'b0}} : p + 1'b1;
+      hold <= p_last ? 8'd0 : hold + 8'd1;
       if (p_last) begin
         if (!a_last) begin
           a   <= a + 1'b1;
@@ -239,7 +243,7 @@ module o2c_addr_gen #(
                              : (a == {NW{1'b0}} && b == {NW{1'b0}} && c == {NW{1'b0}});
     s1_last_o      <= pool_i ? window_last : pixel_last;
     s1_kb_last_o   <= unit_is_last;
-    s1_valid_o     <= run & rst_ni;
+    s1_valid_o     <= run & rst_ni & (!pool_i | hold == 8'd0);
   end
 endmodule
 `default_nettype wire

@@ -8,11 +8,12 @@
 // Descriptor, 32-bit words, least significant bit first:
 //    0  [1:0] mode: 0 array, 1 maximum, 2 sum   [2] residual   [3] table   [4] input region free afterwards
 //       [5] writes the output region   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
-//    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [31:24] table index
+//    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [18] table of thresholds
+//       [31:24] table index
 //    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen
 //    3  [15:0] C - 1   [31:16] kb - 1
 //    4  [23:0] units - 1 (array: tiles; pool: pixels)   [31:24] group length - 1
-//    5  [15:0] gap     [23:16] vectors of a unit - 1
+//    5  [15:0] gap     [23:16] vectors of a unit - 1   [31:24] pool: cycles of a read - 1
 //    6  [15:0] input rows   [31:16] input columns
 //    7  [15:0] output columns - 1   [31:16] output pixel pitch, words
 //    8  [15:0] first window's row   [31:16] column (signed)
@@ -20,11 +21,11 @@
 //   10  [15:0] row dilation [31:16] column dilation
 //   11  first window's address   12  address step of a column   13  of a row's end
 //   14  address steps of A   15  of B   16  of C
-//   17  first weight word   18  [15:0] first parameter word   [31:16] output groups
+//   17  first weight word; float32 sums: mantissa of the input's scale   18  [15:0] first parameter word   [31:16] output groups
 //   19  first output word   20  residual operand's address minus the output's   21  [23:0] output pixels
 //
 // Cycles of a layer, from its issue to the next one's (T = reads of a unit + gap, U = units, all blocks,
-// n = reads of a unit, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C):
+// n = cycles from a unit's first read to its last, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C):
 //   array  (U-1)*T + n + 2*P + LC + D - group length + G/R + 19
 //   pool   (U-1)*T + n + D - group length + G/R + 19
 // and never fewer than the fetch of the next descriptor takes: NWORDS + 3.
@@ -57,6 +58,8 @@ module o2c_engine #(
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
   parameter integer TABLE_WINDOW = 0,
+  parameter integer FLOAT_W   = 0,
+  parameter integer SELECT_W  = 0,
   parameter integer TDEPTH    = 256,
   parameter         DESC_INIT    = "",
   parameter         WEIGHT_INIT  = "",
@@ -145,6 +148,7 @@ module o2c_engine #(
     .kb_last_i      (desc[32*3 + 16 +: NW]),
     .unit_last_i    (desc[32*4 +: MW]),
     .gap_i          (desc[32*5 +: 16]),
+    .hold_last_i    (desc[32*5 + 24 +: 8]),
     .in_h_i         (desc[32*6 +: CW]),
     .in_w_i         (desc[32*6 + 16 +: CW]),
     .out_w_last_i   (desc[32*7 +: CW]),
@@ -185,7 +189,9 @@ module o2c_engine #(
     s3_first     <= s2_first;
   end
 
+  localparam integer FLOAT_N = FLOAT_W > 0 ? FLOAT_W : 1;
   wire [R*SUM_W-1:0] array_head, pool_head;
+  wire [R*FLOAT_N-1:0] float_sum;
   wire               chain_shift, array_trig, pool_trig;
   wire [PAW-1:0]     trig_div;
   genvar r;
@@ -285,6 +291,19 @@ module o2c_engine #(
       .drain_shift_i (chain_shift & pool),
       .head_o        (head)
     );
+    if (FLOAT_W > 0) begin : gen_float
+      o2c_pool_float #(.W (W), .R (R), .FLOAT_W (FLOAT_W)) u_pool_float (
+        .clk_i       (clk_i),
+        .word_i      (s3_data),
+        .tap_valid_i (s3_tap),
+        .tap_first_i (s3_first),
+        .zero_i      (desc[32*0 + 8 +: 8]),
+        .mantissa_i  (desc[32*17 +: 24]),
+        .sum_o       (float_sum)
+      );
+    end else begin : gen_no_float
+      assign float_sum = {(R*FLOAT_N){1'b0}};
+    end
     for (r = 0; r < R; r = r + 1) begin : gen_extend
       assign pool_head[r*SUM_W +: SUM_W] =
         {{(SUM_W-POOL_W+1){head[r*POOL_W + POOL_W - 1]}}, head[r*POOL_W +: POOL_W-1]};
@@ -293,6 +312,7 @@ module o2c_engine #(
     assign pool_trig = 1'b0;
     assign trig_div  = {PAW{1'b0}};
     assign pool_head = {(R*SUM_W){1'b0}};
+    assign float_sum = {(R*FLOAT_N){1'b0}};
     wire unused_ok = &{1'b0, s3_tap, s3_first, pool_max};
   end endgenerate
 
@@ -306,7 +326,7 @@ module o2c_engine #(
     .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
     .SHIFT_W (SHIFT_W), .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT),
-    .TABLE_WINDOW (TABLE_WINDOW), .TDEPTH (TDEPTH),
+    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH),
     .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_post (
     .clk_i         (clk_i),
@@ -321,6 +341,7 @@ module o2c_engine #(
     .y_hi_i        (desc[32*1 + 8 +: 8]),
     .table_odd_i   (desc[32*1 + 16]),
     .table_unsigned_i (desc[32*1 + 17]),
+    .table_threshold_i (desc[32*1 + 18]),
     .table_index_i (desc[32*1 + 24 +: 8]),
     .gl_last_i     (desc[32*4 + 24 +: 8]),
     .vec_last_i    (desc[32*5 + 16 +: 8]),
@@ -336,6 +357,7 @@ module o2c_engine #(
     .trig_div_i    (trig_div),
     .shift_o       (chain_shift),
     .head_i        (pool ? pool_head : array_head),
+    .float_i       (float_sum),
     .we_o          (post_we),
     .slice_o       (post_slice),
     .waddr_o       (post_waddr),

@@ -3,6 +3,7 @@
 //
 //   acc = sum + bias[channel];  q = requantize(acc)            (o2c_requantize)
 //   y   = table ? clamp(round(TA[q] + (residual ? TB[b] : 0)), y_lo, y_hi) : q      (o2c_table_round)
+//   or, with a table of thresholds and the sum p that o2c_pool_float makes:   y = q + (p >= TA[q])
 //
 // A vector is the channels of one pixel that one unit yields (array: K, pool: W); it leaves in groups of
 // G = min(K, W) channels, R a cycle, one group every gl cycles (gl >= G/R; at least 2 with a residual, so that
@@ -17,9 +18,10 @@
 //         x14     a group's word is written (counted from its last R channels)
 //
 // Parameter word, least significant first, R times: bias BIAS_W, mul MUL_W, off OFF_W, shift SHIFT_W, and
-// exact (1 bit) if EXACT. Array layers: K/R words a channel block. Pool layers: one word (a unit may choose one by trig_div_i).
+// exact (1 bit) if EXACT; above them SELECT_W bits: which table, counted from the layer's. Array layers: K/R words a channel block. Pool layers: one word (a unit may choose one by trig_div_i).
 //
-// SUM_W is the width of an array or pool sum, ACC_W of the sum with bias; HAS_TABLE = 0 leaves the tables out.
+// SUM_W is the width of an array or pool sum, ACC_W of the sum with bias; HAS_TABLE = 0 leaves the tables out,
+// FLOAT_W = 0 the thresholds.
 module o2c_post #(
   parameter integer W         = 16,
   parameter integer K         = 16,
@@ -41,12 +43,15 @@ module o2c_post #(
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
   parameter integer TABLE_WINDOW = 0,
+  parameter integer FLOAT_W   = 0,
+  parameter integer SELECT_W  = 0,
   parameter integer TDEPTH    = 256,
   parameter         PARAM_INIT   = "",
   parameter         TABLE_A_INIT = "",
   parameter         TABLE_B_INIT = "",
   localparam integer G   = K < W ? K : W,
   localparam integer NS  = W / G,
+  localparam integer FLOAT_N = FLOAT_W > 0 ? FLOAT_W : 1,
   localparam integer PAW = PDEPTH > 1 ? $clog2(PDEPTH) : 1
 ) (
   input  wire               clk_i,
@@ -62,6 +67,7 @@ module o2c_post #(
   input  wire [7:0]         y_hi_i,
   input  wire               table_odd_i,
   input  wire               table_unsigned_i,
+  input  wire               table_threshold_i,
   input  wire [7:0]         table_index_i,
   input  wire [7:0]         gl_last_i,
   input  wire [7:0]         vec_last_i,      // array: min(P, pixels) - 1; pool: 0
@@ -78,6 +84,7 @@ module o2c_post #(
   input  wire [PAW-1:0]     trig_div_i,      // pool: parameter offset of this unit
   output wire               shift_o,         // the chains move on
   input  wire [R*SUM_W-1:0] head_i,
+  input  wire [R*FLOAT_N-1:0] float_i,       // at x11
   // Scratchpad port B
   output reg                we_o,
   output reg  [NS-1:0]      slice_o,
@@ -97,11 +104,11 @@ module o2c_post #(
   localparam integer GPVA = K / G - 1;
   localparam integer GPVP = W / G - 1;
 
-  generate if (R > G || (G % R) != 0 || ACC_W < SUM_W || ACC_W < BIAS_W) begin : gen_bad
+  generate if (R > G || (G % R) != 0 || ACC_W < SUM_W || ACC_W < BIAS_W || TABLE_W < FLOAT_W) begin : gen_bad
 `ifdef VERILATOR
-    $error("o2c_post: R must divide min(K, W); ACC_W must cover SUM_W and BIAS_W");
+    $error("o2c_post: R must divide min(K, W); ACC_W must cover SUM_W and BIAS_W, TABLE_W FLOAT_W");
 `else
-    o2c_post_ERROR_R_must_divide_min_K_W_and_ACC_W_cover_SUM_W_and_BIAS_W u_bad ();
+    o2c_post_ERROR_R_must_divide_min_K_W_and_ACC_W_cover_SUM_W_and_BIAS_W_and_TABLE_W_FLOAT_W u_bad ();
 `endif
   end endgenerate
 
@@ -209,9 +216,9 @@ module o2c_post #(
   assign shift_o = data_x[2];
 
   // ---------------------------------------------------------------- x0 .. x9: bias, requantize
-  wire [R*PW-1:0] param;
+  wire [R*PW+SELECT_W-1:0] param;
   o2c_rom #(
-    .WIDTH (R * PW),
+    .WIDTH (R * PW + SELECT_W),
     .DEPTH (PDEPTH),
     .INIT  (PARAM_INIT)
   ) u_param (
@@ -305,7 +312,19 @@ module o2c_post #(
       always @(posedge clk_i) operand <= first_x[8] ? rgroup : operand >> (8 * R);
     end
 
-    wire [15:0] table_base = {table_index_i, 8'd0};
+    // Which table: x2 to x9.
+    wire [15:0] table_base;
+    if (SELECT_W > 0) begin : gen_select_table
+      (* mem2reg *) reg [SELECT_W-1:0] select_x [3:9];
+      integer s;
+      always @(posedge clk_i) begin
+        select_x[3] <= param[R*PW +: SELECT_W];
+        for (s = 4; s <= 9; s = s + 1) select_x[s] <= select_x[s-1];
+      end
+      assign table_base = {table_index_i + {{(8-SELECT_W){1'b0}}, select_x[9]}, 8'd0};
+    end else begin : gen_one_table
+      assign table_base = {table_index_i, 8'd0};
+    end
     for (r = 0; r < R; r = r + 1) begin : gen_lane_table
       wire [15:0] ia = table_base | {8'd0, ~q_x9[8*r + 7], q_x9[8*r +: 7]};
       wire [15:0] ib = table_base | {8'd0, ~operand[8*r + 7], operand[8*r +: 7]};
@@ -320,20 +339,32 @@ module o2c_post #(
       reg  signed [TABLE_W:0] s_x12;
       reg  [7:0] t_x13;
       wire [7:0] rounded;
+      wire [7:0] result_x12;
       o2c_table_round #(.SUM_W (TABLE_W + 1), .SHIFT (TABLE_SHIFT), .WINDOW (TABLE_WINDOW)) u_round (
         .sum_i (s_x12), .odd_i (table_odd_i), .unsigned_i (table_unsigned_i), .lo_i (y_lo_i), .hi_i (y_hi_i),
         .y_o   (rounded)
       );
       always @(posedge clk_i) begin
         s_x12 <= {ta[TABLE_W-1], ta} + (residual_i ? {tb[TABLE_W-1], tb} : {(TABLE_W+1){1'b0}});
-        t_x13 <= rounded;
+        t_x13 <= result_x12;
+      end
+      if (FLOAT_W > 0) begin : gen_threshold
+        wire signed [TABLE_W-1:0] p_x11 =
+          {{(TABLE_W-FLOAT_N+1){float_i[r*FLOAT_N + FLOAT_N - 1]}}, float_i[r*FLOAT_N +: FLOAT_N-1]};
+        reg reached_x12;
+        always @(posedge clk_i) reached_x12 <= p_x11 >= ta;
+        assign result_x12 = table_threshold_i ? q_x12[8*r +: 8] + {7'd0, reached_x12} : rounded;
+      end else begin : gen_no_threshold
+        wire unused_ok = &{1'b0, table_threshold_i, float_i[r*FLOAT_N +: FLOAT_N]};
+        assign result_x12 = rounded;
       end
       assign y_x13[8*r +: 8] = table_i ? t_x13 : q_x13[8*r +: 8];
     end
   end else begin : gen_no_table
     assign rd_o = 1'b0;
     assign y_x13 = q_x13;
-    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_odd_i, table_unsigned_i, table_index_i, rdata_i, first_x};
+    wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_odd_i, table_unsigned_i,
+                      table_threshold_i, table_index_i, float_i, rdata_i, first_x};
   end endgenerate
 
   // ---------------------------------------------------------------- x13 .. x14: gather and write
@@ -380,7 +411,7 @@ module o2c_post #(
     trace_pixel   <= pixel_x[X-1];
     trace_channel <= channel_x[X-1];
     trace_acc     <= acc_x[X-1];
-    trace_q       <= q_x13;
+    trace_q       <= table_threshold_i ? y_x13 : q_x13;   // what comes before a further table
     trace_y       <= y_x13;
   end
 `else

@@ -6,7 +6,7 @@
 //   y = rne(x / 2^r) * 2^r       where x has 24 + r bits
 //
 // Parameters (checked at elaboration)
-//   W  26..33   bits of x. y fits W bits as long as x <= 2^(W-1), the largest magnitude of a W-bit
+//   W  26..48   bits of x. y fits W bits as long as x <= 2^(W-1), the largest magnitude of a W-bit
 //      signed integer.
 // Combinational.
 module o2c_round24 #(
@@ -16,11 +16,11 @@ module o2c_round24 #(
   output wire [W-1:0] y_o
 );
 
-  generate if (W < 26 || W > 33) begin : gen_bad_w
+  generate if (W < 26 || W > 48) begin : gen_bad_w
 `ifdef VERILATOR
-    $error("o2c_round24: W must be 26..33");
+    $error("o2c_round24: W must be 26..48");
 `else
-    o2c_round24_ERROR_W_must_be_26_to_33 u_bad ();
+    o2c_round24_ERROR_W_must_be_26_to_48 u_bad ();
 `endif
   end endgenerate
 

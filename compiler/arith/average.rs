@@ -76,6 +76,17 @@ impl AverageSpec {
         }
     }
 
+    /// Float32 sums that surround whatever adding `taps` dequantized values of at most `magnitude` steps each, in any
+    /// order, makes of an integer sum.
+    pub(crate) fn around(&self, sum: i64, taps: i64, magnitude: i64) -> (f32, f32) {
+        let (sx, _) = self.x;
+        let exact = sum as f64 * f64::from(sx);
+        // Each product and each addition rounds once: relative error 2^-24 each, 1.01 for the higher orders.
+        let error = taps as f64 * (taps * magnitude) as f64 * f64::from(sx) * 1.01 / 16_777_216.0;
+        // Double to single rounds to nearest; one step outward makes the interval safe.
+        (((exact - error) as f32).next_down(), ((exact + error) as f32).next_up())
+    }
+
     /// Over which sums of `taps` inputs from `range` (canonical, inclusive) the operator is not the function of the
     /// sum that [`AverageSpec::apply`] is. Exact for QLinear up to 100 taps; beyond, and for Float, a sum counts
     /// unless an error bound that holds for every order of summation shows that it has one result.
@@ -90,23 +101,20 @@ impl AverageSpec {
             // Not examined, so not vouched for.
             Ok(_) | Err(_) => return Spread { ambiguous: 1, first: Some(low) },
         };
-        // Each product and each addition rounds once: relative error 2^-24 each, 1.01 for the higher orders.
-        let magnitude = f64::from(low.abs().max(high.abs())) * f64::from(n) * f64::from(sx);
-        let error = f64::from(n) * magnitude * 1.01 / 16_777_216.0;
+        let magnitude = low.abs().max(high.abs());
         let same = |sum: i32, least: f32, most: f32| {
             let y = self.apply(sum, divisor);
             OFFSETS.iter().all(|&o| self.finish(least, divisor, o) == y && self.finish(most, divisor, o) == y)
         };
         // With a power of two nothing rounds while integer sums fit a mantissa.
         let power = sx.is_normal() && sx.to_bits().trailing_zeros() >= 23;
-        let unrounded = power && n.saturating_mul(low.abs().max(high.abs())) < 1 << 24;
+        let unrounded = power && n.saturating_mul(magnitude) < 1 << 24;
         let decided = |sum: i32| {
-            let exact = f64::from(sum) * f64::from(sx);
             if unrounded {
                 return same(sum, fl32(sum) * sx, fl32(sum) * sx);
             }
-            // Double to single rounds to nearest; one step outward makes the interval safe.
-            same(sum, ((exact - error) as f32).next_down(), ((exact + error) as f32).next_up())
+            let (least, most) = self.around(i64::from(sum), i64::from(n), i64::from(magnitude));
+            same(sum, least, most)
         };
         let open: Vec<i32> = (low * n..=high * n).filter(|&sum| !decided(sum)).collect();
         let open = match self.form {
@@ -125,8 +133,9 @@ impl AverageSpec {
         Spread { ambiguous: u64::try_from(open.len()).unwrap_or(u64::MAX), first: open.first().copied() }
     }
 
-    /// A float sum to the canonical output.
-    fn finish(&self, sum: f32, divisor: i32, offset: i32) -> i8 {
+    /// A float32 sum of dequantized taps to the canonical output; `offset` is the file's offset of y. It never
+    /// decreases with the sum.
+    pub(crate) fn finish(&self, sum: f32, divisor: i32, offset: i32) -> i8 {
         let (sy, zy) = self.y;
         let steps = sum / fl32(divisor) / sy;
         match self.form {

@@ -131,6 +131,7 @@ fn lane_name(lane: LaneKind) -> &'static str {
         LaneKind::Mixed => "mixed",
         LaneKind::Table => "table",
         LaneKind::Identity => "identity",
+        LaneKind::Float => "float",
     }
 }
 

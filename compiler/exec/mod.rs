@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::arith::Lanes;
+use crate::arith::{AverageForm, AverageSpec, Lanes};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
@@ -96,7 +96,7 @@ enum Prepared {
     Add(Box<[i8]>),
     Table(Box<[i8; 256]>),
     Max(Pool, i8),
-    Average { pool: Pool, spec: crate::arith::AverageSpec, count_include_pad: bool },
+    Average { pool: Pool, spec: AverageSpec, offset: i32, count_include_pad: bool },
 }
 
 /// One worker's buffers: the result of every step.
@@ -182,6 +182,7 @@ impl Executor {
                 IntOp::AveragePool(pool) => Prepared::Average {
                     pool: Pool::new(pool.window, facts[0], fact, &place)?,
                     spec: pool.spec,
+                    offset: fact.source_offset,
                     count_include_pad: pool.count_include_pad,
                 },
                 IntOp::Output(_) => continue,
@@ -350,18 +351,31 @@ impl Executor {
                     }
                 }
                 Prepared::Max(pool, lowest) => pool.max(x(0), y, *lowest),
-                Prepared::Average { pool, spec, count_include_pad } => {
+                Prepared::Average { pool, spec, offset, count_include_pad } => {
                     let sums = acc.as_deref_mut();
-                    match self.rescales.get(&step.node) {
-                        None => pool.average(x(0), y, sums, spec.x.1, *count_include_pad, |acc, divisor| {
-                            spec.apply(acc, divisor)
-                        }),
-                        Some(r) => {
-                            pool.average(x(0), y, sums, spec.x.1, *count_include_pad, |acc, divisor| {
+                    let (_, zero_point) = spec.x;
+                    let rescale = self.rescales.get(&step.node).filter(|r| r.float_sum.is_none());
+                    match (spec.form, rescale) {
+                        (AverageForm::QLinear, None) => {
+                            // The operator adds in float32, and so does the hardware where it matters.
+                            let read = (zero_point, Some(spec.x.0));
+                            pool.average(x(0), y, sums, read, *count_include_pad, |_, sum, divisor| {
+                                spec.finish(sum, divisor, *offset)
+                            });
+                        }
+                        (AverageForm::QLinearGlobal | AverageForm::Float, None) => {
+                            let read = (zero_point, None);
+                            pool.average(x(0), y, sums, read, *count_include_pad, |acc, _, divisor| {
+                                spec.apply(acc, divisor)
+                            });
+                        }
+                        (_, Some(r)) => {
+                            let read = (zero_point, None);
+                            pool.average(x(0), y, sums, read, *count_include_pad, |acc, _, divisor| {
                                 // The proofs list every divisor that occurs.
                                 let lane = r.divisors.iter().position(|d| *d == divisor).unwrap_or(0);
                                 r.channels[lane].apply(i64::from(acc), r.lo, r.hi)
-                            })
+                            });
                         }
                     }
                     has_sums = true;

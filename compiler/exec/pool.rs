@@ -43,21 +43,24 @@ impl Pool {
         }
     }
 
-    /// Averages: `rescale` makes a byte of a centred sum and its divisor; `sums` receives the centred sums.
+    /// Averages: `rescale` makes a byte of a centred sum, the float32 sum of the taps times `scale` in row-major order
+    /// (0 without a scale), and the divisor; `sums` receives the centred sums.
     pub(crate) fn average(
         &self,
         x: &[i8],
         y: &mut [i8],
         mut sums: Option<&mut [i32]>,
-        zero_point: i32,
+        (zero_point, scale): (i32, Option<f32>),
         count_include_pad: bool,
-        rescale: impl Fn(i32, i32) -> i8,
+        rescale: impl Fn(i32, f32, i32) -> i8,
     ) {
         let c = self.x[0];
         let all = i32::try_from(self.window.kernel[0] * self.window.kernel[1]).unwrap_or(i32::MAX);
         let mut acc = vec![0_i32; c];
+        let mut float = vec![0.0_f32; c];
         for (pixel, y) in y.chunks_exact_mut(c).enumerate() {
             acc.fill(0);
+            float.fill(0.0);
             let mut taps = 0_i32;
             self.taps(pixel, |at| {
                 taps += 1;
@@ -65,10 +68,16 @@ impl Pool {
                     // At most 2^23 taps of 255 each: checked for the whole map at import.
                     *acc += i32::from(*x) - zero_point;
                 }
+                if let Some(scale) = scale {
+                    for (sum, x) in float.iter_mut().zip(&x[at * c..][..c]) {
+                        // Exact: a difference of 9 bits.
+                        *sum += (i32::from(*x) - zero_point) as f32 * scale;
+                    }
+                }
             });
             let divisor = if count_include_pad { all } else { taps.max(1) };
-            for (y, acc) in y.iter_mut().zip(&acc) {
-                *y = rescale(*acc, divisor);
+            for ((y, acc), float) in y.iter_mut().zip(&acc).zip(&float) {
+                *y = rescale(*acc, *float, divisor);
             }
             if let Some(sums) = &mut sums {
                 sums[pixel * c..][..c].copy_from_slice(&acc);

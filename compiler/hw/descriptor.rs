@@ -54,6 +54,8 @@ fields! {
     table_odd: 1, 16, 1;
     /// Ties of the table unit are as wide as those of uint8 values.
     table_unsigned: 1, 17, 1;
+    /// The table holds thresholds of float32 sums.
+    table_threshold: 1, 18, 1;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns.
@@ -72,6 +74,8 @@ fields! {
     gap: 5, 0, 16;
     /// Vectors of a unit, minus 1.
     vec_last: 5, 16, 8;
+    /// Cycles of a pool's read, minus 1.
+    hold_last: 5, 24, 8;
     /// Rows of the input map.
     in_h: 6, 0, 16;
     /// Columns of the input map.
@@ -104,7 +108,7 @@ fields! {
     inc_b: 15, 0, 32;
     /// Address step of the outer loop.
     inc_c: 16, 0, 32;
-    /// First weight word.
+    /// First weight word; of float32 sums the 24-bit mantissa of the input's scale.
     weight_base: 17, 0, 32;
     /// First parameter word.
     param_base: 18, 0, 16;

@@ -56,6 +56,8 @@ impl Map {
 pub(crate) struct Loops {
     /// Reads of a unit (array: a tile; pool: a channel block's window).
     pub(crate) reads: usize,
+    /// Cycles of a read: more than 1 for float32 sums.
+    pub(crate) hold: usize,
     /// Units of the layer.
     pub(crate) units: usize,
     /// Idle cycles after a unit.
@@ -88,23 +90,30 @@ pub(crate) fn loops(layer: &Layer<'_>, array: Array, map: &Map, kernel: [usize; 
         (reads, pixels.div_ceil(p), channels.div_ceil(k), pixels.min(p), k / group)
     };
     let units = tiles * blocks;
+    let hold = match layer.kernel {
+        // A word's slots, or the loop through a lane's adder: rtl/o2c_pool_float.v.
+        Kernel::FloatSum(_) => (array.word() / r).max(3),
+        Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) => 1,
+    };
+    let busy = reads * hold;
     let residual = matches!(layer.tail, Tail::Add { .. });
     // With a residual the operand's read and the result's write take turns on port B.
     let group_cycles = if residual { (group / r).max(2) } else { group / r };
     let drain = vectors * groups * group_cycles;
-    let mut period = reads.max(drain);
+    let mut period = busy.max(drain);
     if residual {
         period = period.next_multiple_of(group_cycles);
     }
     let latency = group / r + 19 - group_cycles;
     let start = if pool { 0 } else { 2 * p + c.ilog2() as usize };
-    let natural = (units - 1) * period + reads + start + drain + latency;
+    let natural = (units - 1) * period + busy - (hold - 1) + start + drain + latency;
     // The next descriptor is fetched meanwhile.
     let cycles = natural.max(descriptor::WORDS + 3);
     Loops {
         reads,
+        hold,
         units,
-        gap: period - reads,
+        gap: period - busy,
         vectors,
         group_cycles,
         tiles,

@@ -66,7 +66,7 @@ pub(crate) fn parameters(
             let entry = |o: usize| {
                 let sum: i64 =
                     conv.weight.index_axis(ndarray::Axis(0), o).iter().map(|&w| i64::from(w)).sum();
-                Entry { bias: i64::from(conv.bias[o]) - zx * sum, channel: quant.channels[o] }
+                Entry { bias: i64::from(conv.bias[o]) - zx * sum, channel: quant.channels[o], table: 0 }
             };
             Ok((
                 (0..loops.blocks * array.k).map(|o| if o < co { entry(o) } else { Entry::NONE }).collect(),
@@ -75,21 +75,23 @@ pub(crate) fn parameters(
         }
         Kernel::Max(_) => {
             let channel = *quant.channels.first().ok_or_else(|| internal(layer, "it has no channel"))?;
-            Ok((vec![Entry { bias: 0, channel }; array.r], false))
+            Ok((vec![Entry { bias: 0, channel, table: 0 }; array.r], false))
         }
-        Kernel::Sum(window) => {
+        Kernel::Sum(window) | Kernel::FloatSum(window) => {
             let taps = window.kernel[0] * window.kernel[1];
             let bias = -i64::from(layer.x.zero_point) * taps as i64;
             let first = *quant.channels.first().ok_or_else(|| internal(layer, "it has no divisor"))?;
             if quant.channels.len() == 1 {
-                return Ok((vec![Entry { bias, channel: first }; array.r], false));
+                return Ok((vec![Entry { bias, channel: first, table: 0 }; array.r], false));
             }
             // The divisor is the count of taps inside the map; counts that do not occur are never addressed.
             let of: BTreeMap<i32, _> =
-                quant.divisors.iter().copied().zip(quant.channels.iter().copied()).collect();
+                quant.divisors.iter().copied().zip(quant.channels.iter().copied().enumerate()).collect();
+            let float = matches!(layer.kernel, Kernel::FloatSum(_));
             let entries = (1..=taps).flat_map(|n| {
-                let channel = i32::try_from(n).ok().and_then(|n| of.get(&n).copied()).unwrap_or(first);
-                vec![Entry { bias, channel }; array.r]
+                let found = i32::try_from(n).ok().and_then(|n| of.get(&n).copied());
+                let (at, channel) = found.unwrap_or((0, first));
+                vec![Entry { bias, channel, table: if float { at } else { 0 } }; array.r]
             });
             Ok((entries.collect(), true))
         }
@@ -102,24 +104,60 @@ fn internal(layer: &Layer<'_>, cause: &str) -> crate::diag::Diagnostics {
         .into()
 }
 
-/// The two tables of a layer's tail, table A for the layer's own value.
-pub(crate) fn tables(layer: &Layer<'_>, quant: &LayerQuant) -> Result<Option<Tables>> {
-    let found = || quant.tables.clone().ok_or_else(|| internal(layer, "its tail has no tables"));
-    Ok(match layer.tail {
-        Tail::None => None,
-        Tail::Table | Tail::Add { swapped: false, .. } => Some(found()?),
-        Tail::Add { swapped: true, .. } => {
-            let t = found()?;
-            Some(Tables { ta: t.tb, tb: t.ta, ..t })
-        }
-    })
+/// What one place in the table memories holds.
+#[derive(Clone, Debug)]
+pub(crate) enum TableImage {
+    /// Two tables whose sum is rounded.
+    Sum(Tables),
+    /// Thresholds of float32 sums, in table A.
+    Thresholds(Vec<i64>),
 }
 
-/// Brings all tables to the most fraction bits that one has, so that the hardware's are fixed; returns them.
-pub(crate) fn align_tables(tables: &mut [Tables]) -> u8 {
-    let shift = tables.iter().map(|t| t.shift).max().unwrap_or(0);
-    for t in tables {
-        t.align(shift);
+impl TableImage {
+    /// The two tables of a layer's tail, table A for the layer's own value; or a table of thresholds a divisor.
+    pub(crate) fn of(layer: &Layer<'_>, first: &LayerQuant, last: &LayerQuant) -> Result<Vec<TableImage>> {
+        if let (Kernel::FloatSum(_), Some(float)) = (layer.kernel, &first.float_sum) {
+            return Ok(float.thresholds.iter().cloned().map(TableImage::Thresholds).collect());
+        }
+        let found = || last.tables.clone().ok_or_else(|| internal(layer, "its tail has no tables"));
+        Ok(match layer.tail {
+            Tail::None => vec![],
+            Tail::Table | Tail::Add { swapped: false, .. } => vec![TableImage::Sum(found()?)],
+            Tail::Add { swapped: true, .. } => {
+                let t = found()?;
+                vec![TableImage::Sum(Tables { ta: t.tb, tb: t.ta, ..t })]
+            }
+        })
     }
-    shift
+
+    /// Brings all tables to the most fraction bits that one has, so that the hardware's are fixed; returns them.
+    pub(crate) fn align(images: &mut [TableImage]) -> u8 {
+        let sums = |i: &TableImage| match i {
+            TableImage::Sum(t) => t.shift,
+            TableImage::Thresholds(_) => 0,
+        };
+        let shift = images.iter().map(sums).max().unwrap_or(0);
+        for image in images {
+            if let TableImage::Sum(t) = image {
+                t.align(shift);
+            }
+        }
+        shift
+    }
+
+    /// Bits of a signed entry.
+    pub(crate) fn entry_bits(&self) -> usize {
+        match self {
+            TableImage::Sum(t) => t.entry_bits as usize,
+            TableImage::Thresholds(t) => t.iter().map(|&v| super::bits::signed(v)).max().unwrap_or(1),
+        }
+    }
+
+    /// Table A and table B.
+    pub(crate) fn entries(&self) -> (Vec<i64>, Vec<i64>) {
+        match self {
+            TableImage::Sum(t) => (t.ta.clone(), t.tb.clone()),
+            TableImage::Thresholds(t) => (t.clone(), vec![0; t.len()]),
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::{Conv, IntGraph, IntOp, QFact, Window};
 use crate::graph::{NodeId, Port};
+use crate::quant::Quantized;
 
 /// What the reads do.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub(crate) enum Kernel<'a> {
     Max(Window),
     /// Sum over a window.
     Sum(Window),
+    /// The same, and the float32 sum beside it.
+    FloatSum(Window),
 }
 
 impl Kernel<'_> {
@@ -23,7 +26,7 @@ impl Kernel<'_> {
     pub(crate) fn window(&self) -> Window {
         match self {
             Kernel::Array(conv) => conv.window,
-            Kernel::Max(window) | Kernel::Sum(window) => *window,
+            Kernel::Max(window) | Kernel::Sum(window) | Kernel::FloatSum(window) => *window,
         }
     }
 }
@@ -71,7 +74,7 @@ pub(crate) struct Layer<'a> {
 ///
 /// # Errors
 /// O2C0201 for grouped convolutions; O2C0900 if the graph has a cycle.
-pub(crate) fn layers(graph: &IntGraph) -> Result<Vec<Layer<'_>>> {
+pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<Vec<Layer<'a>>> {
     let internal = |cause: &str| Diagnostic::new(code::INTERNAL, "the graph can't be scheduled", cause);
     let order = super::schedule::schedule(graph).ok_or_else(|| internal("it has a cycle"))?;
     let place = |id: NodeId| order.iter().position(|&o| o == id).unwrap_or(usize::MAX);
@@ -104,7 +107,9 @@ pub(crate) fn layers(graph: &IntGraph) -> Result<Vec<Layer<'_>>> {
             IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
             IntOp::AveragePool(pool) => {
                 let whole = graph.value(inputs[0]).fact.shape[1..] == pool.window.kernel;
-                (Kernel::Sum(pool.window), if whole { "GlobalAveragePool" } else { "AveragePool" })
+                let float = quantized.layers.get(&id).is_some_and(|l| l.float_sum.is_some());
+                let kernel = if float { Kernel::FloatSum } else { Kernel::Sum };
+                (kernel(pool.window), if whole { "GlobalAveragePool" } else { "AveragePool" })
             }
             IntOp::Add(_) | IntOp::Table(_) => {
                 if fused.contains(&id) {
@@ -115,7 +120,9 @@ pub(crate) fn layers(graph: &IntGraph) -> Result<Vec<Layer<'_>>> {
         };
         // A standalone Add or Table is its own tail behind a 1x1 window.
         let standalone = op.is_empty();
-        let candidate = if standalone { Some(id) } else { sole(id) };
+        // Thresholds take the table unit.
+        let threshold = matches!(kernel, Kernel::FloatSum(_));
+        let candidate = if standalone { Some(id) } else { sole(id).filter(|_| !threshold) };
         let mut layer = Layer {
             name: node.name.clone(),
             op: op.to_owned(),

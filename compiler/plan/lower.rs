@@ -1,5 +1,6 @@
 //! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
 
+use super::image::TableImage;
 use super::bits::{self, Word};
 use super::cycles::Map;
 use super::layers::{Kernel, Tail};
@@ -10,7 +11,7 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::QFact;
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
-use crate::quant::{LayerQuant, Tables, Ties};
+use crate::quant::{LayerQuant, Ties};
 
 /// Width of both AXI4-Streams.
 const STREAM_BITS: usize = 32;
@@ -42,6 +43,7 @@ const RTL: &[&str] = &[
     "o2c_addr_gen.v",
     "o2c_mac_array.v",
     "o2c_pool.v",
+    "o2c_pool_float.v",
     "o2c_post.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
@@ -67,14 +69,14 @@ fn byte(value: i32) -> u64 {
 struct Images {
     weights: Vec<Vec<u8>>,
     entries: Vec<Entry>,
-    tables: Vec<Tables>,
+    tables: Vec<TableImage>,
 }
 
 pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     let array = plan.array;
     let weight_bits = image::weight_bits(plan.layers.iter().filter_map(|l| match l.layer.kernel {
         Kernel::Array(conv) => Some(conv),
-        Kernel::Max(_) | Kernel::Sum(_) => None,
+        Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
     }));
     within_limits(plan, weight_bits)?;
     let mut images = Images::default();
@@ -110,11 +112,19 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         .into());
     }
 
-    let table_shift = image::align_tables(&mut images.tables);
-    let table_bits = images.tables.iter().map(|t| t.entry_bits as usize).max().unwrap_or(1);
-    let table_words = |of: fn(&Tables) -> &Vec<i64>| -> Vec<Vec<u8>> {
-        images.tables.iter().flat_map(|t| of(t).iter()).map(|&v| entry(v, table_bits)).collect()
+    let table_shift = TableImage::align(&mut images.tables);
+    // A threshold is compared with the whole float32 sum.
+    let float_bits = plan.layers.iter().filter_map(|l| match l.layer.kernel {
+        Kernel::FloatSum(_) => quant(l.layer.first).ok()?.float_sum.as_ref().map(|f| f.bits as usize),
+        Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) => None,
+    });
+    let float_bits = float_bits.max().unwrap_or(0);
+    let table_bits = images.tables.iter().map(TableImage::entry_bits).max().unwrap_or(1).max(float_bits);
+    let (table_a, table_b): (Vec<_>, Vec<_>) = images.tables.iter().map(TableImage::entries).unzip();
+    let table_words = |of: Vec<Vec<i64>>| -> Vec<Vec<u8>> {
+        of.into_iter().flatten().map(|v| entry(v, table_bits)).collect()
     };
+    let wide = |t: &TableImage| matches!(t, TableImage::Sum(t) if t.ties != Ties::Exact);
     let has_array = plan.layers.iter().any(|l| matches!(l.layer.kernel, Kernel::Array(_)));
     let has_pool = plan.layers.iter().any(|l| !matches!(l.layer.kernel, Kernel::Array(_)));
 
@@ -173,7 +183,9 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
         ("TABLE_SHIFT", i64::from(table_shift)),
-        ("TABLE_WINDOW", flag(images.tables.iter().any(|t| t.ties != Ties::Exact))),
+        ("TABLE_WINDOW", flag(images.tables.iter().any(wide))),
+        ("FLOAT_W", int(float_bits)),
+        ("SELECT_W", int(widths.select)),
         ("TDEPTH", int(tdepth)),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_H", int(in_h)),
@@ -203,18 +215,19 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         Memory {
             name: "parameters",
             param: "PARAM_INIT",
-            width: array.r * widths.entry(),
+            width: array.r * widths.entry() + widths.select,
             words: parameters,
             what: "requantize parameters of every output channel",
             packing: format!(
-                "{} channels: bias {}, multiplier {}, offset {}, shift - {} {}{} bits",
+                "{} channels: bias {}, multiplier {}, offset {}, shift - {} {}{} bits{}",
                 array.r,
                 widths.bias,
                 widths.mul,
                 widths.off,
                 widths.shift_base,
                 widths.shift,
-                if widths.exact { ", exact 1" } else { "" }
+                if widths.exact { ", exact 1" } else { "" },
+                if widths.select > 0 { format!("; table {} bits", widths.select) } else { String::new() }
             ),
         },
     ];
@@ -237,15 +250,15 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             name: "table_a",
             param: "TABLE_A_INIT",
             width: table_bits,
-            words: table_words(|t| &t.ta),
-            what: "tables of unary functions and of additions' own operand",
+            words: table_words(table_a),
+            what: "tables of unary functions, of additions' own operand, and of float32 sums' thresholds",
             packing: packing.clone(),
         });
         memories.push(Memory {
             name: "table_b",
             param: "TABLE_B_INIT",
             width: table_bits,
-            words: table_words(|t| &t.tb),
+            words: table_words(table_b),
             what: "tables of additions' residual operand",
             packing,
         });
@@ -364,7 +377,7 @@ fn named_layers<'a>(
                 let [_, oh, ow] = y.shape;
                 (conv.weight.len() * oh * ow, image::weight_bits(std::iter::once(conv)))
             }
-            Kernel::Max(_) | Kernel::Sum(_) => (0, 0),
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => (0, 0),
         };
         let mut name = l.layer.name.clone();
         while layers.iter().any(|other| other.name == name) {
@@ -420,15 +433,19 @@ fn descriptor(
         image::weights(conv, array, map, *folded, weight_bits, &mut images.weights);
     }
     let table_index = images.tables.len();
-    let tables = image::tables(layer, last)?;
-    let odd = tables.as_ref().is_some_and(|t| t.odd);
-    let unsigned = tables.as_ref().is_some_and(|t| t.ties == Ties::Float32 { unsigned: true });
+    let tables = TableImage::of(layer, first, last)?;
+    let (odd, unsigned) = match tables.first() {
+        Some(TableImage::Sum(t)) => (t.odd, t.ties == Ties::Float32 { unsigned: true }),
+        Some(TableImage::Thresholds(_)) | None => (false, false),
+    };
+    let float = first.float_sum.as_ref().filter(|_| matches!(layer.kernel, Kernel::FloatSum(_)));
+    let uses_tables = !tables.is_empty();
     images.tables.extend(tables);
 
     let (mode, pad) = match layer.kernel {
         Kernel::Array(_) => (0, layer.x.zero_point),
         Kernel::Max(_) => (1, -128),
-        Kernel::Sum(_) => (2, layer.x.zero_point),
+        Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
     };
     let pool = mode != 0;
     let (in_base, out_base) = (base(plan, layer.input)?, base(plan, Port::from(layer.last))?);
@@ -453,7 +470,7 @@ fn descriptor(
     Ok(Descriptor {
         mode,
         residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
-        table: u64::from(layer.tail != Tail::None),
+        table: u64::from(uses_tables),
         release_input: u64::from(last_reader == Some(index)),
         writes_output: u64::from(Port::from(layer.last) == plan.output),
         count_divisor: u64::from(count_divisor),
@@ -464,6 +481,7 @@ fn descriptor(
         y_hi: byte(last.hi),
         table_odd: u64::from(odd),
         table_unsigned: u64::from(unsigned),
+        table_threshold: u64::from(float.is_some()),
         table_index: table_index as u64,
         a_last: a as u64 - 1,
         b_last: b as u64 - 1,
@@ -473,6 +491,7 @@ fn descriptor(
         group_last: loops.group_cycles as u64 - 1,
         gap: loops.gap as u64,
         vec_last: loops.vectors as u64 - 1,
+        hold_last: loops.hold as u64 - 1,
         in_h: map.h as u64,
         in_w: map.w as u64,
         out_w_last: out_w as u64 - 1,
@@ -489,7 +508,7 @@ fn descriptor(
         inc_a: step(inc_a),
         inc_b: step(inc_b),
         inc_c: step(inc_c),
-        weight_base: weight_base as u64,
+        weight_base: float.map_or(weight_base as u64, |f| u64::from(f.mantissa)),
         param_base: param_base as u64,
         out_groups: out_c.div_ceil(array.group()) as u64,
         out_base: out_base as u64,

@@ -100,7 +100,7 @@ impl Plan<'_> {
 pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options) -> Result<Plan<'a>> {
     let [p, c, k] = options.array;
     check_array([p, c, k])?;
-    let layers = layers::layers(graph)?;
+    let layers = layers::layers(graph, quantized)?;
     if layers.is_empty() {
         return Err(Diagnostic::new(code::GRAPH_INVALID, "there is nothing to compute", "no layer is left")
             .remedy("the model's integer part is empty: it needs no accelerator")

@@ -14,11 +14,13 @@ pub(crate) struct Entry {
     pub(crate) bias: i64,
     /// The lane.
     pub(crate) channel: Channel,
+    /// Which table, counted from the layer's first.
+    pub(crate) table: usize,
 }
 
 impl Entry {
     /// Channels that do not exist: 0 whatever comes.
-    pub(crate) const NONE: Entry = Entry { bias: 0, channel: Channel::Offset { m: 0, b: 0, shift: 0 } };
+    pub(crate) const NONE: Entry = Entry { bias: 0, channel: Channel::Offset { m: 0, b: 0, shift: 0 }, table: 0 };
 }
 
 /// Widths of the requantize unit.
@@ -38,6 +40,8 @@ pub(crate) struct Widths {
     pub(crate) shift_max: usize,
     /// Whether the float32 lane is built.
     pub(crate) exact: bool,
+    /// Bits of a word that select a table, 0 if there is nothing to select.
+    pub(crate) select: usize,
 }
 
 impl Widths {
@@ -111,12 +115,16 @@ pub(crate) fn resolve(entries: &mut [Entry]) -> Widths {
         shift_base: base,
         shift_max,
         exact,
+        select: match entries.iter().map(|e| e.table).max() {
+            None | Some(0) => 0,
+            Some(most) => bits::unsigned(most as u64),
+        },
     }
 }
 
-/// One memory word: the parameters of R consecutive channels.
+/// One memory word: the parameters of R consecutive channels, then the table that they share.
 pub(crate) fn word(entries: &[Entry], widths: &Widths) -> Vec<u8> {
-    let mut word = Word::new(entries.len() * widths.entry());
+    let mut word = Word::new(entries.len() * widths.entry() + widths.select);
     for e in entries {
         word.push(e.bias, widths.bias);
         let (m, off, shift, exact) = match e.channel {
@@ -130,6 +138,8 @@ pub(crate) fn word(entries: &[Entry], widths: &Widths) -> Vec<u8> {
             word.push(exact, 1);
         }
     }
+    let table = entries.first().map_or(0, |e| e.table);
+    word.push(table as i64, widths.select);
     word.finish()
 }
 
@@ -146,7 +156,7 @@ mod tests {
             Channel::Offset { m: 3, b: 90, shift: 4 },
             Channel::Exact { m: 0x80_0001, shift: 33, zero_point: -3 },
         ];
-        let mut entries: Vec<Entry> = channels.iter().map(|&channel| Entry { bias: 1, channel }).collect();
+        let mut entries: Vec<Entry> = channels.iter().map(|&channel| Entry { bias: 1, channel, table: 0 }).collect();
         let widths = resolve(&mut entries);
         assert_eq!((widths.exact, widths.mul), (true, 24));
         for (before, after) in channels.iter().zip(&entries) {

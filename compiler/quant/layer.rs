@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{Averages, LaneKind, LayerQuant, Options, Tables, add, offset, signed_bits};
+use super::{LaneKind, LayerQuant, Tables, add, float_sum, offset, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, requantize};
 use crate::diag::{Diagnostic, Result, code};
@@ -67,9 +67,8 @@ pub(crate) fn solve(
     graph: &IntGraph,
     id: NodeId,
     operands: &[Interval],
-    options: Options,
+    format: Option<FixedFormat>,
 ) -> Result<Option<LayerQuant>> {
-    let format = options.format;
     let node = graph.node(id);
     let x = graph.inputs(id).first().map(|&p| &graph.value(p).fact).zip(operands.first().copied());
     let place = |kind| Place { name: &node.name, kind, x };
@@ -77,7 +76,7 @@ pub(crate) fn solve(
     match (&node.op, y) {
         (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
         (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
-        (IntOp::AveragePool(op), Some(y)) => average(&place("AveragePool"), op, y, options).map(Some),
+        (IntOp::AveragePool(op), Some(y)) => average(&place("AveragePool"), op, y, format).map(Some),
         (IntOp::Add(op), _) => addition(&place("Add"), &op.spec).map(Some),
         (IntOp::Table(op), _) => {
             let (_, x) = place("Table").operand()?;
@@ -113,7 +112,7 @@ fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> Lay
         output,
         lane,
         differing_accumulators: 0,
-        ambiguous_sums: 0,
+        float_sum: None,
         fixed: None,
         tables: None,
     }
@@ -250,7 +249,7 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
     rescaled(place, &references, (spec.lo, spec.hi), raw, format)
 }
 
-fn average(place: &Place, op: &AveragePool, y: &QFact, options: Options) -> Result<LayerQuant> {
+fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedFormat>) -> Result<LayerQuant> {
     let (fact, x) = place.operand()?;
     let spec = &op.spec;
     place.bounds(spec.lo, spec.hi)?;
@@ -276,14 +275,40 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, options: Options) -> Resu
     within_int32(place, "the sum of a window", raw)?;
     // Each divisor with the interval of its sums.
     let mut reach: std::collections::BTreeMap<i64, Interval> = std::collections::BTreeMap::new();
-    let mut ambiguous = 0u64;
+    let mut inside_most: std::collections::BTreeMap<i64, i64> = std::collections::BTreeMap::new();
+    let mut ambiguous = None;
     for &inside in &counts {
         let sums = interval::pool_sum(inside, x);
         within_int32(place, "the sum of a window", sums)?;
         let divisor = if op.count_include_pad { taps } else { inside };
-        ambiguous =
-            ambiguous.saturating_add(ambiguous_sums(place, spec, inside, x, divisor, options.averages)?);
+        ambiguous = ambiguous.or_else(|| ambiguity(spec, inside, x, divisor));
+        inside_most.entry(divisor).and_modify(|n| *n = inside.max(*n)).or_insert(inside);
         reach.entry(divisor).and_modify(|r| *r = hull(*r, sums)).or_insert(sums);
+    }
+    let divisors: Vec<i32> = reach.keys().copied().map(int32).collect();
+    let by_float = || {
+        let each: Vec<(i32, i64, Interval)> =
+            reach.iter().map(|(&d, &sums)| (int32(d), inside_most[&d], sums)).collect();
+        let magnitude = (x.range.0 - x.zero_point).abs().max((x.range.1 - x.zero_point).abs());
+        let (float_sum, channels) = float_sum::solve(spec, &each, magnitude, y.source_offset)?;
+        let mut layer = passive(place.name, LaneKind::Float, (0, 0), (i64::from(spec.lo), i64::from(spec.hi)));
+        layer.reachable = each.iter().map(|e| e.2).reduce(hull).unwrap_or((0, 0));
+        layer.intervals = each.iter().map(|e| e.2).collect();
+        (layer.channels, layer.divisors, layer.float_sum) = (channels, divisors.clone(), Some(float_sum));
+        (layer.lo, layer.hi, layer.raw) = (spec.lo, spec.hi, raw);
+        layer.accumulator_bits = signed_bits(raw.0).max(signed_bits(raw.1));
+        Some(layer)
+    };
+    if let Some(cause) = ambiguous {
+        let float = (spec.form == AverageForm::QLinear).then(by_float).flatten();
+        return float.ok_or_else(|| {
+            place
+                .fault(code::RESCALE_INFEASIBLE, "an average is not a function of its integer sum", cause)
+                .remedy(
+                    "use QLinearAveragePool or GlobalAveragePool, or quantize the input with a power-of-two scale",
+                )
+                .into()
+        });
     }
     let mut references = Vec::with_capacity(reach.len());
     for (&divisor, &(from, to)) in &reach {
@@ -302,39 +327,25 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, options: Options) -> Resu
         let scale = spec.integer_scale(divisor);
         references.push(Reference { steps, slope, scale, zero_point: spec.y.1 });
     }
-    let mut layer = rescaled(place, &references, (spec.lo, spec.hi), raw, options.format)?;
-    layer.ambiguous_sums = ambiguous;
-    layer.divisors = reach.into_keys().map(int32).collect();
-    Ok(layer)
+    match rescaled(place, &references, (spec.lo, spec.hi), raw, format) {
+        Ok(layer) => Ok(LayerQuant { divisors, ..layer }),
+        // Ties that go to even with an odd zero point added, which no lane does.
+        Err(faults) if spec.form == AverageForm::QLinear => by_float().ok_or(faults),
+        Err(faults) => Err(faults),
+    }
 }
 
-/// How many sums of a window have more than one result in ONNX Runtime; a diagnostic where that is refused.
-fn ambiguous_sums(
-    place: &Place,
-    spec: &AverageSpec,
-    taps: i64,
-    x: Operand,
-    divisor: i64,
-    averages: Averages,
-) -> Result<u64> {
+/// Why an average is no function of its integer sum, if so.
+fn ambiguity(spec: &AverageSpec, taps: i64, x: Operand, divisor: i64) -> Option<String> {
     let range = (int32(x.range.0), int32(x.range.1));
     let spread = spec.spread(usize::try_from(taps).unwrap_or(usize::MAX), range, int32(divisor));
-    let first = match (averages, spread.first) {
-        (Averages::Refuse, Some(first)) => first,
-        (Averages::BySum, _) | (Averages::Refuse, None) => return Ok(spread.ambiguous),
-    };
-    let cause = format!(
-        "ONNX Runtime adds {taps} dequantized float32 values; for {} of the integer sums (first {first}) the \
-         float32 rounding decides the byte, so the integer hardware can't be equal to it",
-        spread.ambiguous
-    );
-    Err(place
-        .fault(code::RESCALE_INFEASIBLE, "an average is not a function of its integer sum", cause)
-        .remedy(
-            "use GlobalAveragePool, which ONNX Runtime adds in integers, quantize the input with a power-of-two scale, \
-             or accept averages by their integer sum",
+    spread.first.map(|first| {
+        format!(
+            "ONNX Runtime adds {taps} dequantized float32 values; for {} of the integer sums (first {first}) the \
+             float32 rounding decides the byte",
+            spread.ambiguous
         )
-        .into())
+    })
 }
 
 fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {

@@ -8,6 +8,7 @@
 
 mod add;
 mod fixed;
+mod float_sum;
 mod interval;
 mod layer;
 mod offset;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 pub use fixed::{Difference, FixedFormat, FixedReport};
+pub use float_sum::FloatSum;
 pub use tables::{Tables, Ties};
 
 use crate::arith::lane::Channel;
@@ -46,23 +48,6 @@ pub enum RescaleMode {
     },
 }
 
-/// What to do with an average that ONNX Runtime adds in float32, where the byte depends on more than the integer sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Averages {
-    /// A diagnostic: nothing integer can be equal to it.
-    #[default]
-    Refuse,
-    /// The formula on the integer sum; the sums concerned are counted in [`LayerQuant::ambiguous_sums`].
-    BySum,
-}
-
-/// The resolved settings of one run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
-    format: Option<FixedFormat>,
-    averages: Averages,
-}
-
 /// Which kind of requantize unit a layer needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +60,8 @@ pub enum LaneKind {
     Mixed,
     /// Tables: additions and unary functions.
     Table,
+    /// Float32 sums and thresholds: averages that are no function of the integer sum.
+    Float,
     /// Bytes pass unchanged (MaxPool).
     Identity,
 }
@@ -107,8 +94,8 @@ pub struct LayerQuant {
     pub lane: LaneKind,
     /// Reachable accumulators (or pairs, or table entries) whose output differs from the reference: 0 unless Fixed.
     pub differing_accumulators: u64,
-    /// AveragePool accepted by [`Averages::BySum`]: sums for which ONNX Runtime has more than one result.
-    pub ambiguous_sums: u64,
+    /// AveragePool by float32 sums; `channels` are estimates then, the byte or one less.
+    pub float_sum: Option<FloatSum>,
     /// Where the differing ones are, in Fixed mode.
     pub fixed: Option<FixedReport>,
     /// Add and Table: the tables.
@@ -146,21 +133,13 @@ pub(crate) fn signed_bits(v: i64) -> u32 {
     i64::BITS - magnitude.leading_zeros() + 1
 }
 
-/// [`solve_with`], refusing averages that are no function of their integer sum.
-///
-/// # Errors
-/// Those of [`solve_with`].
-pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
-    solve_with(graph, mode, Averages::Refuse)
-}
-
 /// Finds and proves the integer form of every node.
 ///
 /// # Errors
 /// Diagnostics for every node at fault: O2C0302 (bounds wider than 8 bits), O2C0303 (a scale that is not finite or is
-/// negative, a count of scales that fits no channel), O2C0304 (an accumulator can leave int32), O2C0305 (an average
-/// that is no function of its integer sum, an addition without tables), O2C0004 (a fixed format out of range).
-pub fn solve_with(graph: &IntGraph, mode: RescaleMode, averages: Averages) -> Result<Quantized> {
+/// negative, a count of scales that fits no channel), O2C0304 (an accumulator can leave int32), O2C0305 (a float32
+/// average that is no function of its integer sum, an addition without tables), O2C0004 (a fixed format out of range).
+pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
     let format = match mode {
         RescaleMode::Proved => None,
         RescaleMode::Fixed { swl, sfl } if (2..=25).contains(&swl) && sfl <= offset::MAX_SHIFT => {
@@ -193,7 +172,7 @@ pub fn solve_with(graph: &IntGraph, mode: RescaleMode, averages: Averages) -> Re
             }
             continue;
         }
-        match layer::solve(graph, id, &operands, Options { format, averages }) {
+        match layer::solve(graph, id, &operands, format) {
             Ok(Some(layer)) => {
                 ranges.insert(id.into(), layer.output);
                 layers.insert(id, layer);

@@ -308,6 +308,63 @@ fn averages_follow_the_divisor() {
     }
 }
 
+/// What `rtl/o2c_pool_float.v` makes of centred taps.
+fn float_sum(mantissa: u32, taps: &[i32]) -> i64 {
+    let round24 = |v: i64| {
+        let excess = (i64::BITS - v.unsigned_abs().leading_zeros()).saturating_sub(24);
+        let (unit, kept) = (1i64 << excess, v.abs() >> excess);
+        let rest = v.abs() - kept * unit;
+        let up = 2 * rest > unit || (2 * rest == unit && kept & 1 == 1);
+        v.signum() * (kept + i64::from(up)) * unit
+    };
+    taps.iter().fold(0, |sum, &x| round24(sum + round24(i64::from(x) * i64::from(mantissa))))
+}
+
+#[test]
+fn averages_by_float_sums_are_the_operator() {
+    let mut random = Random(11);
+    let mut by_float = 0;
+    for (kernel, pads, sx, sy, zx, zy, offset) in [
+        (2, 0, 0.1f32, 0.1f32, 0, 0, 0),
+        (2, 0, 0.023_529_412, 0.023_529_412, -128, -128, 128),
+        (2, 0, 0.25, 0.25, 3, 5, 0),
+        (3, 1, 0.3, 0.3, -128, 17, 128),
+        (3, 1, 0.017, 0.0093, 101, -3, 0),
+        (4, 2, 0.05, 0.02, -7, -127, 128),
+        (7, 0, 1.3e-9, 0.6e-9, 127, 127, 0),
+        (2, 0, 8.0e8, 4.0e8, -128, 1, 0),
+    ] {
+        let mut graph = IntGraph::default();
+        let x = input(&mut graph, QFact { source_offset: offset, ..fact([1, 9, 9], sx, zx) });
+        let spec = AverageSpec { form: AverageForm::QLinear, x: (sx, zx), y: (sy, zy), lo: -128, hi: 127 };
+        let op = AveragePool { window: window(kernel, pads), count_include_pad: false, spec };
+        let y = QFact { source_offset: offset, ..fact([1, 10 + 2 * pads - kernel, 10 + 2 * pads - kernel], sy, zy) };
+        let id = graph.add("pool", IntOp::AveragePool(op), &[x.into()], value("y", y));
+        let quantized = solve(&graph, RescaleMode::Proved).unwrap();
+        let layer = &quantized.layers[&id];
+        let Some(float) = &layer.float_sum else { continue };
+        by_float += 1;
+        assert_eq!(layer.lane, LaneKind::Float);
+        for _ in 0..200_000 {
+            let at = random.range(0, layer.divisors.len() as i64 - 1) as usize;
+            let divisor = layer.divisors[at];
+            // A window's values lie near each other often, and then sums end on ties as often.
+            let (middle, spread) = (random.range(-128, 127), [0, 1, 3, 255][random.range(0, 3) as usize]);
+            let taps: Vec<i8> = (0..divisor)
+                .map(|_| (middle + random.range(-spread, spread)).clamp(-128, 127) as i8)
+                .collect();
+            let centred: Vec<i32> = taps.iter().map(|&x| i32::from(x) - zx).collect();
+            let q = layer.channels[at].apply(i64::from(centred.iter().sum::<i32>()), layer.lo, layer.hi);
+            let p = float_sum(float.mantissa, &centred);
+            assert!(p.abs() < 1 << (float.bits - 1));
+            let above = p >= float.thresholds[at][(i32::from(q) + 128) as usize];
+            let want = spec.apply_taps(taps.iter().copied(), divisor, offset);
+            assert_eq!(i32::from(q) + i32::from(above), i32::from(want), "{spec:?} {taps:?}");
+        }
+    }
+    assert!(by_float >= 6, "{by_float}");
+}
+
 #[test]
 fn faults() {
     let conv = |change: &dyn Fn(&mut Conv)| {
@@ -318,12 +375,12 @@ fn faults() {
         graph.add("c", IntOp::Conv(op), &[x.into()], value("y", fact([4, 4, 4], 1.0, 0)));
         graph
     };
-    let average = |sx: f32, sy: f32| {
+    let average = |form: AverageForm, scale: f32| {
         let mut graph = IntGraph::default();
-        let x = input(&mut graph, fact([1, 4, 4], sx, 0));
-        let spec = AverageSpec { form: AverageForm::QLinear, x: (sx, 0), y: (sy, 0), lo: -128, hi: 127 };
+        let x = input(&mut graph, fact([1, 4, 4], scale, 0));
+        let spec = AverageSpec { form, x: (scale, 0), y: (scale, 0), lo: -128, hi: 127 };
         let op = IntOp::AveragePool(AveragePool { window: window(2, 0), count_include_pad: false, spec });
-        graph.add("c", op, &[x.into()], value("y", fact([1, 3, 3], sy, 0)));
+        graph.add("c", op, &[x.into()], value("y", fact([1, 3, 3], scale, 0)));
         graph
     };
     let cases = [
@@ -333,16 +390,14 @@ fn faults() {
         (conv(&|c| c.rescale.scale.truncate(3)), Some(code::SCALE_INVALID)),
         (conv(&|c| c.rescale.hi = 255), Some(code::WIDTH_UNSUPPORTED)),
         (conv(&|c| c.rescale.zero_point = i32::MIN), Some(code::SCALE_INVALID)),
-        (average(0.1, 0.1), Some(code::RESCALE_INFEASIBLE)),
-        (average(0.125, 0.125), None),
+        (average(AverageForm::Float, 0.1), Some(code::RESCALE_INFEASIBLE)),
+        (average(AverageForm::QLinear, 0.1), None),
+        (average(AverageForm::Float, 0.125), None),
     ];
     for (graph, want) in cases {
         let got = solve(&graph, RescaleMode::Proved).err().map(|d| d.0[0].code);
         assert_eq!(got, want);
     }
-    let by_sum = solve_with(&average(0.1, 0.1), RescaleMode::Proved, Averages::BySum).unwrap();
-    let layer = by_sum.layers.values().next().unwrap();
-    assert!(layer.ambiguous_sums > 0 && layer.lane == LaneKind::Exact);
     let graph = conv(&|_| {});
     let bad = solve(&graph, RescaleMode::Fixed { swl: 1, sfl: 9 }).unwrap_err();
     assert_eq!(bad.0[0].code, code::CONFIG_INVALID);

@@ -391,9 +391,10 @@ impl Net {
         self.add(IntOp::MaxPool(MaxPool { window }), &[x], QFact { shape: [xf.shape[0], h, w], ..xf })
     }
 
-    /// An average; of a requantized operand where its float32 sums would not be exact.
+    /// An average; a float32 one of a requantized operand where its sums would not be exact.
     fn average(&mut self, mut x: Port) -> Port {
-        if self.fact_of(x).scale.to_bits() & 0x7f_ffff != 0 {
+        let linear = self.rng.chance(50);
+        if !linear && self.fact_of(x).scale.to_bits() & 0x7f_ffff != 0 {
             let mut fact = self.fact(self.fact_of(x).shape);
             fact.scale = self.power(-7, -3);
             let table = unary_table(&TableSource::Requantize, &self.fact_of(x), &fact).unwrap();
@@ -402,8 +403,7 @@ impl Net {
         let xf = self.fact_of(x);
         let (window, [h, w]) = self.window(xf.shape, Use::Average);
         let whole = window.kernel == xf.shape[1..] && window.pads == [0; 4];
-        let linear = window.dilations == [1, 1] && !whole && self.rng.chance(50);
-        let form = if linear { AverageForm::QLinear } else { AverageForm::Float };
+        let form = if linear && window.dilations == [1, 1] && !whole { AverageForm::QLinear } else { AverageForm::Float };
         // With a window that hangs over the edge the divisor is the opset's affair.
         let beyond = (0..2).any(|i| {
             let reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
@@ -430,9 +430,9 @@ impl Net {
     ) -> Port {
         let xf = self.fact_of(x);
         let mut fact = self.fact([xf.shape[0], h, w]);
-        if form == AverageForm::QLinear && self.profile.beyond {
-            // It rounds ties after the zero point is added: to odd integers of the lane, which has no such mode.
-            fact.zero_point &= !1;
+        if self.rng.chance(40) {
+            // As quantizers make it: input and output alike, with ties in plenty.
+            (fact.scale, fact.zero_point) = (xf.scale, xf.zero_point);
         }
         let (lo, hi) = if self.rng.chance(70) { (-128, 127) } else { self.bounds(fact.zero_point) };
         let spec =
