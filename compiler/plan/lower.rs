@@ -1,8 +1,8 @@
 //! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
 
-use super::image::TableImage;
 use super::bits::{self, Word};
 use super::cycles::Map;
+use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::requant::{self, Entry};
 use super::{Plan, Planned, image};

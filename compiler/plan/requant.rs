@@ -20,7 +20,8 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Channels that do not exist: 0 whatever comes.
-    pub(crate) const NONE: Entry = Entry { bias: 0, channel: Channel::Offset { m: 0, b: 0, shift: 0 }, table: 0 };
+    pub(crate) const NONE: Entry =
+        Entry { bias: 0, channel: Channel::Offset { m: 0, b: 0, shift: 0 }, table: 0 };
 }
 
 /// Widths of the requantize unit.
@@ -156,7 +157,8 @@ mod tests {
             Channel::Offset { m: 3, b: 90, shift: 4 },
             Channel::Exact { m: 0x80_0001, shift: 33, zero_point: -3 },
         ];
-        let mut entries: Vec<Entry> = channels.iter().map(|&channel| Entry { bias: 1, channel, table: 0 }).collect();
+        let mut entries: Vec<Entry> =
+            channels.iter().map(|&channel| Entry { bias: 1, channel, table: 0 }).collect();
         let widths = resolve(&mut entries);
         assert_eq!((widths.exact, widths.mul), (true, 24));
         for (before, after) in channels.iter().zip(&entries) {

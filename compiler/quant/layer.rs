@@ -291,7 +291,8 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedForma
             reach.iter().map(|(&d, &sums)| (int32(d), inside_most[&d], sums)).collect();
         let magnitude = (x.range.0 - x.zero_point).abs().max((x.range.1 - x.zero_point).abs());
         let (float_sum, channels) = float_sum::solve(spec, &each, magnitude, y.source_offset)?;
-        let mut layer = passive(place.name, LaneKind::Float, (0, 0), (i64::from(spec.lo), i64::from(spec.hi)));
+        let mut layer =
+            passive(place.name, LaneKind::Float, (0, 0), (i64::from(spec.lo), i64::from(spec.hi)));
         layer.reachable = each.iter().map(|e| e.2).reduce(hull).unwrap_or((0, 0));
         layer.intervals = each.iter().map(|e| e.2).collect();
         (layer.channels, layer.divisors, layer.float_sum) = (channels, divisors.clone(), Some(float_sum));

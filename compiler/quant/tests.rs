@@ -338,7 +338,10 @@ fn averages_by_float_sums_are_the_operator() {
         let x = input(&mut graph, QFact { source_offset: offset, ..fact([1, 9, 9], sx, zx) });
         let spec = AverageSpec { form: AverageForm::QLinear, x: (sx, zx), y: (sy, zy), lo: -128, hi: 127 };
         let op = AveragePool { window: window(kernel, pads), count_include_pad: false, spec };
-        let y = QFact { source_offset: offset, ..fact([1, 10 + 2 * pads - kernel, 10 + 2 * pads - kernel], sy, zy) };
+        let y = QFact {
+            source_offset: offset,
+            ..fact([1, 10 + 2 * pads - kernel, 10 + 2 * pads - kernel], sy, zy)
+        };
         let id = graph.add("pool", IntOp::AveragePool(op), &[x.into()], value("y", y));
         let quantized = solve(&graph, RescaleMode::Proved).unwrap();
         let layer = &quantized.layers[&id];

@@ -393,7 +393,10 @@ impl Net {
 
     /// An average; a float32 one of a requantized operand where its sums would not be exact.
     fn average(&mut self, mut x: Port) -> Port {
-        let linear = self.rng.chance(50);
+        let shape = self.fact_of(x).shape;
+        let (window, [h, w]) = self.window(shape, Use::Average);
+        let whole = window.kernel == shape[1..] && window.pads == [0; 4];
+        let linear = window.dilations == [1, 1] && !whole && self.rng.chance(50);
         if !linear && self.fact_of(x).scale.to_bits() & 0x7f_ffff != 0 {
             let mut fact = self.fact(self.fact_of(x).shape);
             fact.scale = self.power(-7, -3);
@@ -401,9 +404,7 @@ impl Net {
             x = self.add(IntOp::Table(Table { table, source: TableSource::Requantize }), &[x], fact);
         }
         let xf = self.fact_of(x);
-        let (window, [h, w]) = self.window(xf.shape, Use::Average);
-        let whole = window.kernel == xf.shape[1..] && window.pads == [0; 4];
-        let form = if linear && window.dilations == [1, 1] && !whole { AverageForm::QLinear } else { AverageForm::Float };
+        let form = if linear { AverageForm::QLinear } else { AverageForm::Float };
         // With a window that hangs over the edge the divisor is the opset's affair.
         let beyond = (0..2).any(|i| {
             let reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
