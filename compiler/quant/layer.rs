@@ -330,9 +330,11 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedForma
     }
     match rescaled(place, &references, (spec.lo, spec.hi), raw, format) {
         Ok(layer) => Ok(LayerQuant { divisors, ..layer }),
-        // Ties that go to even with an odd zero point added, which no lane does.
-        Err(faults) if spec.form == AverageForm::QLinear => by_float().ok_or(faults),
-        Err(faults) => Err(faults),
+        // Ties that go to even with an odd zero point added, or two divisions that round: no lane does those.
+        Err(faults) => match spec.form {
+            AverageForm::QLinear | AverageForm::Float => by_float().ok_or(faults),
+            AverageForm::QLinearGlobal => Err(faults),
+        },
     }
 }
 
