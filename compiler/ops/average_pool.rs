@@ -45,7 +45,7 @@ fn channels_first(ctx: &Context<'_>) -> Result<(), Diagnostic> {
 }
 
 fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
-    let window = window::read(ctx, &ctx.fact(0)?.shape, None)?;
+    let window = window::read_uncropped(ctx, &ctx.fact(0)?.shape)?;
     let pool = AveragePool {
         window,
         ceil: ctx.flag("ceil_mode", false)?,

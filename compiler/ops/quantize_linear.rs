@@ -74,7 +74,8 @@ pub fn import_dequantize(ctx: &Context<'_>) -> Imported {
 /// QuantizeLinear of a constant.
 pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
     let TensorData::Float(values) = &x.data else { return None };
-    if x.dtype != DType::F32 {
+    // What becomes of "not a number" is left open by ONNX.
+    if x.dtype != DType::F32 || values.iter().any(|v| v.is_nan()) {
         return None;
     }
     let mut out = ArrayD::<i64>::zeros(values.raw_dim());
