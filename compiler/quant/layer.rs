@@ -7,7 +7,7 @@ use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
 use super::{LaneKind, LayerQuant, Tables, add, float_sum, offset, signed_bits};
 use crate::arith::lane::Channel;
-use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, requantize};
+use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, Spread, requantize};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::NodeId;
 use crate::graph::int::{AveragePool, Conv, IntGraph, IntOp, QFact};
@@ -113,6 +113,7 @@ fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> Lay
         lane,
         differing_accumulators: 0,
         float_sum: None,
+        ambiguous_sums: 0,
         fixed: None,
         tables: None,
     }
@@ -271,17 +272,19 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedForma
             .into());
     }
     let counts = interval::inside_counts(&op.window, [ih, iw], [oh, ow]);
-    let raw = interval::pool_raw(taps, &op.window, x);
+    let raw = interval::pool_raw(taps, counts.first().is_none_or(|&n| n < taps), x);
     within_int32(place, "the sum of a window", raw)?;
     // Each divisor with the interval of its sums.
     let mut reach: std::collections::BTreeMap<i64, Interval> = std::collections::BTreeMap::new();
     let mut inside_most: std::collections::BTreeMap<i64, i64> = std::collections::BTreeMap::new();
-    let mut ambiguous = None;
+    let (mut ambiguous, mut ambiguous_sums) = (None, 0u64);
     for &inside in &counts {
         let sums = interval::pool_sum(inside, x);
         within_int32(place, "the sum of a window", sums)?;
         let divisor = if op.count_include_pad { taps } else { inside };
-        ambiguous = ambiguous.or_else(|| ambiguity(spec, inside, x, divisor));
+        let spread = spread(spec, inside, x, divisor);
+        ambiguous_sums = ambiguous_sums.saturating_add(spread.ambiguous);
+        ambiguous = ambiguous.or(spread.first.map(|first| (inside, first)));
         inside_most.entry(divisor).and_modify(|n| *n = inside.max(*n)).or_insert(inside);
         reach.entry(divisor).and_modify(|r| *r = hull(*r, sums)).or_insert(sums);
     }
@@ -300,14 +303,15 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedForma
         layer.accumulator_bits = signed_bits(raw.0).max(signed_bits(raw.1));
         Some(layer)
     };
-    if let Some(cause) = ambiguous {
-        let float = (spec.form == AverageForm::QLinear).then(by_float).flatten();
-        return float.ok_or_else(|| {
+    if let (AverageForm::QLinear, Some((taps, first))) = (spec.form, ambiguous) {
+        let cause = format!(
+            "ONNX Runtime adds {taps} float32 values of scale {:e}; from the sum {first} on float32 decides the byte",
+            spec.x.0
+        );
+        return by_float().ok_or_else(|| {
             place
                 .fault(code::RESCALE_INFEASIBLE, "an average is not a function of its integer sum", cause)
-                .remedy(
-                    "use QLinearAveragePool or GlobalAveragePool, or quantize the input with a power-of-two scale",
-                )
+                .remedy("use GlobalAveragePool, or quantize the input with a power-of-two scale")
                 .into()
         });
     }
@@ -329,26 +333,20 @@ fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedForma
         references.push(Reference { steps, slope, scale, zero_point: spec.y.1 });
     }
     match rescaled(place, &references, (spec.lo, spec.hi), raw, format) {
-        Ok(layer) => Ok(LayerQuant { divisors, ..layer }),
+        Ok(layer) => Ok(LayerQuant { divisors, ambiguous_sums, ..layer }),
         // Ties that go to even with an odd zero point added, or two divisions that round: no lane does those.
         Err(faults) => match spec.form {
+            AverageForm::Float if ambiguous.is_some() => Err(faults),
             AverageForm::QLinear | AverageForm::Float => by_float().ok_or(faults),
             AverageForm::QLinearGlobal => Err(faults),
         },
     }
 }
 
-/// Why an average is no function of its integer sum, if so.
-fn ambiguity(spec: &AverageSpec, taps: i64, x: Operand, divisor: i64) -> Option<String> {
+/// The sums for which an average is no function of its integer sum.
+fn spread(spec: &AverageSpec, taps: i64, x: Operand, divisor: i64) -> Spread {
     let range = (int32(x.range.0), int32(x.range.1));
-    let spread = spec.spread(usize::try_from(taps).unwrap_or(usize::MAX), range, int32(divisor));
-    spread.first.map(|first| {
-        format!(
-            "ONNX Runtime adds {taps} dequantized float32 values; for {} of the integer sums (first {first}) the \
-             float32 rounding decides the byte",
-            spread.ambiguous
-        )
-    })
+    spec.spread(usize::try_from(taps).unwrap_or(usize::MAX), range, int32(divisor))
 }
 
 fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::integer_clip::params_below;
 use super::names::at;
-use crate::arith::{self, AddForm, AddSpec, AverageSpec};
+use crate::arith::{self, AddForm, AddSpec, AverageForm, AverageSpec};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{FloatGraph, integer_width};
 use crate::graph::int::{
@@ -319,8 +319,14 @@ impl Lower<'_> {
                 let shape = layout::natural(&self.graph.value(id.into()).fact.shape);
                 let yf = fact(self.graph, id, &q.output, shape)?;
                 let (lo, hi) = bounds(q);
+                // QLinearAveragePool over the whole map without pads runs as the global operator there.
+                let whole = pool.window.kernel == xf.shape[1..] && pool.window.pads == [0; 4];
+                let form = match form {
+                    AverageForm::QLinear if whole => AverageForm::QLinearGlobal,
+                    AverageForm::QLinear | AverageForm::QLinearGlobal | AverageForm::Float => *form,
+                };
                 let spec = AverageSpec {
-                    form: *form,
+                    form,
                     x: (xf.scale, xf.zero_point),
                     y: (yf.scale, yf.zero_point),
                     lo,
