@@ -43,7 +43,7 @@ pub fn read(ctx: &Context<'_>, w: usize) -> Result<Conv, Diagnostic> {
         return Err(ctx.mismatch(format!("x has {} channels, w is {weight:?}, group {groups}", x[1])));
     }
     let (mut window, crop) = window::read(ctx, x, Some(kernel))?;
-    let mut lead = [0; 2];
+    let (crop, mut lead) = (crop.unwrap_or_default(), [0; 2]);
     for d in 0..2 {
         if crop[d] == 0 {
             continue;
@@ -53,7 +53,7 @@ pub fn read(ctx: &Context<'_>, w: usize) -> Result<Conv, Diagnostic> {
             window.dilations[d] = 1;
         }
         if crop[d] % window.dilations[d] != 0 {
-            return Err(window::cropped(ctx, crop));
+            return Err(window::cropped(ctx));
         }
         lead[d] = crop[d] / window.dilations[d];
         window.kernel[d] += lead[d];

@@ -13,7 +13,7 @@ use crate::graph::{Port, Value};
 use crate::onnx::model::{Dim, Model, ModelNode, Tensor};
 
 /// Oldest and newest supported version of ai.onnx.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=27;
 
 /// Values up to this many elements are evaluated during import; shape arithmetic is far below.
 const SMALL: usize = 1 << 16;

@@ -39,12 +39,12 @@ pub fn whole(size: [usize; 2]) -> Window {
 /// `kernel` is the kernel's shape where the attribute may be left out (Conv), or `None`.
 ///
 /// Beside the window: how many rows and columns of the map lie before the first window. `auto_pad` SAME with strides
-/// beyond the kernel crops the map, as ONNX Runtime has it: its pads are negative then.
+/// beyond the kernel crops the map, as ONNX Runtime has it: its pads are negative then. `None` where none is.
 pub fn read(
     ctx: &Context<'_>,
     input: &[usize],
     kernel: Option<[usize; 2]>,
-) -> Result<(Window, [usize; 2]), Diagnostic> {
+) -> Result<(Window, Option<[usize; 2]>), Diagnostic> {
     let Some(size) = spatial(input) else {
         return Err(ctx.operand(0, format!("its shape is {input:?}; one or two spatial axes are supported")));
     };
@@ -72,7 +72,7 @@ pub fn read(
         return Err(ctx.mismatch(format!("the kernel is {kernel:?}")));
     }
     let mut window = Window { kernel, strides, dilations, pads: [0; 4] };
-    let mut crop = [0; 2];
+    let mut crop: Option<[usize; 2]> = None;
     let explicit = ctx.ints("pads")?;
     let auto = ctx.string("auto_pad", "NOTSET")?;
     match auto.as_str() {
@@ -110,7 +110,10 @@ pub fn read(
                         if auto == "SAME_UPPER" { (less, more) } else { (more, less) };
                     // Measured on ONNX Runtime 1.32 for all sums down to -7; what is left at the end needs no crop.
                     let excess = size[d].saturating_sub(reach);
-                    crop[d] = excess.saturating_sub(if auto == "SAME_UPPER" { 1 } else { 2 }) / 2;
+                    if excess > 0 {
+                        let before = excess.saturating_sub(if auto == "SAME_UPPER" { 1 } else { 2 }) / 2;
+                        crop.get_or_insert([0; 2])[d] = before;
+                    }
                 }
             }
         }
@@ -125,23 +128,21 @@ pub fn read(
     Ok((window, crop))
 }
 
+/// The window of a pool, which can't crop: neither do ONNX Runtime's float pools, and its quantized one differs.
+pub fn read_uncropped(ctx: &Context<'_>, input: &[usize]) -> Result<Window, Diagnostic> {
+    match read(ctx, input, None)? {
+        (window, None) => Ok(window),
+        (_, Some(_)) => Err(cropped(ctx)),
+    }
+}
+
 /// The refusal of a crop that the operator can't express.
-pub fn cropped(ctx: &Context<'_>, [rows, columns]: [usize; 2]) -> Diagnostic {
+pub fn cropped(ctx: &Context<'_>) -> Diagnostic {
     ctx.unsupported(
         "auto_pad",
         "SAME_UPPER or SAME_LOWER",
-        format!(
-            "with strides beyond the kernel the first window begins {rows} rows and {columns} columns inside the map"
-        ),
+        "strides exceed the kernel, so that the pads would be negative",
     )
-}
-
-/// The window of an operator that can't crop.
-pub fn read_uncropped(ctx: &Context<'_>, input: &[usize]) -> Result<Window, Diagnostic> {
-    match read(ctx, input, None)? {
-        (window, [0, 0]) => Ok(window),
-        (_, crop) => Err(cropped(ctx, crop)),
-    }
 }
 
 /// `kernel 3x3 strides 2x2 ..`: what differs from the point window.

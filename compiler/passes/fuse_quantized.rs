@@ -141,6 +141,8 @@ fn qlinear(graph: &mut FloatGraph, _: &mut Names, chain: &Chain) -> Found {
             Kernel::Add(AddForm::QLinear)
         }
         Op::AveragePool(p) => match p.origin {
+            // ONNX Runtime's quantized kernel has no dilations; its own fusion writes a node that it then refuses.
+            Origin::Pool if p.window.dilations != [1, 1] => return Ok(None),
             Origin::Pool => Kernel::Average(*p, AverageForm::QLinear),
             Origin::Global => Kernel::Average(*p, AverageForm::QLinearGlobal),
             Origin::Mean => return Ok(None),

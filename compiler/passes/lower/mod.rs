@@ -325,13 +325,8 @@ impl Lower<'_> {
                     AverageForm::QLinear if whole => AverageForm::QLinearGlobal,
                     AverageForm::QLinear | AverageForm::QLinearGlobal | AverageForm::Float => *form,
                 };
-                let spec = AverageSpec {
-                    form,
-                    x: (xf.scale, xf.zero_point),
-                    y: (yf.scale, yf.zero_point),
-                    lo,
-                    hi,
-                };
+                let spec =
+                    AverageSpec { form, x: (xf.scale, xf.zero_point), y: (yf.scale, yf.zero_point), lo, hi };
                 if !(xf.scale / yf.scale).is_finite() {
                     return Err(at(
                         self.graph,
