@@ -109,8 +109,8 @@ fn show(s: &Summary) -> String {
             setting.unwrap_or_default(),
             match (r.judged, r.near) {
                 (true, _) => "must agree".into(),
-                (false, true) => format!("within {} steps", compare::NEAR),
-                (false, false) => "for information".into(),
+                (false, Some(most)) => format!("must be near: {most} steps"),
+                (false, None) => "for information".into(),
             },
             term::group(elements),
             r.error.clone().map_or_else(|| term::group(differing), |e| format!("failed: {e}")),
