@@ -221,6 +221,15 @@ mod tests {
         assert!(parse(&bytes(0.1)).unwrap_err().contains("not exact"));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn only_regular_files() {
+        for path in ["/dev/zero", "/"] {
+            let error = load(Path::new(path)).unwrap_err().to_string();
+            assert!(error.contains("not a regular file"), "{error}");
+        }
+    }
+
     #[test]
     fn refusals() {
         let raw = |header: &str, body: &[u8]| {

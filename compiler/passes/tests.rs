@@ -132,6 +132,7 @@ fn lowered_cases_agree_with_onnxruntime() {
             }
             Err(faults) => panic!("{}: {faults}", path.display()),
         };
+        assert!(compared.agrees(), "{}: {:?}", path.display(), compared.settings);
         for setting in compared.settings.iter().filter(|s| s.judged) {
             assert!(setting.error.is_none(), "{} {:?}: {:?}", path.display(), setting.setting, setting.error);
             let differing: Vec<_> = setting.all().filter(|d| d.differing > 0).collect();
@@ -140,6 +141,34 @@ fn lowered_cases_agree_with_onnxruntime() {
         }
     }
     assert!(judged > 10_000, "{judged} elements compared");
+}
+
+/// Where ONNX Runtime has no integer form of a file, a graph of another meaning is not near it.
+#[test]
+fn a_wrong_graph_is_not_near() {
+    let text = |zero: &str| {
+        format!(
+            "opset 19\ninput x: u8[1,1,6,6]\n\
+            xf = DequantizeLinear(x, f32 0.25, u8 {zero})\n\
+            p = AveragePool(xf) kernel_shape=[2,2] dilations=[3,2]\n\
+            y = QuantizeLinear(p, f32 0.125, u8 120)\noutput y: u8"
+        )
+    };
+    let [right, wrong] = ["128", "100"].map(|zero| parse::parse(&text(zero)).expect("text"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let onnx = folder.path().join("right.onnx");
+    std::fs::write(&onnx, crate::onnx::encode(&right).expect("a model")).expect("a file");
+    for (model, agrees) in [(&right, true), (&wrong, false)] {
+        let inputs = samples(model, &mut Rng(1));
+        let compared = match compare(&onnx, &compile_front(model).expect("it compiles"), &inputs) {
+            Ok(compared) => compared,
+            Err(faults) if faults.0.iter().any(|f| f.code == crate::diag::code::NO_REFERENCE) => return,
+            Err(faults) => panic!("{faults}"),
+        };
+        assert_eq!(compared.agrees(), agrees, "{:?}", compared.settings);
+        // The tool's own export agrees with itself in both cases.
+        assert!(compared.settings.iter().filter(|s| s.judged).all(|s| s.all().all(|d| d.differing == 0)));
+    }
 }
 
 #[test]

@@ -106,6 +106,16 @@ fn attribute(
     a
 }
 
+/// A file may list its nodes in any order; the model has producers first.
+#[test]
+fn nodes_are_sorted() {
+    let text = "input x: f32[1,2]\na = Relu(x)\nb = Add(a, x)\nc = Add(b, a)\noutput c: f32";
+    let model = crate::graph::parse::parse(text).unwrap();
+    let mut shuffled = model.clone();
+    shuffled.nodes.reverse();
+    assert_eq!(decode(encode(&shuffled).unwrap().into(), None).unwrap().nodes, model.nodes);
+}
+
 #[test]
 fn real_models_come_back_equal() {
     for path in real_models() {
