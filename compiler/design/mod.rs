@@ -46,6 +46,8 @@ pub struct Storage {
     pub width: usize,
     /// Words.
     pub depth: usize,
+    /// Words below which no placement of its contents comes.
+    pub least_depth: usize,
     /// One sentence.
     pub what: &'static str,
 }
@@ -135,23 +137,46 @@ impl<T> std::ops::Deref for Checked<T> {
 
 /// Words that no generated name may be: Verilog-2005 and SystemVerilog keywords that tools trip over.
 const KEYWORDS: &[&str] = &[
+    "accept_on",
+    "alias",
     "always",
+    "always_comb",
+    "always_ff",
+    "always_latch",
     "and",
+    "assert",
     "assign",
+    "assume",
     "automatic",
+    "before",
     "begin",
+    "bind",
+    "bins",
+    "binsof",
     "bit",
+    "break",
     "buf",
+    "bufif0",
+    "bufif1",
     "byte",
     "case",
+    "casex",
+    "casez",
     "cell",
+    "chandle",
     "checker",
     "class",
     "clocking",
+    "cmos",
     "config",
     "const",
+    "constraint",
     "context",
+    "continue",
     "cover",
+    "covergroup",
+    "coverpoint",
+    "cross",
     "deassign",
     "default",
     "defparam",
@@ -163,92 +188,196 @@ const KEYWORDS: &[&str] = &[
     "else",
     "end",
     "endcase",
+    "endchecker",
+    "endclass",
+    "endclocking",
+    "endconfig",
     "endfunction",
     "endgenerate",
+    "endgroup",
+    "endinterface",
     "endmodule",
+    "endpackage",
+    "endprimitive",
+    "endprogram",
+    "endproperty",
+    "endsequence",
+    "endspecify",
+    "endtable",
+    "endtask",
     "enum",
     "event",
+    "eventually",
     "expect",
     "export",
+    "extends",
     "extern",
     "final",
+    "first_match",
     "for",
     "force",
+    "foreach",
     "forever",
     "fork",
+    "forkjoin",
     "function",
     "generate",
     "genvar",
     "global",
+    "highz0",
+    "highz1",
     "if",
+    "iff",
+    "ifnone",
+    "ignore_bins",
+    "illegal_bins",
+    "implements",
+    "implies",
     "import",
+    "incdir",
+    "include",
     "initial",
     "inout",
     "input",
+    "inside",
+    "instance",
     "int",
     "integer",
+    "interconnect",
     "interface",
+    "intersect",
     "join",
+    "join_any",
+    "join_none",
+    "large",
     "let",
+    "liblist",
     "library",
     "local",
     "localparam",
     "logic",
     "longint",
+    "macromodule",
     "matches",
+    "medium",
+    "modport",
     "module",
     "nand",
     "negedge",
+    "nettype",
     "new",
+    "nexttime",
+    "nmos",
     "nor",
+    "noshowcancelled",
     "not",
+    "notif0",
+    "notif1",
+    "null",
     "or",
     "output",
     "package",
     "packed",
     "parameter",
+    "pmos",
     "posedge",
     "primitive",
     "priority",
     "program",
     "property",
+    "protected",
+    "pull0",
+    "pull1",
+    "pulldown",
+    "pullup",
+    "pulsestyle_ondetect",
+    "pulsestyle_onevent",
     "pure",
     "rand",
+    "randc",
+    "randcase",
+    "randsequence",
+    "rcmos",
     "real",
+    "realtime",
     "ref",
     "reg",
+    "reject_on",
     "release",
     "repeat",
+    "restrict",
     "return",
+    "rnmos",
+    "rpmos",
+    "rtran",
+    "rtranif0",
+    "rtranif1",
+    "s_always",
+    "s_eventually",
+    "s_nexttime",
+    "s_until",
+    "s_until_with",
+    "scalared",
     "sequence",
     "shortint",
+    "shortreal",
+    "showcancelled",
     "signed",
     "small",
+    "soft",
+    "solve",
     "specify",
+    "specparam",
     "static",
     "string",
     "strong",
+    "strong0",
+    "strong1",
     "struct",
     "super",
     "supply0",
     "supply1",
+    "sync_accept_on",
+    "sync_reject_on",
     "table",
+    "tagged",
     "task",
     "this",
+    "throughout",
     "time",
+    "timeprecision",
+    "timeunit",
+    "tran",
+    "tranif0",
+    "tranif1",
     "tri",
+    "tri0",
+    "tri1",
+    "triand",
+    "trior",
+    "trireg",
     "type",
     "typedef",
     "union",
     "unique",
     "unsigned",
+    "until",
+    "until_with",
+    "untyped",
     "use",
+    "uwire",
     "var",
+    "vectored",
     "virtual",
     "void",
     "wait",
+    "wait_order",
+    "wand",
     "weak",
+    "weak0",
+    "weak1",
     "while",
+    "wildcard",
     "wire",
     "with",
     "within",
@@ -258,7 +387,8 @@ const KEYWORDS: &[&str] = &[
 ];
 
 impl Ident {
-    /// Makes a legal identifier from any text: other characters become `_`, a leading digit or a keyword gets a prefix.
+    /// Makes a legal identifier from any text: other characters become `_`; a leading digit, a
+    /// keyword, the testbench's name and the library's prefix get a prefix of their own.
     pub fn legalise(text: &str) -> Ident {
         let mut s: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         if s.is_empty()
@@ -268,6 +398,10 @@ impl Ident {
             s.insert_str(0, "n_");
         }
         s.truncate(100);
+        // The library's modules and the testbench keep their names to themselves.
+        if s.to_lowercase().starts_with("o2c_") || s == "tb" {
+            s.insert_str(0, "n_");
+        }
         Ident(s)
     }
     /// The text.
@@ -283,6 +417,34 @@ impl std::fmt::Display for Ident {
 }
 
 impl Design {
+    /// Hardware multiplications: P*C*K of the array, and those of each requantize lane.
+    pub fn multipliers(&self) -> usize {
+        self.array_multipliers() + self.lanes * self.lane_multipliers()
+    }
+
+    /// Multipliers of the array.
+    pub fn array_multipliers(&self) -> usize {
+        if self.value("HAS_ARRAY") == 0 { 0 } else { self.array.iter().product() }
+    }
+
+    /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two.
+    pub fn lane_multipliers(&self) -> usize {
+        // The signed factor is the accumulator, or its magnitude with a sign where there is an exact lane.
+        let limbs = |bits: i64, limb: i64| if bits > limb { 2 } else { 1 };
+        limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17)
+    }
+
+    /// A parameter's value, 0 for one that is not set.
+    fn value(&self, name: &str) -> i64 {
+        self.params.iter().find(|p| p.name == name).map_or(0, |p| p.value)
+    }
+
+    /// Every memory: name, bits of a word, words.
+    pub fn memory_shapes(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
+        let initialised = self.memories.iter().map(|m| (m.name, m.width, m.words.len()));
+        initialised.chain(self.storage.iter().map(|s| (s.name, s.width, s.depth)))
+    }
+
     /// Validates what `emit` relies on: word sizes, unique names, sums that agree.
     ///
     /// # Errors

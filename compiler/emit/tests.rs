@@ -41,7 +41,7 @@ pub(crate) fn tiny_design() -> Design {
             what: "weights in the order of use",
             packing: "3 weights of 4 bits".into(),
         }],
-        storage: vec![Storage { name: "scratchpad", width: 16, depth: 8, what: "activations" }],
+        storage: vec![Storage { name: "scratchpad", width: 16, depth: 8, least_depth: 6, what: "activations" }],
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
         input: stream("x"),
         output: stream("y"),

@@ -81,11 +81,17 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     within_limits(plan, weight_bits)?;
     let mut images = Images::default();
     let mut descriptors = Vec::with_capacity(plan.layers.len());
+    let mut faults = Vec::new();
     for (i, l) in plan.layers.iter().enumerate() {
-        let d = descriptor(plan, i, l, weight_bits, &mut images)?;
-        descriptors.push(d.words().map_err(|Diagnostics(all)| {
-            Diagnostics(all.into_iter().map(|d| d.at(format!("node \"{}\"", l.layer.name))).collect())
-        })?);
+        match descriptor(plan, i, l, weight_bits, &mut images)?.words() {
+            Ok(words) => descriptors.push(words),
+            Err(Diagnostics(all)) => {
+                faults.extend(all.into_iter().map(|d| d.at(format!("node \"{}\"", l.layer.name))));
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Diagnostics(faults));
     }
     let widths = requant::resolve(&mut images.entries);
     let parameters: Vec<Vec<u8>> =
@@ -287,6 +293,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             name: "scratchpad",
             width: 8 * array.word(),
             depth: plan.words,
+            least_depth: plan.least_words,
             what: "activations, one pixel's channel block a word",
         }],
         cycles: layers.iter().map(|l| l.cycles).sum(),
@@ -300,16 +307,15 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
 
 /// Refuses memories that can't be addressed or written, before any is filled.
 fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
-    let refuse = |cause: String| -> Result<()> {
-        Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
-            .remedy("use a smaller array, or reduce the maps and kernels")
-            .into())
+    let mut faults = Vec::new();
+    let mut refuse = |cause: String| {
+        faults.push(
+            Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
+                .remedy("use a smaller array, or reduce the maps and kernels"),
+        );
     };
     if plan.words > MAX_DEPTH {
-        return refuse(format!(
-            "the scratchpad has {} words; at most {MAX_DEPTH} have an address",
-            plan.words
-        ));
+        refuse(format!("the scratchpad has {} words; at most {MAX_DEPTH} have an address", plan.words));
     }
     let width = plan.array.k * plan.array.c * weight_bits;
     let words = plan
@@ -322,9 +328,9 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
         let cause = format!(
             "the weights, each layer's channels rounded up to the array's, take {bits} bits of {MAX_WEIGHT_BITS}"
         );
-        return refuse(cause);
+        refuse(cause);
     }
-    Ok(())
+    if faults.is_empty() { Ok(()) } else { Err(Diagnostics(faults)) }
 }
 
 /// Cycles to take one sample in: a byte each, a folded group's further words, pad columns byte by byte.

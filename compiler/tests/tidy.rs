@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("design", &["diag"]),
     ("targets", &["diag", "design"]),
     ("plan", &["diag", "arith", "graph", "quant", "hw", "design"]),
+    ("search", &["diag", "graph", "quant", "design", "plan", "targets"]),
     ("emit", &["diag", "graph", "exec", "quant", "hw", "design"]),
 ];
 
