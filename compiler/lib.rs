@@ -158,7 +158,15 @@ pub fn hand_off(
     let facts = emit::Facts {
         model: source.file.clone(),
         model_sha256: source.sha256.clone(),
-        target: target.name.into(),
+        target: emit::Device {
+            name: target.name.into(),
+            family: target.family.name().into(),
+            part: target.part.into(),
+            block: target.family.block().0.into(),
+            blocks: target.blocks,
+            memory_blocks: design.memory_shapes().filter_map(|(_, w, d)| target.blocks_of(w, d)).collect(),
+            multipliers: target.multipliers,
+        },
         clock_mhz: target.clock_mhz,
         host_before,
         host_after,

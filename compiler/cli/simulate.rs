@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 use onnx2chip::emit::Manifest;
 use onnx2chip::emit::folder::{self, BUILD};
-use onnx2chip::emit::report::{Measured, Report};
+use onnx2chip::emit::report::{Measured, Report, efficiency};
 use serde::Deserialize;
 
 use super::term::{self, Progress};
@@ -57,7 +57,6 @@ struct Outcome {
     cycles: Pair,
     macs: u64,
     macs_per_cycle: f64,
-    efficiency: f64,
     layers: Vec<LayerOutcome>,
     faults: Vec<String>,
     interval: Option<u64>,
@@ -207,7 +206,6 @@ fn show(report: &Report, outcome: &Outcome) -> String {
     let mut rows = Vec::new();
     for (l, o) in report.layers.iter().zip(&outcome.layers) {
         let used = o.cycles_measured.unwrap_or(l.cycles_predicted);
-        let efficiency = l.macs as f64 / (used as f64 * report.multipliers as f64);
         rows.push(vec![
             l.name.clone(),
             l.op.clone(),
@@ -217,10 +215,11 @@ fn show(report: &Report, outcome: &Outcome) -> String {
             term::group(l.macs),
             term::group(l.cycles_predicted),
             optional(o.cycles_measured),
-            term::percent(efficiency),
+            efficiency(l.macs, used, report.multipliers),
             term::group(o.mismatches),
         ]);
     }
+    let total = outcome.cycles.measured.unwrap_or(outcome.cycles.predicted);
     rows.push(vec![
         "total".into(),
         String::new(),
@@ -230,7 +229,7 @@ fn show(report: &Report, outcome: &Outcome) -> String {
         term::group(outcome.macs),
         term::group(outcome.cycles.predicted),
         optional(outcome.cycles.measured),
-        term::percent(outcome.efficiency),
+        efficiency(outcome.macs, total, report.multipliers),
         term::group(outcome.mismatches),
     ]);
     let head = [

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
+use onnx2chip::emit::report::grouped;
 
 /// Writes to standard output. A reader that went away is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
@@ -101,20 +102,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], left: usize) -> String 
     out
 }
 
-/// An integer with thin groups of three digits.
+/// An integer in groups of three digits.
 pub(crate) fn group(v: u64) -> String {
-    let digits = v.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// A ratio as a percentage.
-pub(crate) fn percent(v: f64) -> String {
-    format!("{:.1}%", 100.0 * v)
+    grouped(v, ',')
 }

@@ -35,6 +35,27 @@ pub struct Memory {
     pub what: &'static str,
     /// How a word is packed, least significant first, e.g. `K x C weights of 8 bits, channel fastest`.
     pub packing: String,
+    /// The same for programs: what repeats in a word, from its least significant bit.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a memory word; it occurs `count` times, `stride` bits apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Field {
+    /// Its name, e.g. `bias`.
+    pub name: String,
+    /// Lowest bit of the first one.
+    pub lsb: usize,
+    /// Bits.
+    pub width: usize,
+    /// Two's complement.
+    pub signed: bool,
+    /// How often it occurs in a word.
+    pub count: usize,
+    /// Bits from one to the next.
+    pub stride: usize,
+    /// What to add to the bits to get the value.
+    pub add: i64,
 }
 
 /// A memory that holds working data only; for the inventory.
@@ -52,8 +73,43 @@ pub struct Storage {
     pub what: &'static str,
 }
 
+/// What a layer does with its operand: enough to compute its values from the memory images. Integers are canonical.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Recipe {
+    /// `array` (products with weights), `maximum`, `sum`, or `float32 sum` of a window.
+    pub unit: String,
+    /// Rows and columns of the window.
+    pub kernel: [usize; 2],
+    /// Steps of the window.
+    pub strides: [usize; 2],
+    /// Distance of its taps.
+    pub dilations: [usize; 2],
+    /// Rows above, columns to the left; below and to the right as far as the output reaches.
+    pub pads: [usize; 2],
+    /// Value of a tap outside the operand.
+    pub pad_value: i32,
+    /// In `weights`, channel `column * channels + channel` and one column stand for columns and channels.
+    pub folded: bool,
+    /// First word in `weights`.
+    pub weight_word: Option<u64>,
+    /// First word in `parameters`.
+    pub parameter_word: u64,
+    /// The parameter word is counted by the number of taps inside the operand, from 1; else by output channels.
+    pub by_taps: bool,
+    /// Bounds of the requantized integer.
+    pub q: [i32; 2],
+    /// Which 256 entries of `table_a` and `table_b`, if any.
+    pub table: Option<u64>,
+    /// Ties of the tables' sum go to the odd integer.
+    pub ties_to_odd: bool,
+    /// The width of ties counts from the file's unsigned integers.
+    pub ties_unsigned: bool,
+    /// Bounds of the result, where there is a table.
+    pub y: [i32; 2],
+}
+
 /// One layer: one descriptor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Layer {
     /// The ONNX node's name, else its first output's, unique. A fused Add belongs to the later convolution.
     pub name: String,
@@ -74,6 +130,12 @@ pub struct Layer {
     pub macs: u64,
     /// Cycles from this descriptor's issue to the next one's (the last layer: to the last byte written).
     pub cycles: u64,
+    /// The ONNX tensor that it writes.
+    pub tensor: String,
+    /// The ONNX tensors that it reads: the main operand, then an addition's other one.
+    pub reads: Vec<String>,
+    /// How its values are computed from memories and operands.
+    pub recipe: Recipe,
     /// Canonical output scale, zero point and what to add to get the file's integers (0 or 128).
     pub output_quant: (f32, i32, i32),
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::exec::Data;
 use crate::design::{Ident, Layer, Memory, Param, Storage, Stream};
 
 /// Two layers, the second without an accumulator; names that no output language may take literally.
@@ -17,7 +18,10 @@ pub(crate) fn tiny_design() -> Design {
         bits: [8, 8],
         macs: 24,
         cycles,
+        tensor: format!("{name}.y"),
+        reads: vec!["x".into()],
         output_quant: (0.5, -1, 128),
+        ..Layer::default()
     };
     let stream = |tensor: &str| Stream {
         tensor: tensor.into(),
@@ -40,6 +44,7 @@ pub(crate) fn tiny_design() -> Design {
             words: vec![vec![0x34, 0x02], vec![0xff, 0x0f]],
             what: "weights in the order of use",
             packing: "3 weights of 4 bits".into(),
+            fields: vec![],
         }],
         storage: vec![Storage { name: "scratchpad", width: 16, depth: 8, least_depth: 6, what: "activations" }],
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
@@ -60,7 +65,7 @@ fn facts() -> Facts {
     Facts {
         model: "tiny.onnx".into(),
         model_sha256: "00".into(),
-        target: "generic".into(),
+        target: Device { name: "generic".into(), ..Device::default() },
         clock_mhz: 100,
         host_before: vec!["quantize".into()],
         host_after: vec![],
@@ -77,7 +82,8 @@ fn vectors() -> Vectors {
         ],
         output: (0..12).collect(),
     };
-    Vectors { samples: vec![sample(1), sample(101)] }
+    let host = |first| Data::F32(ndarray::ArrayD::from_elem(vec![2, 12], first));
+    Vectors { samples: vec![sample(1), sample(101)], host: Some([host(0.5), host(1.5)]) }
 }
 
 fn tiny() -> Files {
@@ -102,6 +108,9 @@ fn the_files() {
             "constraints/clock.sdc",
             "constraints/clock.xdc",
             "constraints/vivado.tcl",
+            "docs/descriptor.md",
+            "docs/hardware.md",
+            "docs/registers.md",
             "include/onnx2chip_regs.h",
             "mem/weights.coe",
             "mem/weights.hex",
@@ -118,6 +127,8 @@ fn the_files() {
             "tb/options.h",
             "tb/protocol.h",
             "tb/tb.v",
+            "vectors/host_input.npy",
+            "vectors/host_output.npy",
             "vectors/input.hex",
             "vectors/input.npy",
             "vectors/l000_acc.npy",
@@ -180,6 +191,7 @@ fn report_fields() {
         assert!(!layer[field].is_null(), "{field}");
     }
     assert_eq!(layer["efficiency"], 0.2);
+    assert_eq!(report["memories"][1]["least_depth"], 6);
     assert_eq!(report["cycles"]["predicted"], 42);
     assert_eq!(report["memories"][1]["bits"], 128);
 }

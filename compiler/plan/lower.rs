@@ -6,7 +6,7 @@ use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::requant::{self, Entry};
 use super::{Plan, Planned, image};
-use crate::design::{Checked, Design, Ident, Layer, Memory, Param, Storage, Stream};
+use crate::design::{Checked, Design, Field, Ident, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::QFact;
 use crate::graph::{NodeId, Port};
@@ -81,9 +81,12 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     within_limits(plan, weight_bits)?;
     let mut images = Images::default();
     let mut descriptors = Vec::with_capacity(plan.layers.len());
+    let mut recipes = Vec::with_capacity(plan.layers.len());
     let mut faults = Vec::new();
     for (i, l) in plan.layers.iter().enumerate() {
-        match descriptor(plan, i, l, weight_bits, &mut images)?.words() {
+        let descriptor = descriptor(plan, i, l, weight_bits, &mut images)?;
+        recipes.push(recipe(l, &descriptor));
+        match descriptor.words() {
             Ok(words) => descriptors.push(words),
             Err(Diagnostics(all)) => {
                 faults.extend(all.into_iter().map(|d| d.at(format!("node \"{}\"", l.layer.name))));
@@ -151,7 +154,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             .into());
     }
 
-    let layers = named_layers(plan, &quant)?;
+    let layers = named_layers(plan, recipes, &quant)?;
     let input = &plan.graph.value(plan.input);
     let output = &plan.graph.value(plan.output);
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -216,7 +219,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             width: 32,
             words: descriptors.iter().flatten().map(|w| w.to_le_bytes().to_vec()).collect(),
             what: "layer descriptors in execution order",
-            packing: format!("{} words a layer, fields as in o2c_engine.v", descriptor::WORDS),
+            packing: format!("{} words a layer, fields as in docs/descriptor.md", descriptor::WORDS),
+            fields: vec![],
         },
         Memory {
             name: "parameters",
@@ -235,6 +239,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
                 if widths.exact { ", exact 1" } else { "" },
                 if widths.select > 0 { format!("; table {} bits", widths.select) } else { String::new() }
             ),
+            fields: widths.fields(array.r),
         },
     ];
     if has_array {
@@ -245,9 +250,15 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             words: images.weights.clone(),
             what: "weights in the order of use",
             packing: format!(
-                "{} output channels x {} input channels of {weight_bits} bits, input channel fastest",
-                array.k, array.c
+                "{} output channels x {} input channels of {weight_bits} bits, input channel fastest; words of a layer: \
+                 for each {} output channels, kernel row, kernel column, {} input channels, and {} of these",
+                array.k,
+                array.c,
+                array.k,
+                array.word(),
+                array.c
             ),
+            fields: vec![plain_field("weight", weight_bits, array.k * array.c)],
         });
     }
     if !images.tables.is_empty() {
@@ -259,6 +270,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             words: table_words(table_a),
             what: "tables of unary functions, of additions' own operand, and of float32 sums' thresholds",
             packing: packing.clone(),
+            fields: vec![plain_field("entry", table_bits, 1)],
         });
         memories.push(Memory {
             name: "table_b",
@@ -267,6 +279,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             words: table_words(table_b),
             what: "tables of additions' residual operand",
             packing,
+            fields: vec![plain_field("entry", table_bits, 1)],
         });
     }
 
@@ -303,6 +316,41 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         rtl_files: RTL.to_vec(),
     }
     .check()
+}
+
+/// A signed field that fills the word, `count` times.
+fn plain_field(name: &str, width: usize, count: usize) -> Field {
+    Field { name: name.into(), lsb: 0, width, signed: true, count, stride: width, add: 0 }
+}
+
+/// What the descriptor says, for who has only the memory images.
+fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
+    let window = l.layer.kernel.window();
+    let signed = Descriptor::signed_byte;
+    let array = matches!(l.layer.kernel, Kernel::Array(_));
+    Recipe {
+        unit: match l.layer.kernel {
+            Kernel::Array(_) => "array",
+            Kernel::Max(_) => "maximum",
+            Kernel::Sum(_) => "sum",
+            Kernel::FloatSum(_) => "float32 sum",
+        }
+        .into(),
+        kernel: window.kernel,
+        strides: window.strides,
+        dilations: window.dilations,
+        pads: [window.pads[0], window.pads[1]],
+        pad_value: signed(d.pad_value),
+        folded: l.folded,
+        weight_word: array.then_some(d.weight_base),
+        parameter_word: d.param_base,
+        by_taps: d.count_divisor == 1,
+        q: [signed(d.q_lo), signed(d.q_hi)],
+        table: (d.table == 1).then_some(d.table_index),
+        ties_to_odd: d.table_odd == 1,
+        ties_unsigned: d.table_unsigned == 1,
+        y: [signed(d.y_lo), signed(d.y_hi)],
+    }
 }
 
 /// Refuses memories that can't be addressed or written, before any is filled.
@@ -372,11 +420,17 @@ fn coordinate_bits(plan: &Plan<'_>) -> usize {
 
 fn named_layers<'a>(
     plan: &Plan<'_>,
+    recipes: Vec<Recipe>,
     quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
 ) -> Result<Vec<Layer>> {
+    let tensor = |port: Port| plan.graph.value(port).name.clone();
     let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
-    for l in &plan.layers {
+    for (l, recipe) in plan.layers.iter().zip(recipes) {
         quant(l.layer.last)?;
+        let other = match l.layer.tail {
+            Tail::Add { other, .. } => Some(other),
+            Tail::None | Tail::Table => None,
+        };
         let y = l.layer.y;
         let (macs, weight) = match l.layer.kernel {
             Kernel::Array(conv) => {
@@ -399,6 +453,9 @@ fn named_layers<'a>(
             bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
             macs: macs as u64,
             cycles: l.loops.cycles as u64,
+            tensor: tensor(Port::from(l.layer.last)),
+            reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
+            recipe,
             output_quant: (y.scale, y.zero_point, y.source_offset),
         });
     }
