@@ -180,3 +180,36 @@ pub fn hand_off(
 fn stem(file: &str) -> String {
     Path::new(file).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::code;
+    use crate::graph::parse::parse;
+
+    /// Everything that `compile` would refuse, whichever stage finds it.
+    #[test]
+    fn inspection_lists_what_all_stages_refuse() {
+        let conv = |name: &str, group: usize| {
+            format!(
+                "{name} = QLinearConv(x, f32 0.5, u8 10, i8[4,{},1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"{name}\" group={group}\n",
+                4 / group
+            )
+        };
+        let check = |text: String, expect: &[(diag::Code, Option<&str>)]| {
+            let found = inspect(&parse(&text).expect("text"));
+            let got: Vec<_> = found.refusals.iter().map(|d| (d.code, d.node.as_deref())).collect();
+            assert_eq!(got, expect, "{text}");
+        };
+        let x = "input x: u8[1,4,4,4]\n";
+        check(format!("{x}{}output a: u8", conv("a", 1)), &[]);
+        check(
+            format!("{x}{}{}output a: u8\noutput b: u8", conv("a", 4), conv("b", 2)),
+            &[
+                (code::ATTRIBUTE_UNSUPPORTED, Some("node \"a\" (Conv)")),
+                (code::ATTRIBUTE_UNSUPPORTED, Some("node \"b\" (Conv)")),
+                (code::INPUT_UNSUPPORTED, None),
+            ],
+        );
+    }
+}

@@ -63,11 +63,13 @@ pub(crate) fn fastest(
             Err(_) => {}
         }
     }
-    let none = || crate::diag::Diagnostic::new(
-        crate::diag::code::ARRAY_INVALID,
-        "no array can be built",
-        format!("at most {} multipliers were asked for", wanted.macs),
-    );
+    let none = || {
+        crate::diag::Diagnostic::new(
+            crate::diag::code::ARRAY_INVALID,
+            "no array can be built",
+            format!("at most {} multipliers were asked for", wanted.macs),
+        )
+    };
     Err(refused.unwrap_or_else(|| none().into()))
 }
 

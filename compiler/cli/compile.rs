@@ -24,6 +24,9 @@ pub(crate) struct Compile {
     /// Hand-off folder to make
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+    /// Replace a hand-off folder in which files were edited; the edits are lost
+    #[arg(long)]
+    force: bool,
     /// TOML file with these options: their long names, with _ for -
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -35,8 +38,13 @@ pub(crate) struct Compile {
 }
 
 fn targets() -> String {
-    let rows: Vec<_> = TARGETS.iter().map(|t| vec![format!("  {}", t.name), t.device.to_owned()]).collect();
-    term::table(&["Targets:", ""], &rows, 2)
+    let limit = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+    let rows: Vec<_> = TARGETS
+        .iter()
+        .map(|t| vec![format!("  {}", t.name), t.device.to_owned(), limit(t.multipliers), limit(t.blocks)])
+        .collect();
+    let rows = term::table(&["Targets:", "", "multipliers", "block memories"], &rows, 2);
+    format!("{rows}\n{}", super::EXIT_CODES)
 }
 
 #[derive(Serialize)]
@@ -50,7 +58,7 @@ struct Summary<'a> {
 pub(crate) fn run(args: &Compile) -> Result<u8> {
     let config = args.options.clone().over(args.config.as_deref())?;
     let options = config.options()?;
-    folder::check_replaceable(&args.output)?;
+    folder::check_replaceable(&args.output, args.force)?;
     let progress = Progress::new(args.json);
     progress.stage("reading the model");
     if let Some(dir) = &config.dump_passes {
@@ -68,7 +76,7 @@ pub(crate) fn run(args: &Compile) -> Result<u8> {
     progress.stage("golden vectors");
     let files = onnx2chip::hand_off(&compiled, &inputs, &config.mem_format)?;
     progress.stage("writing");
-    folder::write(&args.output, &files)?;
+    folder::write(&args.output, &files, args.force)?;
     drop(progress);
     let report = folder::report(&args.output)?;
     let text = if args.json {

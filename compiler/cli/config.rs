@@ -32,7 +32,7 @@ pub(crate) struct Config {
     /// Requantize lanes [default: by the array shape]
     #[arg(long, value_name = "R")]
     lanes: Option<usize>,
-    /// Device, whose multipliers and memory the design must fit; `onnx2chip compile --help` lists them [default: generic]
+    /// Device, whose multipliers and memory the design must fit; the list is below [default: generic]
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
     /// Name of the top module [default: the model file's]

@@ -10,6 +10,7 @@ use onnx2chip::passes::inspect::{Edge, Inspection, Layer};
 use super::term;
 
 #[derive(Args, Debug)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct Inspect {
     /// ONNX model
     model: PathBuf,

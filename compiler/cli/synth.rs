@@ -21,6 +21,7 @@ enum Family {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct Synth {
     /// Hand-off folder made by `compile`
     dir: PathBuf,

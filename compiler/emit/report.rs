@@ -64,7 +64,7 @@ pub struct MemoryReport {
     pub depth: usize,
     /// Bits in all.
     pub bits: usize,
-    /// Block memories of the target that it takes at most, where they are counted.
+    /// Block memories of the target that it takes, an estimate, where they are counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub blocks: Option<usize>,
     /// Words below which no placement of its contents comes, for a working memory.
@@ -272,8 +272,8 @@ impl Report {
         let blocks: usize = self.memories.iter().filter_map(|m| m.blocks).sum();
         let blocks = match (blocks, self.device_blocks) {
             (0, _) => String::new(),
-            (n, 0) => format!("; at most {n} {}", self.block),
-            (n, all) => format!("; at most {n} {} of {all}", self.block),
+            (n, 0) => format!("; about {n} {}", self.block),
+            (n, all) => format!("; about {n} {} of {all}", self.block),
         };
         format!("{} bits = {:.1} KiB{blocks}", grouped(bits as u64, ','), bits as f64 / 8192.0)
     }
@@ -302,7 +302,11 @@ impl Report {
         } else {
             format!(" = {} of {}", self.multipliers + lanes, self.device_multipliers)
         };
-        format!("{} + {lanes} for {}{all}", plural(self.multipliers, "multiplier"), plural(self.lanes, "requantize lane"))
+        format!(
+            "{} + {lanes} for {}{all}",
+            plural(self.multipliers, "multiplier"),
+            plural(self.lanes, "requantize lane")
+        )
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::exec::Data;
 use crate::design::{Ident, Layer, Memory, Param, Storage, Stream};
+use crate::exec::Data;
 
 /// Two layers, the second without an accumulator; names that no output language may take literally.
 pub(crate) fn tiny_design() -> Design {
@@ -46,7 +46,13 @@ pub(crate) fn tiny_design() -> Design {
             packing: "3 weights of 4 bits".into(),
             fields: vec![],
         }],
-        storage: vec![Storage { name: "scratchpad", width: 16, depth: 8, least_depth: 6, what: "activations" }],
+        storage: vec![Storage {
+            name: "scratchpad",
+            width: 16,
+            depth: 8,
+            least_depth: 6,
+            what: "activations",
+        }],
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
         input: stream("x"),
         output: stream("y"),
@@ -222,28 +228,30 @@ fn a_folder_is_replaced_whole_or_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("out");
     let files = tiny();
-    folder::write(&dir, &files).unwrap();
+    folder::write(&dir, &files, false).unwrap();
     assert!(folder::altered(&dir, &folder::manifest(&dir).unwrap()).unwrap().is_empty());
 
-    // Build results survive, an altered file is replaced, a file of the user's is protected.
+    // Build results survive, an altered file is replaced by force alone, a file of the user's is protected.
     std::fs::create_dir(dir.join("build")).unwrap();
     std::fs::write(dir.join("build/keep"), "x").unwrap();
     std::fs::write(dir.join("mem/weights.hex"), "0\n").unwrap();
     assert_eq!(folder::altered(&dir, &folder::manifest(&dir).unwrap()).unwrap(), ["mem/weights.hex"]);
-    folder::write(&dir, &files).unwrap();
+    let refused = folder::write(&dir, &files, false).unwrap_err();
+    assert!(refused.to_string().contains("mem/weights.hex in it was changed"), "{refused}");
+    folder::write(&dir, &files, true).unwrap();
     assert!(dir.join("build/keep").exists());
     assert_eq!(std::fs::read_to_string(dir.join("mem/weights.hex")).unwrap(), "234\nfff\n");
     std::fs::write(dir.join("notes.txt"), "mine").unwrap();
-    assert_eq!(folder::write(&dir, &files).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
+    assert_eq!(folder::write(&dir, &files, false).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
     assert!(dir.join("notes.txt").exists());
 
     // A folder that is not ours, and a file.
     let other = scratch.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("manifest.json"), "{}").unwrap();
-    assert_eq!(folder::write(&other, &files).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
+    assert_eq!(folder::write(&other, &files, false).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
     assert_eq!(
-        folder::write(&other.join("manifest.json"), &files).unwrap_err().0[0].code,
+        folder::write(&other.join("manifest.json"), &files, false).unwrap_err().0[0].code,
         code::OUTPUT_EXISTS
     );
 

@@ -137,7 +137,12 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         if facts.target.family == family { facts.target.part.as_str() } else { other }
     };
     let nextpnr = part("ecp5", "--85k --package CABGA756");
-    push(out, "Makefile".into(), "sim, icarus, lint, synth-ecp5, clean", Make { d, mhz: facts.clock_mhz, nextpnr })?;
+    push(
+        out,
+        "Makefile".into(),
+        "sim, icarus, lint, synth-ecp5, clean",
+        Make { d, mhz: facts.clock_mhz, nextpnr },
+    )?;
     push(out, "constraints/clock.xdc".into(), "clock, Vivado", Xdc { period: period.clone() })?;
     push(out, "constraints/clock.sdc".into(), "clock, Quartus and others", Sdc { period })?;
     push(out, "constraints/clock.lpf".into(), "clock, Lattice ECP5", Lpf { mhz: facts.clock_mhz })?;
@@ -150,7 +155,12 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         out,
         "README.md".into(),
         "what is in this folder and how to use it",
-        Readme { d, model: comment(&facts.model), before: plain(&facts.host_before), after: plain(&facts.host_after) },
+        Readme {
+            d,
+            model: comment(&facts.model),
+            before: plain(&facts.host_before),
+            after: plain(&facts.host_after),
+        },
     )
 }
 

@@ -85,7 +85,11 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         let [c, h, w] = layer.output_shape;
         let mut stage = |name: &str, what: &str, width: usize, bytes: Vec<u8>| {
             let path = format!("vectors/l{i:03}_{name}.npy");
-            let mut file = File::bytes(path, format!("layer {:?}, tensor {:?}: {what}", layer.name, layer.tensor), bytes);
+            let mut file = File::bytes(
+                path,
+                format!("layer {:?}, tensor {:?}: {what}", layer.name, layer.tensor),
+                bytes,
+            );
             let e = &mut file.entry;
             e.shape = Some(vec![n, c, h, w]);
             e.width = Some(width);

@@ -15,6 +15,9 @@ use crate::onnx::model::{Dim, Model, ModelNode, Tensor};
 /// Oldest and newest supported version of ai.onnx.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
 
+/// How the domains of QONNX's operators begin: those of its own tools, and of Brevitas' export.
+const QONNX_DOMAINS: &[&str] = &["qonnx", "onnx.brevitas", "finn"];
+
 /// Values up to this many elements are evaluated during import; shape arithmetic is far below.
 const SMALL: usize = 1 << 16;
 
@@ -286,14 +289,18 @@ impl<'a> Importer<'a> {
 
     fn refuse_unknown(&mut self, node: &ModelNode) {
         let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
-        self.faults.push(
-            Diagnostic::new(
-                code::OP_UNSUPPORTED,
-                format!("operator {} is not supported", node.op_type),
-                format!("there is no import rule for {domain}.{}", node.op_type),
-            )
-            .at(label(node)),
-        );
+        let cause = format!("there is no import rule for {domain}.{}", node.op_type);
+        let mut fault = Diagnostic::new(
+            code::OP_UNSUPPORTED,
+            format!("operator {} is not supported", node.op_type),
+            cause,
+        )
+        .at(label(node));
+        if QONNX_DOMAINS.iter().any(|d| domain.starts_with(d)) {
+            fault.cause += "; QONNX is not supported yet";
+            fault = fault.remedy("convert the model to QDQ ONNX (QuantizeLinear, DequantizeLinear)");
+        }
+        self.faults.push(fault);
     }
 
     fn rule(&mut self, node: &'a ModelNode) -> std::result::Result<(), Diagnostic> {
