@@ -164,7 +164,7 @@ pub fn hand_off(
             part: target.part.into(),
             block: target.family.block().0.into(),
             blocks: target.blocks,
-            memory_blocks: design.memory_shapes().filter_map(|(_, w, d)| target.blocks_of(w, d)).collect(),
+            memory_blocks: design.memory_shapes().filter_map(|m| target.blocks_of(&m)).collect(),
             multipliers: target.multipliers,
         },
         clock_mhz: target.clock_mhz,

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Compile) -> Result<u8> {
     progress.stage("golden vectors");
     let files = onnx2chip::hand_off(&compiled, &inputs, &config.mem_format)?;
     progress.stage("writing");
-    folder::write(&args.output, &files, args.force)?;
+    folder::write(&args.output, &files)?;
     drop(progress);
     let report = folder::report(&args.output)?;
     let text = if args.json {

@@ -108,6 +108,19 @@ pub struct Recipe {
     pub y: [i32; 2],
 }
 
+/// The size of a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryShape {
+    /// Its name.
+    pub name: &'static str,
+    /// Bits of a word.
+    pub width: usize,
+    /// Words.
+    pub depth: usize,
+    /// Written by the engine (true dual-port); else read only.
+    pub working: bool,
+}
+
 /// One layer: one descriptor.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Layer {
@@ -501,10 +514,11 @@ impl Design {
         self.params.iter().find(|p| p.name == name).map_or(0, |p| p.value)
     }
 
-    /// Every memory: name, bits of a word, words.
-    pub fn memory_shapes(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
-        let initialised = self.memories.iter().map(|m| (m.name, m.width, m.words.len()));
-        initialised.chain(self.storage.iter().map(|s| (s.name, s.width, s.depth)))
+    /// Every memory.
+    pub fn memory_shapes(&self) -> impl Iterator<Item = MemoryShape> {
+        let shape = |name, width, depth, working| MemoryShape { name, width, depth, working };
+        let initialised = self.memories.iter().map(move |m| shape(m.name, m.width, m.words.len(), false));
+        initialised.chain(self.storage.iter().map(move |s| shape(s.name, s.width, s.depth, true)))
     }
 
     /// Validates what `emit` relies on: word sizes, unique names, sums that agree.

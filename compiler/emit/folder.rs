@@ -14,10 +14,12 @@ pub const BUILD: &str = "build";
 
 /// Writes the files to a temporary sibling and renames it to `dir`, replacing an earlier hand-off folder.
 ///
+/// Edits in its files are lost: whether there are any is for [`check_replaceable`] to say, before.
+///
 /// # Errors
-/// Those of [`check_replaceable`]; O2C0002 if it can't be written.
-pub fn write(dir: &Path, files: &Files, force: bool) -> Result<()> {
-    check_replaceable(dir, force)?;
+/// Those of [`check_replaceable`] with `force`; O2C0002 if it can't be written.
+pub fn write(dir: &Path, files: &Files) -> Result<()> {
+    check_replaceable(dir, true)?;
     let name = dir.file_name().ok_or_else(|| exists(dir, "the path does not end in a name"))?;
     let parent = match dir.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,

@@ -228,30 +228,30 @@ fn a_folder_is_replaced_whole_or_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("out");
     let files = tiny();
-    folder::write(&dir, &files, false).unwrap();
+    folder::write(&dir, &files).unwrap();
     assert!(folder::altered(&dir, &folder::manifest(&dir).unwrap()).unwrap().is_empty());
 
-    // Build results survive, an altered file is replaced by force alone, a file of the user's is protected.
+    // Build results survive, an altered file is refused unless forced, a file of the user's is protected.
     std::fs::create_dir(dir.join("build")).unwrap();
     std::fs::write(dir.join("build/keep"), "x").unwrap();
     std::fs::write(dir.join("mem/weights.hex"), "0\n").unwrap();
     assert_eq!(folder::altered(&dir, &folder::manifest(&dir).unwrap()).unwrap(), ["mem/weights.hex"]);
-    let refused = folder::write(&dir, &files, false).unwrap_err();
+    let refused = folder::check_replaceable(&dir, false).unwrap_err();
     assert!(refused.to_string().contains("mem/weights.hex in it was changed"), "{refused}");
-    folder::write(&dir, &files, true).unwrap();
+    folder::write(&dir, &files).unwrap();
     assert!(dir.join("build/keep").exists());
     assert_eq!(std::fs::read_to_string(dir.join("mem/weights.hex")).unwrap(), "234\nfff\n");
     std::fs::write(dir.join("notes.txt"), "mine").unwrap();
-    assert_eq!(folder::write(&dir, &files, false).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
+    assert_eq!(folder::write(&dir, &files).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
     assert!(dir.join("notes.txt").exists());
 
     // A folder that is not ours, and a file.
     let other = scratch.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("manifest.json"), "{}").unwrap();
-    assert_eq!(folder::write(&other, &files, false).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
+    assert_eq!(folder::write(&other, &files).unwrap_err().0[0].code, code::OUTPUT_EXISTS);
     assert_eq!(
-        folder::write(&other.join("manifest.json"), &files, false).unwrap_err().0[0].code,
+        folder::write(&other.join("manifest.json"), &files).unwrap_err().0[0].code,
         code::OUTPUT_EXISTS
     );
 
