@@ -212,4 +212,25 @@ mod tests {
             ],
         );
     }
+
+    /// A model with channels last: the wire has its order, and the folder says so.
+    #[test]
+    fn a_layout_change_is_in_the_folder() {
+        let text = "input x: u8[1,2,2,3]\nt = Transpose(x) perm=[0,3,1,2]\n\
+            a = QLinearConv(t, f32 0.5, u8 10, i8[4,3,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"a\"\noutput a: u8";
+        let graph = passes::compile_front(&parse(text).expect("text")).expect("graph");
+        let source = Source { file: "m.onnx".into(), sha256: String::new(), graph };
+        let target = targets::find("generic").expect("target");
+        let rescale = quant::RescaleMode::Proved;
+        let options = Options { array: [1, 1, 1], macs: None, lanes: None, target, name: None, rescale };
+        let compiled = compile(source, &options).expect("design");
+        let inputs = emit::random_inputs(&compiled.source.graph, 1, 1).expect("inputs");
+        let files = hand_off(&compiled, &inputs, &[]).expect("files");
+        let order = exec::npy::parse(files.get("vectors/input_order.npy").expect("order")).expect("array");
+        assert_eq!(
+            order,
+            exec::Data::I64(ndarray::ArrayD::from_shape_vec(vec![12], (0..12).collect()).expect("12"))
+        );
+        assert!(files.get("vectors/output_order.npy").is_none());
+    }
 }

@@ -56,7 +56,26 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
         ([input], [output]) => Some([input.clone(), output.clone()]),
         _ => None,
     };
-    Ok(Vectors { samples, host })
+    let order = [order(graph, true, &design.input), order(graph, false, &design.output)];
+    Ok(Vectors { samples, host, order })
+}
+
+/// The model's element of each byte on the wire; `None` where the layout is the model's own.
+fn order(graph: &IntGraph, input: bool, stream: &Stream) -> Option<Vec<i64>> {
+    let source = graph.ids().into_iter().find_map(|id| match &graph.node(id).op {
+        IntOp::Input(host) if input => host.arrangement.source.as_ref(),
+        IntOp::Output(host) if !input => host.arrangement.source.as_ref(),
+        IntOp::Input(_)
+        | IntOp::Output(_)
+        | IntOp::Conv(_)
+        | IntOp::Add(_)
+        | IntOp::Table(_)
+        | IntOp::MaxPool(_)
+        | IntOp::AveragePool(_) => None,
+    })?;
+    let [c, h, w] = stream.shape;
+    let at = |pixel: usize| (0..c).map(move |channel| i64::from(source[channel * h * w + pixel]));
+    Some((0..h * w).flat_map(at).collect())
 }
 
 /// The node whose value the input stream carries (the graph's only input), or the output stream (the only output).
@@ -178,7 +197,11 @@ fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool) -> Option<Str
         return None;
     }
     let (from, to) = (format!("{:?}", a.onnx_shape), format!("rows {h}, columns {w}, channels {c}"));
-    let mapped = if a.source.is_some() { " (through the layout change that the model makes)" } else { "" };
+    let mapped = match (a.source.is_some(), input) {
+        (false, _) => "",
+        (true, true) => "; the model changes the layout: vectors/input_order.npy has each byte's element",
+        (true, false) => "; the model changes the layout: vectors/output_order.npy has each byte's element",
+    };
     Some(if input {
         format!("{name:?}: reorder {from} to {to}{mapped}")
     } else {

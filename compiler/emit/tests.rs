@@ -89,7 +89,7 @@ fn vectors() -> Vectors {
         output: (0..12).collect(),
     };
     let host = |first| Data::F32(ndarray::ArrayD::from_elem(vec![2, 12], first));
-    Vectors { samples: vec![sample(1), sample(101)], host: Some([host(0.5), host(1.5)]) }
+    Vectors { samples: vec![sample(1), sample(101)], host: Some([host(0.5), host(1.5)]), order: [None, None] }
 }
 
 fn tiny() -> Files {

@@ -37,6 +37,9 @@ pub struct Vectors {
     pub samples: Vec<SampleVectors>,
     /// What the host starts from and what it ends with: the model's own input and output, samples first.
     pub host: Option<[Data; 2]>,
+    /// For each byte of an input and an output packet the element of the model's tensor (row-major, one sample), where
+    /// the model changes the layout.
+    pub order: [Option<Vec<i64>>; 2],
 }
 
 /// An array as the bytes of a `.npy` file.
@@ -77,6 +80,20 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         file.entry.width = Some(width);
         file.entry.sign = Some(sign.into());
         file.entry.layout = Some("the model's own axes, samples on the first; row-major; .npy".into());
+        file.entry.endianness = Some("little".into());
+        out.push(file);
+    }
+    for (order, name) in package.vectors.order.iter().zip(["input", "output"]) {
+        let Some(order) = order else { continue };
+        let mut file = File::bytes(
+            format!("vectors/{name}_order.npy"),
+            format!("the element of the model's {name} (row-major, one sample) for each byte of a packet"),
+            npy(&[order.len()], order.clone()).map_err(internal)?,
+        );
+        file.entry.shape = Some(vec![order.len()]);
+        file.entry.width = Some(64);
+        file.entry.sign = Some("signed".into());
+        file.entry.layout = Some("byte of the packet; .npy".into());
         file.entry.endianness = Some("little".into());
         out.push(file);
     }

@@ -241,17 +241,18 @@ fn on_array<'a>(
         let map = Map::plain(layer.x.shape, array);
         let loops = cycles::loops(layer, array, &map, window.kernel);
         let mut entry = Planned { layer: layer.clone(), map, loops, folded: false };
-        if layer.input == input && readers(layers, input) == 1 {
-            if let Some((map, loops)) = folded(layer, array).filter(|(_, l)| l.cycles < loops.cycles) {
-                let [_, _, out_w] = layer.y.shape;
-                fold = Fold {
-                    columns: window.kernel[1],
-                    stride: window.strides[1],
-                    pad_left: window.pads[1],
-                    out_w,
-                };
-                entry = Planned { map, loops, folded: true, ..entry };
-            }
+        if layer.input == input
+            && readers(layers, input) == 1
+            && let Some((map, loops)) = folded(layer, array).filter(|(_, l)| l.cycles < loops.cycles)
+        {
+            let [_, _, out_w] = layer.y.shape;
+            fold = Fold {
+                columns: window.kernel[1],
+                stride: window.strides[1],
+                pad_left: window.pads[1],
+                out_w,
+            };
+            entry = Planned { map, loops, folded: true, ..entry };
         }
         planned.push(entry);
     }

@@ -1,5 +1,5 @@
 //! The program as a user runs it: exit codes, diagnostics, JSON shapes, files left behind.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::print_stdout, reason = "a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
