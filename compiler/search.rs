@@ -5,7 +5,7 @@
 //! the result depends on nothing else.
 
 use crate::design::{Checked, Design};
-use crate::diag::{Diagnostics, Result};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::IntGraph;
 use crate::plan::{self, Plan};
 use crate::quant::Quantized;
@@ -44,33 +44,28 @@ pub(crate) fn fastest(
     }
     let size = |p: &Plan<'_>| p.array().iter().product::<usize>();
     plans.sort_by_key(|p| (p.cycles(), size(p), p.lanes(), p.array()));
-    // A lane's multipliers depend on the network far more than on the array, so one design tells them for the others.
-    let mut of_lane = 1;
-    let mut smallest = usize::MAX;
-    for plan in plans {
-        let least = size(&plan) + of_lane * plan.lanes();
-        if wanted.target.multipliers != 0 && least > wanted.target.multipliers && smallest != usize::MAX {
+    let built = |plan: &Plan<'_>| {
+        let design = plan.design(wanted.name)?;
+        wanted.target.check(&design).map(|()| design)
+    };
+    let exceeds = |need: usize, limit: usize| limit != 0 && need > limit;
+    for plan in &plans {
+        // Bounds from below, so that a design is made only where it may fit.
+        if exceeds(size(plan) + plan.lanes(), wanted.target.multipliers)
+            || exceeds(plan.least_memory_bits(), wanted.target.memory_bits())
+        {
             continue;
         }
-        let size = size(&plan);
-        let result = plan.design(wanted.name).and_then(|design| {
-            of_lane = design.lane_multipliers();
-            wanted.target.check(&design).map(|()| design)
-        });
-        match result {
-            Ok(design) => return Ok(design),
-            Err(e) if size < smallest => (smallest, refused) = (size, Some(e)),
-            Err(_) => {}
+        if let Ok(design) = built(plan) {
+            return Ok(design);
         }
     }
+    let smallest = plans.iter().min_by_key(|p| (size(p), p.lanes()));
     let none = || {
-        crate::diag::Diagnostic::new(
-            crate::diag::code::ARRAY_INVALID,
-            "no array can be built",
-            format!("at most {} multipliers were asked for", wanted.macs),
-        )
+        let cause = format!("at most {} multipliers were asked for", wanted.macs);
+        Diagnostic::new(code::ARRAY_INVALID, "no array can be built", cause).into()
     };
-    Err(refused.unwrap_or_else(|| none().into()))
+    Err(smallest.and_then(|p| built(p).err()).or(refused).unwrap_or_else(none))
 }
 
 /// The plan, and where the target's multipliers are counted the same array with fewer lanes.

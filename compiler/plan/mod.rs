@@ -92,6 +92,13 @@ impl Plan<'_> {
         self.array.r
     }
 
+    /// Bits of the weight memory and the scratchpad, weights of 8 bits: no design of this plan has fewer.
+    pub fn least_memory_bits(&self) -> usize {
+        let array = self.layers.iter().filter(|l| matches!(l.layer.kernel, Kernel::Array(_)));
+        let words: usize = array.map(|l| l.loops.reads * l.loops.blocks).sum();
+        8 * (words * self.array.k * self.array.c + self.words * self.array.word())
+    }
+
     /// Cycles of one sample.
     pub fn cycles(&self) -> usize {
         self.layers.iter().map(|l| l.loops.cycles).sum()
