@@ -138,7 +138,9 @@ impl Descriptor {
                     cause,
                 )
                 .remedy(match name {
-                    "table_index" => "the engine has 256 tables: use fewer additions and functions of one element",
+                    "table_index" => {
+                        "the engine has 256 tables: use fewer additions and functions of one element"
+                    }
                     "param_base" => "the network has too many output channels for the parameter memory",
                     _ => "use a larger array, or a smaller layer",
                 })

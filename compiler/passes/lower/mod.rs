@@ -317,13 +317,8 @@ impl Lower<'_> {
                     AverageForm::QLinear if whole => AverageForm::QLinearGlobal,
                     AverageForm::QLinear | AverageForm::QLinearGlobal | AverageForm::Float => *form,
                 };
-                let spec = AverageSpec {
-                    form,
-                    x: (xf.scale, xf.zero_point),
-                    y: (yf.scale, yf.zero_point),
-                    lo,
-                    hi,
-                };
+                let spec =
+                    AverageSpec { form, x: (xf.scale, xf.zero_point), y: (yf.scale, yf.zero_point), lo, hi };
                 let op = AveragePool { window: pool.window, count_include_pad: pool.count_include_pad, spec };
                 self.place(id, IntOp::AveragePool(op), &[port], yf, None);
                 Ok(())
