@@ -42,8 +42,6 @@ constexpr unsigned kLanes = <{ d.lanes }>;        // values of one trace beat
 constexpr unsigned kBeat = <{ beat }>;         // bytes of one stream beat
 constexpr unsigned kMultipliers = <{ multipliers }>;
 constexpr uint64_t kCycles = <{ d.cycles }>ull;    // predicted, one sample
-constexpr uint64_t kInputCycles = <{ d.input.cycles }>ull;
-constexpr uint64_t kOutputCycles = <{ d.output.cycles }>ull;
 constexpr size_t kInputBytes = <{ d.input.bytes }>;
 constexpr size_t kOutputBytes = <{ d.output.bytes }>;
 

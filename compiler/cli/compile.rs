@@ -183,6 +183,14 @@ fn show(dir: &Path, r: &Report) -> String {
     for (when, step) in steps {
         out += &format!("host, {when}: {step}\n");
     }
+    for l in r.layers.iter().filter(|l| l.ambiguous_sums > 0) {
+        out += &format!(
+            "note: {}: ONNX Runtime averages in float32, and for {} sums its byte depends on the order in which it adds \
+             (vector width, alignment); the hardware rounds the real average\n",
+            l.name,
+            term::group(l.ambiguous_sums)
+        );
+    }
     out += &format!("folder: {}\nreport: {}\n", dir.display(), dir.join("report.html").display());
     out
 }

@@ -142,6 +142,7 @@ pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFa
                 reachable: [first.reachable.0, first.reachable.1],
                 accumulator_bits: u8::try_from(first.accumulator_bits.max(width)).unwrap_or(u8::MAX),
                 differing_accumulators: differing,
+                ambiguous_sums: first.ambiguous_sums,
             })
         })
         .collect()

@@ -41,6 +41,8 @@ pub struct LayerFacts {
     pub accumulator_bits: u8,
     /// Accumulators inside the interval for which the hardware differs from ONNX Runtime's formula.
     pub differing_accumulators: u64,
+    /// Sums of a float32 average for which ONNX Runtime's byte depends on its order of addition.
+    pub ambiguous_sums: u64,
 }
 
 /// The device, as reports and scripts name it.

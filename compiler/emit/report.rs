@@ -45,6 +45,8 @@ pub struct LayerReport {
     pub accumulator_bits: u8,
     /// Accumulators in it for which the hardware differs from ONNX Runtime's formula.
     pub differing_accumulators: u64,
+    /// Sums of a float32 average for which ONNX Runtime's byte depends on its order of addition; 0 for all else.
+    pub ambiguous_sums: u64,
     /// Scale of the output.
     pub output_scale: f32,
     /// The file's zero point of the output.
@@ -204,6 +206,7 @@ impl Report {
                 reachable: f.reachable,
                 accumulator_bits: f.accumulator_bits,
                 differing_accumulators: f.differing_accumulators,
+                ambiguous_sums: f.ambiguous_sums,
                 output_scale: l.output_quant.0,
                 output_zero_point: l.output_quant.1 + l.output_quant.2,
             })

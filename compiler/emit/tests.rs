@@ -67,6 +67,7 @@ fn facts() -> Facts {
         reachable: [-5, 7],
         accumulator_bits: 4,
         differing_accumulators: 0,
+        ambiguous_sums: 0,
     };
     Facts {
         model: "tiny.onnx".into(),

@@ -142,7 +142,13 @@ impl Descriptor {
                     "a layer is too large for the engine",
                     cause,
                 )
-                .remedy("use a larger array, or a smaller layer")
+                .remedy(match name {
+                    "table_index" => {
+                        "the engine has 256 tables: use fewer additions and functions of one element"
+                    }
+                    "param_base" => "the network has too many output channels for the parameter memory",
+                    _ => "use a larger array, or a smaller layer",
+                })
                 .into());
             }
             words[word] |= u32::try_from(value << low).unwrap_or(0);

@@ -125,7 +125,7 @@ pub const REGISTERS: &[Register] = &[
                 2,
                 1,
                 WriteOneToPulse,
-                "Resets engine, streams, remembered starts and counters for 16 cycles; the other registers stay. Stop the streams first: a packet on its way is cut.",
+                "Resets engine, streams, remembered starts and counters for 16 cycles, in which a start is lost, as in the 16 after a hard reset; the other registers stay. Stop the streams first: a packet on its way is cut.",
             ),
         ],
         doc: "What to do.",

@@ -342,7 +342,7 @@ known! {
     "" "Abs" unary::import, "table";
     "" "Add" binary::import, "residual add, or constant bias";
     "" "ArgMax" arg_max::import, "on the host, at the end";
-    "" "AveragePool" average_pool::import, "any window; where ONNX Runtime adds in float32, the result may be refused";
+    "" "AveragePool" average_pool::import, "any window";
     "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
     "" "Cast" cast::import, "constants only";
     "" "Ceil" unary::import, "table";

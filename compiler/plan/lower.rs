@@ -20,6 +20,8 @@ const STREAM_BITS: usize = 32;
 const MAX_DEPTH: usize = 1 << 24;
 /// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
 const MAX_WEIGHT_BITS: usize = 1 << 31;
+/// Tables that the descriptor's index can name.
+const MOST_TABLES: usize = 256;
 
 /// Library files that every design uses, a module before its users.
 const RTL: &[&str] = &[
@@ -121,6 +123,13 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         .into());
     }
 
+    if images.tables.len() > MOST_TABLES {
+        let cause =
+            format!("it needs {} tables of 256 entries; {MOST_TABLES} have an index", images.tables.len());
+        return Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
+            .remedy("use fewer additions and functions of one element, and averages with fewer divisors")
+            .into());
+    }
     let table_shift = TableImage::align(&mut images.tables);
     // A threshold is compared with the whole float32 sum.
     let float_bits = plan.layers.iter().filter_map(|l| match l.layer.kernel {

@@ -80,8 +80,9 @@ pub(crate) fn pool_sum(taps: i64, x: Operand) -> Interval {
     (taps * (x.range.0 - x.zero_point), taps * (x.range.1 - x.zero_point))
 }
 
-/// Every partial sum of a pooling window of `taps` taps in the array, pads contributing the zero point.
-pub(crate) fn pool_raw(taps: i64, window: &Window, x: Operand) -> Interval {
-    let (low, high) = x.taps(padded(window));
+/// Every partial sum of a pooling window of `taps` taps in the array; taps outside the map, beside it or beyond it
+/// (ceil_mode), contribute the zero point where there are any.
+pub(crate) fn pool_raw(taps: i64, outside: bool, x: Operand) -> Interval {
+    let (low, high) = x.taps(outside);
     (taps * low.min(0), taps * high.max(0))
 }

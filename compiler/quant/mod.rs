@@ -7,6 +7,7 @@
 //! [`RescaleMode::Fixed`] asks for it, and then every differing accumulator is counted.
 
 mod add;
+mod average;
 mod fixed;
 mod float_sum;
 mod interval;
@@ -94,6 +95,9 @@ pub struct LayerQuant {
     pub lane: LaneKind,
     /// Reachable accumulators (or pairs, or table entries) whose output differs from the reference: 0 unless Fixed.
     pub differing_accumulators: u64,
+    /// A float32 AveragePool, GlobalAveragePool or ReduceMean: sums for which ONNX Runtime's byte depends on the order
+    /// in which it adds, that is on vector width and memory alignment. Here the rounded real average is taken.
+    pub ambiguous_sums: u64,
     /// AveragePool by float32 sums; `channels` are estimates then, the byte or one less.
     pub float_sum: Option<FloatSum>,
     /// Where the differing ones are, in Fixed mode.
@@ -137,8 +141,8 @@ pub(crate) fn signed_bits(v: i64) -> u32 {
 ///
 /// # Errors
 /// Diagnostics for every node at fault: O2C0302 (bounds wider than 8 bits), O2C0303 (a scale that is not finite or is
-/// negative, a count of scales that fits no channel), O2C0304 (an accumulator can leave int32), O2C0305 (a float32
-/// average that is no function of its integer sum, an addition without tables), O2C0004 (a fixed format out of range).
+/// negative, a count of scales that fits no channel), O2C0304 (an accumulator can leave int32), O2C0305 (an average
+/// beyond what can be examined, an addition without tables), O2C0004 (a fixed format out of range).
 pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
     let format = match mode {
         RescaleMode::Proved => None,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx, two.onnx and three.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to four.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -8,6 +8,7 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
         accumulator, additions and tables of their own, several output blocks and channel blocks
   two   the input is read by two layers, so it is released late; K > P*C; every addition's group would be one cycle
   three the output takes longer to send than the next sample to compute
+  four  scales whose sums end on ties that float32 can't tell apart; averages that it adds, with several divisors
 """
 import pathlib
 
@@ -123,6 +124,24 @@ def three():
     n.save(HERE / "three.onnx", [1, 2, 4, 5], b, [1, 24, 4, 5])
 
 
+def four():
+    n = Net(4)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-9000, 9001, count)
+    u8 = np.uint8
+    x = n.quantize("x", "x", .02, 120, u8)
+    a = n.quantize(n.conv("a", x, (10, 3, 1, 1), scales(10, .004), bias(10)), "a", 1 / 127, 228, u8)
+    b = n.quantize(n.conv("b", x, (10, 3, 1, 1), scales(10, .004), bias(10)), "b", 3 / 127, 244, u8)
+    c = n.quantize(n.node("Add", [a, b], "add"), "add", 6 / 127, 52, u8)
+    d = n.node("AveragePool", [c], "even", kernel_shape=[2, 2])
+    d = n.quantize(d, "even", 6 / 127, 52, u8)
+    e = n.node("AveragePool", [d], "edges", kernel_shape=[3, 3], strides=[1, 2], pads=[1, 1, 1, 1], count_include_pad=0)
+    e = n.quantize(e, "edges", 6 / 127, 52, u8)
+    f = n.quantize(n.node("Sigmoid", [e], "sigmoid"), "sigmoid", 1 / 256, 0, u8)
+    n.save(HERE / "four.onnx", [1, 3, 7, 8], f, [1, 10, 6, 4])
+
+
 one()
 two()
 three()
+four()

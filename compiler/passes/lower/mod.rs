@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::integer_clip::params_below;
 use super::names::at;
-use crate::arith::{self, AddSpec, AverageSpec};
+use crate::arith::{self, AddSpec, AverageForm, AverageSpec};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{FloatGraph, integer_width};
 use crate::graph::int::{
@@ -311,13 +311,14 @@ impl Lower<'_> {
                 let shape = layout::natural(&self.graph.value(id.into()).fact.shape);
                 let yf = fact(self.graph, id, &q.output, shape)?;
                 let (lo, hi) = bounds(q);
-                let spec = AverageSpec {
-                    form: *form,
-                    x: (xf.scale, xf.zero_point),
-                    y: (yf.scale, yf.zero_point),
-                    lo,
-                    hi,
+                // QLinearAveragePool over the whole map without pads runs as the global operator there.
+                let whole = pool.window.kernel == xf.shape[1..] && pool.window.pads == [0; 4];
+                let form = match form {
+                    AverageForm::QLinear if whole => AverageForm::QLinearGlobal,
+                    AverageForm::QLinear | AverageForm::QLinearGlobal | AverageForm::Float => *form,
                 };
+                let spec =
+                    AverageSpec { form, x: (xf.scale, xf.zero_point), y: (yf.scale, yf.zero_point), lo, hi };
                 let op = AveragePool { window: pool.window, count_include_pad: pool.count_include_pad, spec };
                 self.place(id, IntOp::AveragePool(op), &[port], yf, None);
                 Ok(())
