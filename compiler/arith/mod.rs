@@ -5,8 +5,10 @@
 
 mod add;
 mod average;
+mod expression;
 mod float;
 pub mod host;
+mod image;
 pub mod lane;
 mod mlas;
 mod rescale;

@@ -36,7 +36,12 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "Reciprocal", attributes: &[], qlinear: None },
     Function { name: "Floor", attributes: &[], qlinear: None },
     Function { name: "Ceil", attributes: &[], qlinear: None },
+    Function { name: "Round", attributes: &[], qlinear: None },
+    Function { name: "Sign", attributes: &[], qlinear: None },
     Function { name: "Erf", attributes: &[], qlinear: None },
+    Function { name: "Gelu", attributes: &[], qlinear: None },
+    Function { name: "FastGelu", attributes: &[], qlinear: None },
+    Function { name: "QuickGelu", attributes: &[("alpha", 1.702)], qlinear: None },
     Function { name: "ThresholdedRelu", attributes: &[("alpha", 1.0)], qlinear: None },
     Function { name: "Mish", attributes: &[], qlinear: None },
 ];
@@ -62,6 +67,19 @@ pub fn read(ctx: &Context<'_>, name: &str) -> Result<Unary, crate::diag::Diagnos
         .map(|&(name, default)| Ok((name, ctx.float(name, default)?)))
         .collect::<Result<_, _>>()?;
     Ok(Unary { name: function.name, attributes, qlinear: function.qlinear })
+}
+
+/// The import rule of ai.onnx Gelu (com.microsoft's has no attribute): with `approximate` = tanh it is
+/// com.microsoft FastGelu.
+pub fn import_gelu(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(1, 1)?;
+    let approximate = ctx.string("approximate", "none")?;
+    let name = match approximate.as_str() {
+        "none" => "Gelu",
+        "tanh" => "FastGelu",
+        other => return Err(ctx.unsupported("approximate", other, "ONNX knows none and tanh")),
+    };
+    Rule::first(Op::Unary(read(ctx, name)?), 1)
 }
 
 /// The import rule.
