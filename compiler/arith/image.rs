@@ -34,6 +34,11 @@ impl Image {
         self.lo.to_bits() == self.hi.to_bits()
     }
 
+    /// One more value.
+    pub(crate) fn with(self, v: f32) -> Image {
+        self.hull(Image::exact(v))
+    }
+
     fn hull(self, other: Image) -> Image {
         Image { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }

@@ -5,6 +5,7 @@
 
 mod add;
 mod average;
+mod eigen;
 mod expression;
 mod float;
 pub mod host;
