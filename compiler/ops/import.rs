@@ -24,6 +24,16 @@ pub const LARGEST: usize = 1 << 26;
 /// Operators that are folded on constants and shapes only.
 const CONSTANTS_ONLY: &[&str] = &["Gather", "Concat", "Slice", "Cast"];
 
+/// Operators of dynamic quantization, whose scales are computed from the data.
+const DYNAMIC: &[&str] = &[
+    "ConvInteger",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeLinear",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+];
+
 /// The refusal of such an operator on an activation.
 pub fn of_activation(op: &str, node: String) -> Diagnostic {
     Diagnostic::new(
@@ -286,14 +296,17 @@ impl<'a> Importer<'a> {
 
     fn refuse_unknown(&mut self, node: &ModelNode) {
         let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
-        self.faults.push(
-            Diagnostic::new(
-                code::OP_UNSUPPORTED,
-                format!("operator {} is not supported", node.op_type),
-                format!("there is no import rule for {domain}.{}", node.op_type),
-            )
-            .at(label(node)),
-        );
+        let fault = Diagnostic::new(
+            code::OP_UNSUPPORTED,
+            format!("operator {} is not supported", node.op_type),
+            format!("there is no import rule for {domain}.{}", node.op_type),
+        )
+        .at(label(node));
+        self.faults.push(if DYNAMIC.contains(&node.op_type.as_str()) {
+            fault.remedy("quantize statically (onnxruntime.quantization.quantize_static): scales have to be constants")
+        } else {
+            fault
+        });
     }
 
     fn rule(&mut self, node: &'a ModelNode) -> std::result::Result<(), Diagnostic> {

@@ -28,6 +28,7 @@ pub fn import_mat_mul(ctx: &Context<'_>) -> Imported {
     let aq = ctx.params(1, 2, a.dtype, &a.shape, -1)?;
     let bq = ctx.params(4, 5, b.dtype, &b.shape, -1)?;
     let yq = ctx.params(6, 7, a.dtype, &[1], 0)?;
+    super::mat_mul::matrix_right(ctx, 0, 3)?;
     let kernel = Kernel::MatMul { alpha: 1.0, trans_a: false, trans_b: false };
     Rule::of(Op::Quantized(Quantized::new(kernel, vec![aq, bq], yq)), &[0, 3])
 }

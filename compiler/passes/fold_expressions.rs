@@ -275,6 +275,11 @@ impl Builder<'_> {
     }
 }
 
+/// Whether a value is a function of one quantized tensor, or constant.
+pub(super) fn one_tensor(graph: &FloatGraph, port: Port) -> bool {
+    Origins::of(graph, &graph.topo().unwrap_or_default()).base.contains_key(&port)
+}
+
 pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
     let order = graph.topo().unwrap_or_default();
     let origins = Origins::of(graph, &order);

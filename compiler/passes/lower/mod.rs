@@ -323,8 +323,8 @@ impl Lower<'_> {
                 Ok(())
             }
             Kernel::Table(source) => self.table(id, q, source),
-            Kernel::Mul => Err(refuse::two_activations(self.graph, id, "Mul")),
-            Kernel::Softmax(_) => Ok(()),
+            // Products are refused before; Softmax is the host's.
+            Kernel::Mul | Kernel::Softmax(_) => Ok(()),
         }
     }
 

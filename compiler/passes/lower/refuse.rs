@@ -10,6 +10,7 @@ use crate::ops::Op;
 use crate::ops::binary::Binary;
 use crate::ops::import::of_activation;
 use crate::ops::quantized::Kernel;
+use crate::passes::fold_expressions::one_tensor;
 use crate::passes::names::{at, label};
 
 /// Whether the host runs the operator at the end of the graph.
@@ -79,6 +80,7 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
             Op::Gather(_) | Op::Concat(_) | Op::Slice(_) | Op::Cast(_) => {
                 faults.push(of_activation(&op.name(), label(graph, id)));
             }
+            Op::Quantized(q) if q.kernel == Kernel::Mul => faults.push(two_activations(graph, id, "Mul")),
             _ if !on_host(graph, id) => faults.push(leftover(graph, id, before.contains(&id))),
             _ => {}
         }
@@ -170,6 +172,7 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     let quantized = |p: Port| constant(graph, p) || matches!(graph.node(p.node).op, Op::Dequantize(_));
     if matches!(graph.node(id).op, Op::Binary(kind) if kind != Binary::Add)
         && graph.inputs(id).into_iter().all(quantized)
+        && !one_tensor(graph, id.into())
     {
         return two_activations(graph, id, &name);
     }
