@@ -75,7 +75,9 @@ fn qlinear_arithmetic(
             let side = |p: Quantization| (p.scale, p.zero_point + p.offset, p.offset);
             let (a, b) = (i8::try_from(a).ok()?, i8::try_from(b).ok()?);
             let form = AddForm::QLinear;
-            Some(i32::from(AddSpec { form, a: side(pa), b: side(pb), y: side(y), lo: -128, hi: 127 }.apply(a, b)))
+            Some(i32::from(
+                AddSpec { form, a: side(pa), b: side(pb), y: side(y), lo: -128, hi: 127 }.apply(a, b),
+            ))
         }
         Binary::Mul => Some(product((a, pa), (b, pb), y)),
         Binary::Sub | Binary::Div | Binary::Min | Binary::Max | Binary::Pow | Binary::PRelu => None,

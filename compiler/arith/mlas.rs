@@ -94,14 +94,8 @@ pub(crate) fn exp(x: f32) -> f32 {
 
 /// `MlasComputeErf`.
 pub(crate) fn erf(x: f32) -> f32 {
-    const SMALL: [f32; 6] = [
-        -5.99104969e-4,
-        4.99339588e-3,
-        -2.67667342e-2,
-        1.12818025e-1,
-        -3.76124859e-1,
-        1.28379151e-1,
-    ];
+    const SMALL: [f32; 6] =
+        [-5.99104969e-4, 4.99339588e-3, -2.67667342e-2, 1.12818025e-1, -3.76124859e-1, 1.28379151e-1];
     const BIG: [f32; 7] = [
         1.72948930e-5,
         -3.83208680e-4,
@@ -113,8 +107,8 @@ pub(crate) fn erf(x: f32) -> f32 {
     ];
     const EXP_OF_BIG: [f32; 7] =
         [1.38319808e-3, 8.37550033e-3, 4.16689515e-2, 1.66664466e-1, 4.99999851e-1, 1.0, 1.0];
-    let size = x.abs().min(3.725);
-    let y = if size > 0.921875 {
+    let size = x.abs().min(3.925);
+    let y = if size >= 0.921875 {
         let r = horner(size, &BIG).mul_add(size, size);
         1.0 - reduced_exp(-r, &EXP_OF_BIG)
     } else {

@@ -112,7 +112,11 @@ fn function(r: &Record) -> (String, usize, usize) {
         let inside = image.lo <= y && y <= image.hi;
         // The interval has to be narrow too, or it says nothing.
         let narrow = image.hi - image.lo <= 4e-7 * image.hi.abs().max(image.lo.abs()) + 4e-7;
-        if image.is_exact() { image.lo.to_bits() != y.to_bits() && image.lo != y } else { !(inside && narrow) }
+        if image.is_exact() {
+            image.lo.to_bits() != y.to_bits() && image.lo != y
+        } else {
+            !(inside && narrow)
+        }
     });
     let wrong = wrong.count();
     let exact = x.iter().all(|&x| image(x).is_exact());

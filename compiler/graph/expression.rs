@@ -107,8 +107,7 @@ pub struct Expression {
 impl Expression {
     /// The last operator that is no conversion: what reports call the function.
     pub fn name(&self) -> &'static str {
-        let conversion =
-            |s: &&Step| matches!(s, Step::Dequantize(_) | Step::Quantize(..) | Step::Clamp(..));
+        let conversion = |s: &&Step| matches!(s, Step::Dequantize(_) | Step::Quantize(..) | Step::Clamp(..));
         self.steps.iter().rev().find(|s| !conversion(s)).map_or("Requantize", Step::name)
     }
 }

@@ -303,7 +303,9 @@ impl<'a> Importer<'a> {
         )
         .at(label(node));
         self.faults.push(if DYNAMIC.contains(&node.op_type.as_str()) {
-            fault.remedy("quantize statically (onnxruntime.quantization.quantize_static): scales have to be constants")
+            fault.remedy(
+                "quantize statically (onnxruntime.quantization.quantize_static): scales have to be constants",
+            )
         } else {
             fault
         });

@@ -56,7 +56,9 @@ impl Origins {
                 Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul => all(),
-                    Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => None,
+                    Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => {
+                        None
+                    }
                 },
                 Op::Input
                 | Op::Conv(_)
@@ -233,7 +235,9 @@ impl Builder<'_> {
                 let kind = if q.kernel == Kernel::Mul { Binary::Mul } else { Binary::Add };
                 self.push(Step::QLinearArithmetic(kind, [a, b], y))?
             }
-            Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => return None,
+            Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => {
+                return None;
+            }
         };
         if (q.lo, q.hi) == q.output.range() {
             return Some(result);

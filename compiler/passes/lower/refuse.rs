@@ -131,7 +131,10 @@ pub(super) fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Dia
         id,
         code::OP_UNSUPPORTED,
         format!("{name} of two activations is not supported yet"),
-        format!("{} are not functions of one quantized tensor, by elementwise operators", operands.join(" and ")),
+        format!(
+            "{} are not functions of one quantized tensor, by elementwise operators",
+            operands.join(" and ")
+        ),
     )
     .remedy("only Add combines different activations")
 }
@@ -184,7 +187,9 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
             format!("{name} is computed in float"),
             reason(graph, id),
         )
-        .remedy("fuse it into the weights: run onnxruntime.quantization.quant_pre_process before quantizing");
+        .remedy(
+            "fuse it into the weights: run onnxruntime.quantization.quant_pre_process before quantizing",
+        );
     }
     if inside {
         at(
