@@ -7,8 +7,7 @@ use super::float::{dequantize, fl32, rne};
 use super::image::Image;
 use super::unary::{byte, float, qlinear};
 use super::{AddForm, AddSpec};
-use crate::graph::expression::{Expression, Operand, Quantization, Quantized, Step};
-use crate::ops::binary::Binary;
+use crate::graph::expression::{Binary, Expression, Operand, Quantization, Quantized, Step};
 
 /// The bits of every integer in an expression.
 const BITS: u8 = 8;

@@ -4,7 +4,7 @@
 //! single values are exact. An interval comes from a library function whose last bits depend on where an element lies
 //! in its tensor (Eigen's vectors, the C library for the rest), so no one value is the right one.
 
-use crate::ops::binary::Binary;
+use crate::graph::expression::Binary;
 
 /// Most float32 numbers of an interval that a function is evaluated at.
 const MOST: usize = 64;

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
-use crate::graph::expression::{Expression, Operand, Quantization, Step};
+use crate::graph::expression::{Binary, Expression, Operand, Quantization, Step};
 use crate::graph::int::{QFact, TableSource};
-use crate::ops::binary::Binary;
 use crate::ops::unary::FUNCTIONS;
 
 /// One record of the case file.

@@ -105,8 +105,8 @@ pub(super) fn float(name: &str, attributes: &[(&'static str, f32)], v: f32) -> O
         "Erf" => mlas::erf(v),
         "Gelu" => 0.5 * v * (mlas::erf(v * std::f32::consts::FRAC_1_SQRT_2) + 1.0),
         "FastGelu" => {
-            const B: f32 = 0.797_884_560_802_865_4; // sqrt(2 / pi)
-            const C: f32 = 0.035_677_408_136_300_125; // 0.044715 * B
+            const B: f32 = 0.797_884_6; // sqrt(2 / pi)
+            const C: f32 = 0.035_677_407; // 0.044715 * B
             0.5 * v * (mlas::tanh(v * (C * v * v + B)) + 1.0)
         }
         "QuickGelu" => v * mlas::logistic(alpha(1.702) * v),

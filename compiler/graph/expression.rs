@@ -4,7 +4,35 @@
 //! list of steps, each reading x, constants and earlier steps, from which `arith` makes a table and `reference`
 //! writes ONNX nodes. Integers are canonical (signed); the last step's value is the result.
 
-use crate::ops::binary::Binary;
+/// Elementwise operators of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are ONNX's own")]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Min,
+    Max,
+    Pow,
+    PRelu,
+}
+
+impl Binary {
+    /// The ONNX name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "Add",
+            Binary::Sub => "Sub",
+            Binary::Mul => "Mul",
+            Binary::Div => "Div",
+            Binary::Min => "Min",
+            Binary::Max => "Max",
+            Binary::Pow => "Pow",
+            Binary::PRelu => "PRelu",
+        }
+    }
+}
 
 /// Name and value of each float attribute.
 pub type Attributes = Vec<(&'static str, f32)>;

@@ -6,37 +6,8 @@ use ndarray::{ArrayD, Zip};
 
 use super::Op;
 use super::context::{Context, Imported, Rule};
+pub use crate::graph::expression::Binary;
 use crate::onnx::model::{DType, Tensor, TensorData};
-
-/// Which operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are ONNX's own")]
-pub enum Binary {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Min,
-    Max,
-    Pow,
-    PRelu,
-}
-
-impl Binary {
-    /// The ONNX name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Binary::Add => "Add",
-            Binary::Sub => "Sub",
-            Binary::Mul => "Mul",
-            Binary::Div => "Div",
-            Binary::Min => "Min",
-            Binary::Max => "Max",
-            Binary::Pow => "Pow",
-            Binary::PRelu => "PRelu",
-        }
-    }
-}
 
 /// The import rule.
 pub fn import(ctx: &Context<'_>) -> Imported {
