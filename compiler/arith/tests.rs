@@ -110,7 +110,7 @@ fn function(r: &Record) -> (String, usize, usize) {
         let image = image(x);
         let inside = image.lo <= y && y <= image.hi;
         // The interval has to be narrow too, or it says nothing.
-        let narrow = image.hi - image.lo <= 4e-7 * image.hi.abs().max(image.lo.abs()) + 4e-7;
+        let narrow = image.hi - image.lo <= 3e-6 * image.hi.abs().max(image.lo.abs()) + 4e-7;
         if image.is_exact() {
             image.lo.to_bits() != y.to_bits() && image.lo != y
         } else {

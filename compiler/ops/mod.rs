@@ -343,8 +343,14 @@ macro_rules! known {
 
 known! {
     "" "Abs" unary::import, "table";
+    "" "Acos" unary::import, "table";
+    "" "Acosh" unary::import, "table";
     "" "Add" binary::import, "residual add, or constant bias";
     "" "ArgMax" arg_max::import, "on the host, at the end";
+    "" "Asin" unary::import, "table";
+    "" "Asinh" unary::import, "table";
+    "" "Atan" unary::import, "table";
+    "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window; where ONNX Runtime adds in float32, the result may be refused";
     "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
     "" "Cast" cast::import, "constants only";
@@ -355,6 +361,8 @@ known! {
     "" "Constant" constant::import, "a tensor or a number";
     "" "ConstantOfShape" constant::import_of_shape, "constants only";
     "" "Conv" conv::import, "1-D and 2-D, constant weights; group = 1 in hardware, any group with `run`";
+    "" "Cos" unary::import, "table";
+    "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
     "" "Div" binary::import, "table, of functions of one tensor and constants";
     "" "Dropout" identity::import_dropout, "removed";
@@ -392,8 +400,11 @@ known! {
     "" "Round" unary::import, "table";
     "" "Selu" unary::import, "table";
     "" "Shape" shape::import, "folded";
+    "" "Shrink" unary::import, "table";
     "" "Sigmoid" unary::import, "table";
     "" "Sign" unary::import, "table";
+    "" "Sin" unary::import, "table";
+    "" "Sinh" unary::import, "table";
     "" "Slice" slice::import, "constants only";
     "" "Softmax" softmax::import, "on the host, at the end";
     "" "Softplus" unary::import, "table";
@@ -401,6 +412,7 @@ known! {
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Sub" binary::import, "table, of functions of one tensor and constants";
+    "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";

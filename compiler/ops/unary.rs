@@ -44,6 +44,18 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "QuickGelu", attributes: &[("alpha", 1.702)], qlinear: None },
     Function { name: "ThresholdedRelu", attributes: &[("alpha", 1.0)], qlinear: None },
     Function { name: "Mish", attributes: &[], qlinear: None },
+    Function { name: "Shrink", attributes: &[("lambd", 0.5), ("bias", 0.0)], qlinear: None },
+    Function { name: "Acos", attributes: &[], qlinear: None },
+    Function { name: "Acosh", attributes: &[], qlinear: None },
+    Function { name: "Asin", attributes: &[], qlinear: None },
+    Function { name: "Asinh", attributes: &[], qlinear: None },
+    Function { name: "Atan", attributes: &[], qlinear: None },
+    Function { name: "Atanh", attributes: &[], qlinear: None },
+    Function { name: "Cos", attributes: &[], qlinear: None },
+    Function { name: "Cosh", attributes: &[], qlinear: None },
+    Function { name: "Sin", attributes: &[], qlinear: None },
+    Function { name: "Sinh", attributes: &[], qlinear: None },
+    Function { name: "Tan", attributes: &[], qlinear: None },
 ];
 
 /// A function with its attributes' values.

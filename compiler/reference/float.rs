@@ -89,6 +89,18 @@ pub(crate) fn sums(operators: &BTreeMap<String, usize>) -> bool {
         "Pow",
         "Min",
         "Max",
+        "Shrink",
+        "Acos",
+        "Acosh",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "Cos",
+        "Cosh",
+        "Sin",
+        "Sinh",
+        "Tan",
     ];
     operators.keys().any(|op| !elementwise.contains(&op.as_str()))
 }

@@ -163,7 +163,7 @@ pub(super) fn no_table(
         format!("{} has no exact table for these scales", source.onnx_name()),
         format!(
             "with input scale {} and output scale {} a value lies so near a rounding threshold that the last bit \
-             of ONNX Runtime's exponential or logarithm decides, and that depends on the element's position",
+             of ONNX Runtime's library function decides, and that is not known",
             x.scale, y.scale
         ),
     )

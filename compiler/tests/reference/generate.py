@@ -220,6 +220,7 @@ MORE = {
     "FastGelu": {}, "QuickGelu": {"alpha": 1.702}, "Celu": {"alpha": 1.3}, "Mish": {},
     "Selu": {"alpha": 1.1, "gamma": 2.0},
 }
+LIBRARY = ["Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh"]
 DENSE = ["Elu", "Selu", "Celu", "Softplus", "Mish", "Log", "Exp", "Erf", "Gelu", "FastGelu", "QuickGelu", "Sqrt", "Reciprocal"]
 
 
@@ -228,6 +229,12 @@ def function(w, name, attributes, count):
     x = (RNG.standard_normal(count) * 10.0 ** RNG.uniform(-2, 1.2, count)).astype(F32)
     if name in ("Log", "Sqrt"):
         x = np.abs(x)
+    if name in ("Asin", "Acos", "Atanh"):
+        x = np.tanh(x)
+    if name == "Acosh":
+        x = np.abs(x) + F32(1)
+    if name in LIBRARY:
+        x = np.clip(x, -39, 39)
     node = h.make_node(name, ["x"], ["y"], domain=DOMAIN.get(name, ""), **attributes)
     y = np.concatenate([run([node], {"x": x}, {}), run([node], {"x": x[:3]}, {})])
     w.put("function", {"name": name, "attributes": attributes}, x=np.concatenate([x, x[:3]]), y=y)
@@ -325,7 +332,7 @@ def main():
             unary(w, name, attributes, "Float")
         arithmetic(w, "Add")
         arithmetic(w, "Mul")
-    for name in DENSE:
+    for name in DENSE + LIBRARY:
         function(w, name, MORE.get(name, UNARY.get(name, {})), 300 if size == 1 else 200_001)
 
 
