@@ -27,6 +27,16 @@ pub const LARGEST: usize = 1 << 26;
 /// Operators that are folded on constants and shapes only.
 const CONSTANTS_ONLY: &[&str] = &["Gather", "Concat", "Slice", "Cast"];
 
+/// Operators of dynamic quantization, whose scales are computed from the data.
+const DYNAMIC: &[&str] = &[
+    "ConvInteger",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeLinear",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+];
+
 /// The refusal of such an operator on an activation.
 pub fn of_activation(op: &str, node: String) -> Diagnostic {
     Diagnostic::new(
@@ -299,6 +309,10 @@ impl<'a> Importer<'a> {
         if QONNX_DOMAINS.iter().any(|d| domain.starts_with(d)) {
             fault.cause += "; QONNX is not supported yet";
             fault = fault.remedy("convert the model to QDQ ONNX (QuantizeLinear, DequantizeLinear)");
+        } else if DYNAMIC.contains(&node.op_type.as_str()) {
+            fault = fault.remedy(
+                "quantize statically (onnxruntime.quantization.quantize_static): scales have to be constants",
+            );
         }
         self.faults.push(fault);
     }

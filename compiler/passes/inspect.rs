@@ -287,6 +287,9 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
                 TableSource::Requantize => "Requantize".to_owned(),
                 TableSource::Clamp(lo, hi) => format!("Clamp {lo} {hi}"),
                 TableSource::QLinear(name, _) | TableSource::Float(name, _) => (*name).to_owned(),
+                TableSource::Expression(e) => {
+                    format!("{} in {} steps", e.name(), e.steps.len())
+                }
             };
         }
         IntOp::MaxPool(pool) => {
