@@ -240,7 +240,7 @@ def function(w, name, attributes, count):
     w.put("function", {"name": name, "attributes": attributes}, x=np.concatenate([x, x[:3]]), y=y)
 
 
-def arithmetic(w, name):
+def arithmetic(w, name, hard=False):
     signed = bool(RNG.integers(2))
     dtype = signed_type(signed)
     lo, hi = bounds(signed)
@@ -251,6 +251,10 @@ def arithmetic(w, name):
     if RNG.random() < 0.4:
         s = [F32(2.0 ** np.round(np.log2(v))) for v in s]
     z = [zero_point(signed) for _ in s]
+    if hard:
+        # Ties everywhere, which an odd zero point sends the other way.
+        s, b = [F32(2.0**-5), F32(2.0**-5), F32(2.0**-10 * 2 ** int(RNG.integers(1, 6)))], z[1] + (1 if z[1] < hi else -1)
+        z[2] = int(RNG.integers(lo // 2, hi // 2)) | 1
     c = {f"s{i}": np.asarray(v) for i, v in enumerate(s)} | {f"z{i}": np.asarray(dtype(v)) for i, v in enumerate(z)}
     c["b"] = np.asarray(dtype(b))
     node = h.make_node(f"QLinear{name}", ["x", "s0", "z0", "b", "s1", "z1", "s2", "z2"], ["y"], domain=MS)
@@ -332,6 +336,7 @@ def main():
             unary(w, name, attributes, "Float")
         arithmetic(w, "Add")
         arithmetic(w, "Mul")
+        arithmetic(w, "Mul", hard=True)
     for name in DENSE + LIBRARY:
         function(w, name, MORE.get(name, UNARY.get(name, {})), 300 if size == 1 else 200_001)
 
