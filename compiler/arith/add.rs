@@ -16,6 +16,17 @@ impl AddSpec {
         fl32(b).mul_add(formula.rb, formula.fixed)
     }
 
+    /// Whether every factor and sum of the formula is a number.
+    pub fn is_finite(&self) -> bool {
+        let formula = AddFormula::new(self);
+        let ends = [i8::MIN, i8::MAX].map(i32::from);
+        let term = |(scale, zero, offset): (f32, i32, i32)| {
+            ends.iter().all(|q| dequantize(q + offset, scale, zero).is_finite())
+        };
+        let all = [formula.ra, formula.rb, formula.fixed].iter().all(|v| (v * 512.0).is_finite());
+        all && term(self.a) && term(self.b)
+    }
+
     /// All 65,536 sums, `[(a + 128) * 256 + (b + 128)]`.
     pub fn table(&self) -> Box<[i8]> {
         let formula = AddFormula::new(self);

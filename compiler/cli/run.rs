@@ -115,12 +115,17 @@ fn show(s: &Summary) -> String {
         let setting = serde_json::to_value(r.setting).ok().and_then(|v| v.as_str().map(str::to_owned));
         rows.push(vec![
             setting.unwrap_or_default(),
-            if r.judged { "must agree" } else { "for information" }.into(),
+            match (r.judged, r.near) {
+                (true, _) => "must agree".into(),
+                (false, true) => format!("within {} steps", compare::NEAR),
+                (false, false) => "for information".into(),
+            },
             term::group(elements),
             r.error.clone().map_or_else(|| term::group(differing), |e| format!("failed: {e}")),
+            r.steps.map_or_else(String::new, |s| format!("{s:.1}")),
         ]);
     }
-    out += &term::table(&["ONNX Runtime", "", "values", "differing"], &rows, 2);
+    out += &term::table(&["ONNX Runtime", "", "values", "differing", "largest, steps"], &rows, 2);
     let full = |s: Setting| c.settings.iter().find(|r| r.setting == s);
     if let Some(r) = full(Setting::FullInt8).filter(|r| !r.judged && r.error.is_none()) {
         let floats: Vec<String> = r.float_operators.iter().map(|(op, n)| format!("{op} {n}")).collect();

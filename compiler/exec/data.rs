@@ -55,6 +55,17 @@ impl Data {
         }
     }
 
+    /// Every element as a real number, row-major; int64 beyond 2^53 is rounded.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match self {
+            Data::F32(a) => a.iter().map(|v| f64::from(*v)).collect(),
+            Data::U8(a) => a.iter().map(|v| f64::from(*v)).collect(),
+            Data::I8(a) => a.iter().map(|v| f64::from(*v)).collect(),
+            Data::I32(a) => a.iter().map(|v| f64::from(*v)).collect(),
+            Data::I64(a) => a.iter().map(|v| *v as f64).collect(),
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape().iter().product()

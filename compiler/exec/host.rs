@@ -57,7 +57,7 @@ fn gather(arrangement: &Arrangement, shape: [usize; 3], node: &str) -> Result<Ve
     let elements: usize = arrangement.onnx_shape.iter().product();
     let count = c * h * w;
     let source = arrangement.source.as_deref();
-    if source.map_or(elements != count, |s| s.len() != count) || arrangement.onnx_shape.first() != Some(&1) {
+    if elements != count || source.is_some_and(|s| s.len() != count) {
         let cause = format!("shape {:?} is arranged as {shape:?}", arrangement.onnx_shape);
         return Err(internal(node, cause));
     }
@@ -77,6 +77,12 @@ fn gather(arrangement: &Arrangement, shape: [usize; 3], node: &str) -> Result<Ve
 
 impl Reader {
     pub(crate) fn new(input: &HostInput, name: &str, fact: &QFact, node: &str) -> Result<Reader> {
+        if input.arrangement.onnx_shape.first() != Some(&1) {
+            return Err(internal(
+                node,
+                format!("input shape {:?} has no batch", input.arrangement.onnx_shape),
+            ));
+        }
         Ok(Reader {
             name: name.to_owned(),
             dtype: input.dtype,
@@ -216,7 +222,8 @@ impl Writer {
         sample
     }
 
-    /// Samples stacked on the first axis.
+    /// Samples stacked on the first axis: on the output's own where its size is 1, the batch; on a new one before
+    /// it where the output has none (`[5]` gives `[n, 5]`, a scalar `[n]`).
     pub(crate) fn stack(&self, samples: Vec<Sample>) -> Result<Data> {
         let n = samples.len();
         let shape: Vec<usize> = match self.shape() {

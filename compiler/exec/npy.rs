@@ -13,10 +13,14 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// Reads a file.
+/// Reads a regular file.
 pub fn load(path: &Path) -> Result<Data> {
     let file = format!("file {}", path.display());
-    let bytes = std::fs::read(path).map_err(|e| {
+    // Asked before the file is opened: a pipe would wait for a writer, a device may never end.
+    let bytes = std::fs::metadata(path).and_then(|m| {
+        if m.is_file() { std::fs::read(path) } else { Err(std::io::Error::other("not a regular file")) }
+    });
+    let bytes = bytes.map_err(|e| {
         Diagnostic::new(code::FILE_UNREADABLE, "the input file can't be read", e.to_string()).at(file.clone())
     })?;
     parse(&bytes).map_err(|cause| {

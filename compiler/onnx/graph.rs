@@ -1,7 +1,8 @@
 //! `ModelProto` to [`Model`], with every rule of ONNX's IR that the compiler relies on checked.
 //!
-//! Guarantees: at least one node and one output; every name is defined once and before its use; an initializer
-//! agrees with the graph input of the same name. Source: docs/IR.md of ONNX.
+//! Guarantees: at least one node and one output; every name is defined once and before its use (nodes that a file
+//! lists in another order are sorted, as ONNX Runtime does); an initializer agrees with the graph input of the same
+//! name. Source: docs/IR.md of ONNX.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -74,6 +75,9 @@ pub(super) fn model(proto: ModelProto, dir: Option<&Path>) -> diag::Result<Model
     }
     read.default_opset(&model);
     read.names(graph, &model);
+    if read.faults.is_empty() {
+        read.sort(&mut model.nodes);
+    }
     if read.faults.is_empty() { Ok(model) } else { Err(Diagnostics(read.faults)) }
 }
 
@@ -274,7 +278,41 @@ impl Reader<'_> {
         }
     }
 
-    /// Single assignment, definition before use.
+    /// Puts producers before their readers and leaves all else in the file's order.
+    fn sort(&mut self, nodes: &mut Vec<ModelNode>) {
+        let mut producer: BTreeMap<&str, usize> = BTreeMap::new();
+        for (i, node) in nodes.iter().enumerate() {
+            producer.extend(node.outputs.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), i)));
+        }
+        let mut waits = vec![0_usize; nodes.len()];
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+        for (i, node) in nodes.iter().enumerate() {
+            for p in node.inputs.iter().filter_map(|n| producer.get(n.as_str())) {
+                waits[i] += 1;
+                readers[*p].push(i);
+            }
+        }
+        let mut ready: BTreeSet<usize> = (0..nodes.len()).filter(|i| waits[*i] == 0).collect();
+        let mut order = Vec::with_capacity(nodes.len());
+        while let Some(i) = ready.pop_first() {
+            order.push(i);
+            for &r in &readers[i] {
+                waits[r] -= 1;
+                if waits[r] == 0 {
+                    ready.insert(r);
+                }
+            }
+        }
+        if let Some(i) = waits.iter().position(|w| *w > 0) {
+            let at = format!("node {:?} ({})", nodes[i].name, nodes[i].op_type);
+            self.fault(&at, invalid("it depends on its own result"));
+        } else if !order.is_sorted() {
+            let mut old: Vec<Option<ModelNode>> = std::mem::take(nodes).into_iter().map(Some).collect();
+            *nodes = order.into_iter().filter_map(|i| old[i].take()).collect();
+        }
+    }
+
+    /// Single assignment, and a definition for each use.
     fn names(&mut self, graph: &GraphProto, model: &Model) {
         // Names of tensors that were refused are known as well: one fault is reported once.
         let mut defined: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
@@ -290,18 +328,15 @@ impl Reader<'_> {
         }
         defined.extend(inputs);
         for (i, n) in graph.node.iter().enumerate() {
-            for name in n.input.iter().filter(|s| !s.is_empty()) {
-                if !defined.contains(name.as_str()) {
-                    self.fault(
-                        &place(n, i),
-                        invalid(format!("input {name:?} is not defined before this node")),
-                    );
-                }
-            }
             for name in n.output.iter().filter(|s| !s.is_empty()) {
                 if !defined.insert(name) {
                     self.fault(&place(n, i), invalid(format!("output {name:?} is defined twice")));
                 }
+            }
+        }
+        for (i, n) in graph.node.iter().enumerate() {
+            for name in n.input.iter().filter(|s| !s.is_empty() && !defined.contains(s.as_str())) {
+                self.fault(&place(n, i), invalid(format!("input {name:?} is defined nowhere")));
             }
         }
         let mut outputs = BTreeSet::new();

@@ -21,6 +21,7 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     let given = ctx.int("axis", 0)?;
     let at = axis(given, shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given}")))?;
     let keepdims = ctx.flag("keepdims", true)?;
+    ctx.versions("select_last_index", 12..=i64::MAX)?;
     let select_last_index = ctx.flag("select_last_index", false)?;
     Rule::first(Op::ArgMax(ArgMax { axis: at, keepdims, select_last_index }), 1)
 }

@@ -44,8 +44,10 @@ fn channels_first(ctx: &Context<'_>) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
-    let window = window::read(ctx, &ctx.fact(0)?.shape, None)?;
+fn read(ctx: &Context<'_>, form: AverageForm) -> Result<AveragePool, Diagnostic> {
+    ctx.versions("dilations", 19..=i64::MAX)?;
+    ctx.versions("ceil_mode", 10..=i64::MAX)?;
+    let window = window::read_uncropped(ctx, &ctx.fact(0)?.shape)?;
     let pool = AveragePool {
         window,
         ceil: ctx.flag("ceil_mode", false)?,
@@ -63,8 +65,9 @@ fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
             ));
         }
     }
-    if pool.ceil && pool.count_include_pad {
-        // Whether cells beyond the pads count in the divisor changed between opsets 18 and 19.
+    // ONNX Runtime's QLinearAveragePool divides by the kernel's size, AveragePool by the cells inside the pads, and a
+    // fusion may make the one of the other.
+    if pool.ceil && pool.count_include_pad && form != AverageForm::QLinear {
         let shape = &ctx.fact(0)?.shape;
         let size = window::spatial(shape).unwrap_or_default();
         for (d, size) in size.into_iter().enumerate() {
@@ -72,7 +75,7 @@ fn read(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
                 return Err(ctx.unsupported(
                     "ceil_mode",
                     "1",
-                    "with count_include_pad the divisor of the last window depends on the opset",
+                    "with count_include_pad ONNX Runtime's forms divide the last window by different counts",
                 ));
             }
         }
@@ -92,7 +95,7 @@ fn global(ctx: &Context<'_>, origin: Origin) -> Result<AveragePool, Diagnostic> 
 /// The import rule of AveragePool.
 pub fn import(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 1)?;
-    Rule::first(Op::AveragePool(read(ctx)?), 1)
+    Rule::first(Op::AveragePool(read(ctx, AverageForm::Float)?), 1)
 }
 
 /// The import rule of GlobalAveragePool.
@@ -105,13 +108,20 @@ pub fn import_global(ctx: &Context<'_>) -> Imported {
 pub fn import_mean(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 2)?;
     let shape = &ctx.fact(0)?.shape;
-    let axes = ctx.axes(1)?.unwrap_or_default();
+    let axes = ctx.axes(1, 18)?.unwrap_or_default();
+    ctx.versions("noop_with_empty_axes", 18..=i64::MAX)?;
     let noop = ctx.flag("noop_with_empty_axes", false)?;
     let keepdims = ctx.flag("keepdims", true)?;
     if axes.is_empty() && noop {
         return Rule::first(Op::Identity, 1);
     }
-    let mut at: Vec<_> = axes.iter().filter_map(|a| axis(*a, shape.len())).collect();
+    let mut at = axes
+        .iter()
+        .map(|a| {
+            axis(*a, shape.len())
+                .ok_or_else(|| ctx.invalid(format!("axis {a} does not exist in rank {}", shape.len())))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     at.sort_unstable();
     if shape.len() < 3 || at != (2..shape.len()).collect::<Vec<_>>() {
         return Err(ctx.unsupported(
@@ -137,7 +147,11 @@ fn quantized(ctx: &Context<'_>, pool: AveragePool, form: AverageForm) -> Importe
 pub fn import_qlinear(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(4, 5)?;
     channels_first(ctx)?;
-    quantized(ctx, read(ctx)?, AverageForm::QLinear)
+    let pool = read(ctx, AverageForm::QLinear)?;
+    if pool.window.dilations != [1, 1] {
+        return Err(ctx.unsupported("dilations", "above 1", "QLinearAveragePool has no such attribute"));
+    }
+    quantized(ctx, pool, AverageForm::QLinear)
 }
 
 /// The import rule of com.microsoft QLinearGlobalAveragePool, operands as above.

@@ -11,6 +11,7 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     let epsilon = ctx.float("epsilon", 1e-5)?;
     // Used in training only.
     ctx.float("momentum", 0.9)?;
+    ctx.versions("training_mode", 14..=i64::MAX)?;
     if ctx.int("training_mode", 0)? != 0 {
         return Err(ctx.unsupported("training_mode", "1", "only inference is supported"));
     }

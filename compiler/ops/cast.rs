@@ -9,6 +9,7 @@ use crate::onnx::model::{DType, Tensor, TensorData};
 pub fn import(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 1)?;
     // Concerns float8 only.
+    ctx.versions("saturate", 19..=i64::MAX)?;
     ctx.int("saturate", 1)?;
     let to = ctx.opt_int("to")?.ok_or_else(|| ctx.invalid("attribute `to` is missing"))?;
     // TensorProto.DataType numbers.

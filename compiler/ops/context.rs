@@ -9,6 +9,7 @@ use crate::onnx::model::{Attribute, DType, ModelNode, Tensor, TensorData};
 
 use super::Op;
 use super::quantization::{self, Params};
+use super::reshape;
 
 /// The result of an import rule.
 pub type Imported = Result<Rule, Diagnostic>;
@@ -128,6 +129,36 @@ impl<'a> Context<'a> {
         quantization::params(self.required(scale)?, zero, dtype, dims, axis).map_err(|d| d.at(self.label()))
     }
 
+    /// As [`Context::params`], where a zero point of one element holds for all scales, and leading axes of size 1 do
+    /// not count: the weights of QLinearConv and QLinearMatMul.
+    pub fn weight_params(
+        &self,
+        scale: usize,
+        zero_point: usize,
+        dtype: DType,
+        dims: &[usize],
+        axis: i64,
+    ) -> Result<Params, Diagnostic> {
+        let flat = |t: &Tensor| match t.shape() {
+            [rows @ .., n] if rows.iter().all(|d| *d == 1) => reshape::eval(&[*n], t),
+            _ => None,
+        };
+        let scale = self.required(scale)?;
+        let scale = if scale.shape().len() > 1 { flat(scale) } else { None }.unwrap_or_else(|| scale.clone());
+        let zero = self.constant(zero_point)?.map(|z| {
+            let z = if z.shape().len() > 1 { flat(z) } else { None }.unwrap_or_else(|| z.clone());
+            match &z.data {
+                TensorData::Int(v) if v.len() == 1 => {
+                    let same = v.iter().next().copied().unwrap_or(0);
+                    let data = TensorData::Int(ndarray::ArrayD::from_elem(scale.shape(), same));
+                    Tensor { dtype: z.dtype, data }
+                }
+                TensorData::Int(_) | TensorData::Float(_) => z,
+            }
+        });
+        quantization::params(&scale, zero.as_ref(), dtype, dims, axis).map_err(|d| d.at(self.label()))
+    }
+
     fn take(&self, name: &str) -> Option<&'a Attribute> {
         self.left.borrow_mut().remove(name)
     }
@@ -175,16 +206,36 @@ impl<'a> Context<'a> {
             Some(other) => Err(self.kind(name, "a string", other)),
         }
     }
+    /// Refuses an attribute of ai.onnx in versions that do not have it.
+    pub fn versions(&self, name: &str, have: std::ops::RangeInclusive<i64>) -> Result<(), Diagnostic> {
+        let ours = !self.node.domain.is_empty() || have.contains(&self.opset);
+        if ours || !self.left.borrow().contains_key(name) {
+            return Ok(());
+        }
+        let when = match (have.start(), have.end()) {
+            (since, &i64::MAX) => format!("since opset {since}"),
+            (_, until) => format!("up to opset {until}"),
+        };
+        Err(self.error(
+            code::ATTRIBUTE_UNKNOWN,
+            format!("attribute `{name}` is not known for {}", self.node.op_type),
+            format!("it exists {when}, and this is opset {}", self.opset),
+        ))
+    }
     /// Any attribute, for rules that accept several kinds.
     pub fn any(&self, name: &str) -> Option<&'a Attribute> {
         self.take(name)
     }
-    /// Axes given as an attribute (older opsets) or as constant operand `i` (newer ones).
-    pub fn axes(&self, i: usize) -> Result<Option<Vec<i64>>, Diagnostic> {
-        match self.ints("axes")? {
-            Some(axes) => Ok(Some(axes)),
-            None => self.constant_ints(i),
+    /// Axes given as an attribute (before opset `since`) or as constant operand `i` (from then on).
+    pub fn axes(&self, i: usize, since: i64) -> Result<Option<Vec<i64>>, Diagnostic> {
+        self.versions("axes", 1..=since - 1)?;
+        if self.opset < since {
+            if self.has(i) {
+                return Err(self.invalid(format!("its axes are an attribute before opset {since}")));
+            }
+            return self.ints("axes");
         }
+        self.constant_ints(i)
     }
     /// Refuses attributes that no rule has read.
     pub fn finish(&self) -> Result<(), Diagnostic> {

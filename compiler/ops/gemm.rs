@@ -41,6 +41,20 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     Rule::first(Op::Gemm(gemm), if ctx.has(2) { 3 } else { 2 })
 }
 
+/// Whether C of shape `c` fits a product of shape `y`: unidirectional broadcasting, aligned at the end.
+pub fn bias_fits(c: &[usize], y: &[usize]) -> Result<(), String> {
+    let fits = c.len() <= y.len() && c.iter().rev().zip(y.iter().rev()).all(|(c, y)| *c == 1 || c == y);
+    if fits { Ok(()) } else { Err(format!("a bias of shape {c:?} does not broadcast to {y:?}")) }
+}
+
+/// Whether a bias of shape `c` is one value, or one for each of `columns`: every axis but the last has size 1.
+pub fn per_column(c: &[usize], columns: usize) -> bool {
+    match c.split_last() {
+        None => true,
+        Some((last, rows)) => (*last == 1 || *last == columns) && rows.iter().all(|d| *d == 1),
+    }
+}
+
 /// The output shape.
 pub fn shape(gemm: &Gemm, a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     let (&[a0, a1], &[b0, b1]) = (a, b) else {

@@ -14,6 +14,8 @@ pub fn import(ctx: &Context<'_>) -> Imported {
 /// The import rule of Dropout: ratio and seed act in training only.
 pub fn import_dropout(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 3)?;
+    ctx.versions("ratio", 1..=11)?;
+    ctx.versions("seed", 12..=i64::MAX)?;
     ctx.float("ratio", 0.5)?;
     ctx.opt_int("seed")?;
     if let Some(t) = ctx.constant(2)?

@@ -13,7 +13,7 @@ use crate::graph::{Port, Value};
 use crate::onnx::model::{Dim, Model, ModelNode, Tensor};
 
 /// Oldest and newest supported version of ai.onnx.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=27;
 
 /// How the domains of QONNX's operators begin: those of its own tools, and of Brevitas' export.
 const QONNX_DOMAINS: &[&str] = &["qonnx", "onnx.brevitas", "finn"];
@@ -190,15 +190,17 @@ impl<'a> Importer<'a> {
             self.poisoned.insert(&input.name);
             return;
         }
-        if shape.first().is_some_and(|n| *n != 1) {
+        if shape.first() != Some(&1) {
+            let (message, cause) = if shape.is_empty() {
+                ("an input has no batch axis", "it is a scalar".to_owned())
+            } else {
+                let cause = format!("shape {shape:?}; the accelerator computes one sample at a time");
+                ("the batch size is fixed to more than 1", cause)
+            };
             self.faults.push(
-                Diagnostic::new(
-                    code::INPUT_UNSUPPORTED,
-                    "the batch size is fixed to more than 1",
-                    format!("shape {shape:?}; the accelerator computes one sample at a time"),
-                )
-                .at(place)
-                .remedy("export the model with batch size 1 or a symbolic batch axis"),
+                Diagnostic::new(code::INPUT_UNSUPPORTED, message, cause)
+                    .at(place)
+                    .remedy("export the model with batch size 1 or a symbolic batch axis"),
             );
             self.poisoned.insert(&input.name);
             return;

@@ -17,7 +17,10 @@ pub struct MaxPool {
 /// The import rule of MaxPool.
 pub fn import(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 1)?;
-    let window = window::read(ctx, &ctx.fact(0)?.shape, None)?;
+    ctx.versions("dilations", 10..=i64::MAX)?;
+    ctx.versions("ceil_mode", 10..=i64::MAX)?;
+    ctx.versions("storage_order", 8..=i64::MAX)?;
+    let window = window::read_uncropped(ctx, &ctx.fact(0)?.shape)?;
     let ceil = ctx.flag("ceil_mode", false)?;
     // Says how the optional Indices output counts; that output is refused where it is used.
     ctx.flag("storage_order", false)?;

@@ -194,9 +194,9 @@ impl Op {
         Ok(match self {
             Op::Input => return Err("an input has no rule".into()),
             Op::Const(t) => Fact::new(t.dtype, t.shape()),
-            Op::Conv(c) => like(conv::shape(c, inputs[0], inputs[1])?),
-            Op::Gemm(g) => like(gemm::shape(g, &inputs[0].shape, &inputs[1].shape)?),
-            Op::MatMul => like(mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?),
+            Op::Conv(c) => like(conv::shape(c, inputs)?),
+            Op::Gemm(g) => like(with_bias(gemm::shape(g, &inputs[0].shape, &inputs[1].shape)?, inputs)?),
+            Op::MatMul => like(with_bias(mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?, inputs)?),
             Op::Binary(_) => {
                 if inputs[0].dtype != inputs[1].dtype {
                     return Err(format!("{} and {}", inputs[0], inputs[1]));
@@ -245,15 +245,16 @@ impl Op {
                     }
                 }
                 let shape = match &q.kernel {
-                    Kernel::Conv(c) => conv::shape(c, inputs[0], inputs[1])?,
+                    Kernel::Conv(c) => conv::shape(c, inputs)?,
                     Kernel::MatMul { trans_a, trans_b, alpha } => {
-                        if *trans_a || *trans_b {
+                        let y = if *trans_a || *trans_b {
                             let g =
                                 gemm::Gemm { alpha: *alpha, beta: 1.0, trans_a: *trans_a, trans_b: *trans_b };
                             gemm::shape(&g, &inputs[0].shape, &inputs[1].shape)?
                         } else {
                             mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?
-                        }
+                        };
+                        with_bias(y, inputs)?
                     }
                     Kernel::Add(_) | Kernel::Mul => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
@@ -318,6 +319,14 @@ impl Op {
                 _,
             ) => None,
         }
+    }
+}
+
+/// The shape of a product, its bias (operand 2, where there is one) checked.
+fn with_bias(y: Vec<usize>, inputs: &[&Fact]) -> Result<Vec<usize>, String> {
+    match inputs.get(2) {
+        Some(c) => gemm::bias_fits(&c.shape, &y).map(|()| y),
+        None => Ok(y),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::context::{Context, Imported, Rule, axis};
 use super::quantized::{Kernel, Quantized};
-use super::{Op, conv, gemm, unary};
+use super::{Op, conv, gemm, softmax, unary};
 use crate::arith::AddForm;
 use crate::graph::int::TableSource;
 
@@ -15,7 +15,7 @@ pub fn import_conv(ctx: &Context<'_>) -> Imported {
     let conv = conv::read(ctx, 3)?;
     let (x, w) = (ctx.fact(0)?, ctx.fact(3)?);
     let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
-    let wq = ctx.params(4, 5, w.dtype, &w.shape, 0)?;
+    let wq = ctx.weight_params(4, 5, w.dtype, &w.shape, 0)?;
     let yq = ctx.params(6, 7, x.dtype, &[w.shape[0]], 0)?;
     let operands: &[usize] = if ctx.has(8) { &[0, 3, 8] } else { &[0, 3] };
     Rule::of(Op::Quantized(Quantized::new(Kernel::Conv(conv), vec![xq, wq], yq)), operands)
@@ -26,7 +26,7 @@ pub fn import_mat_mul(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(8, 8)?;
     let (a, b) = (ctx.fact(0)?, ctx.fact(3)?);
     let aq = ctx.params(1, 2, a.dtype, &a.shape, -1)?;
-    let bq = ctx.params(4, 5, b.dtype, &b.shape, -1)?;
+    let bq = ctx.weight_params(4, 5, b.dtype, &b.shape, -1)?;
     let yq = ctx.params(6, 7, a.dtype, &[1], 0)?;
     super::mat_mul::matrix_right(ctx, 0, 3)?;
     let kernel = Kernel::MatMul { alpha: 1.0, trans_a: false, trans_b: false };
@@ -91,15 +91,13 @@ pub fn import_softmax(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(5, 5)?;
     let x = ctx.fact(0)?;
     let opset = ctx.opt_int("opset")?.ok_or_else(|| ctx.invalid("attribute `opset` is missing"))?;
-    let at = ctx.int("axis", -1)?;
-    let at = axis(at, x.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {at}")))?;
-    if opset < 13 && x.shape[at + 1..].iter().any(|d| *d != 1) {
-        return Err(ctx.unsupported(
-            "axis",
-            &at.to_string(),
-            "below opset 13 only the last axis is supported",
-        ));
-    }
+    let given = ctx.int("axis", -1)?;
+    let at = axis(given, x.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given}")))?;
+    let at = if opset < 13 {
+        softmax::tail(&x.shape, at).ok_or_else(|| softmax::no_tail(ctx, given))?
+    } else {
+        at
+    };
     let xq = ctx.params(1, 2, x.dtype, &x.shape, 1)?;
     let yq = ctx.params(3, 4, x.dtype, &x.shape, 1)?;
     Rule::of(Op::Quantized(Quantized::new(Kernel::Softmax(at), vec![xq], yq)), &[0])

@@ -14,6 +14,9 @@ use crate::onnx::model::{DType, Tensor, TensorData};
 
 fn common(ctx: &Context<'_>) -> Result<i64, Diagnostic> {
     ctx.arity_within(2, 3)?;
+    for (name, since) in [("axis", 13), ("block_size", 21), ("precision", 23)] {
+        ctx.versions(name, since..=i64::MAX)?;
+    }
     let block = ctx.int("block_size", 0)?;
     if block != 0 {
         return Err(ctx.unsupported(
@@ -33,9 +36,12 @@ fn common(ctx: &Context<'_>) -> Result<i64, Diagnostic> {
 pub fn import_quantize(ctx: &Context<'_>) -> Imported {
     let axis = common(ctx)?;
     // Concerns float8 only, which no zero point here can have.
+    ctx.versions("saturate", 19..=i64::MAX)?;
     ctx.int("saturate", 1)?;
+    ctx.versions("output_dtype", 21..=i64::MAX)?;
     // TensorProto.DataType numbers of the types that can be a result.
-    let dtype = match ctx.int("output_dtype", 0)? {
+    let said = ctx.int("output_dtype", 0)?;
+    let dtype = match said {
         0 | 2 => DType::U8,
         3 => DType::I8,
         4 => DType::U16,
@@ -51,12 +57,17 @@ pub fn import_quantize(ctx: &Context<'_>) -> Imported {
         return Err(ctx.operand(0, format!("its type is {:?}; float32 is supported", x.dtype)));
     }
     let params = ctx.params(1, 2, dtype, &x.shape, axis)?;
+    if said != 0 && params.dtype != dtype {
+        let cause = format!("attribute `output_dtype` says {dtype:?}, the zero point is {:?}", params.dtype);
+        return Err(ctx.invalid(cause));
+    }
     Rule::first(Op::Quantize(params), 1)
 }
 
 /// The import rule of DequantizeLinear.
 pub fn import_dequantize(ctx: &Context<'_>) -> Imported {
     let axis = common(ctx)?;
+    ctx.versions("output_dtype", 23..=i64::MAX)?;
     if !matches!(ctx.int("output_dtype", 0)?, 0 | 1) {
         return Err(ctx.unsupported("output_dtype", "other than float32", "the result has to be float32"));
     }
@@ -74,7 +85,8 @@ pub fn import_dequantize(ctx: &Context<'_>) -> Imported {
 /// QuantizeLinear of a constant.
 pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
     let TensorData::Float(values) = &x.data else { return None };
-    if x.dtype != DType::F32 {
+    // What becomes of "not a number" is left open by ONNX.
+    if x.dtype != DType::F32 || values.iter().any(|v| v.is_nan()) {
         return None;
     }
     let mut out = ArrayD::<i64>::zeros(values.raw_dim());

@@ -22,6 +22,7 @@ fn to(ctx: &Context<'_>, shape: Vec<usize>) -> Imported {
 pub fn import(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(2, 2)?;
     let target = ctx.constant_ints(1)?.unwrap_or_default();
+    ctx.versions("allowzero", 14..=i64::MAX)?;
     let allow_zero = ctx.flag("allowzero", false)?;
     let x = ctx.fact(0)?;
     let mut shape = Vec::with_capacity(target.len());
@@ -60,11 +61,12 @@ pub fn import_flatten(ctx: &Context<'_>) -> Imported {
     to(ctx, vec![x[..at].iter().product(), x[at..].iter().product()])
 }
 
-/// The import rule of Squeeze: axes are an attribute up to opset 12, operand 1 from 13; none means all of size 1.
+/// The import rule of Squeeze: axes are an attribute up to opset 12, operand 1 from 13; none, or an empty list,
+/// means all of size 1.
 pub fn import_squeeze(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 2)?;
     let x = &ctx.fact(0)?.shape;
-    let drop: Vec<usize> = match ctx.axes(1)? {
+    let drop: Vec<usize> = match ctx.axes(1, 13)?.filter(|axes| !axes.is_empty()) {
         None => (0..x.len()).filter(|i| x[*i] == 1).collect(),
         Some(axes) => resolve(ctx, &axes, x.len())?,
     };
@@ -78,7 +80,7 @@ pub fn import_squeeze(ctx: &Context<'_>) -> Imported {
 pub fn import_unsqueeze(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 2)?;
     let x = &ctx.fact(0)?.shape;
-    let axes = ctx.axes(1)?.ok_or_else(|| ctx.invalid("`axes` is missing"))?;
+    let axes = ctx.axes(1, 13)?.ok_or_else(|| ctx.invalid("`axes` is missing"))?;
     let rank = x.len() + axes.len();
     let mut add = resolve(ctx, &axes, rank)?;
     add.sort_unstable();

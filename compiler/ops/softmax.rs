@@ -2,6 +2,7 @@
 
 use super::Op;
 use super::context::{Context, Imported, Rule, axis};
+use crate::diag::Diagnostic;
 
 /// The import rule. Below opset 13 the default axis is 1 and everything from it on is one vector.
 pub fn import(ctx: &Context<'_>) -> Imported {
@@ -11,12 +12,22 @@ pub fn import(ctx: &Context<'_>) -> Imported {
     let given = ctx.int("axis", if old { 1 } else { -1 })?;
     let at = axis(given, shape.len())
         .ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given} for shape {shape:?}")))?;
-    if old && shape[at + 1..].iter().any(|d| *d != 1) {
-        return Err(ctx.unsupported(
-            "axis",
-            &given.to_string(),
-            "below opset 13 only the last axis is supported",
-        ));
-    }
+    let at = if old { tail(shape, at).ok_or_else(|| no_tail(ctx, given))? } else { at };
     Rule::first(Op::Softmax(at), 1)
+}
+
+/// The axis of a softmax over all axes from `at` on, where at most one of them has more than one element.
+pub fn tail(shape: &[usize], at: usize) -> Option<usize> {
+    let mut long = (at..shape.len()).filter(|i| shape[*i] != 1);
+    let axis = long.next().unwrap_or(at);
+    long.next().is_none().then_some(axis)
+}
+
+/// The refusal of others.
+pub fn no_tail(ctx: &Context<'_>, given: i64) -> Diagnostic {
+    ctx.unsupported(
+        "axis",
+        &given.to_string(),
+        "below opset 13 all axes from this on are one vector; only one of them may have more than one element",
+    )
 }

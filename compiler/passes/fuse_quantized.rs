@@ -26,6 +26,7 @@ use crate::ops::Op;
 use crate::ops::average_pool::Origin;
 use crate::ops::binary::Binary;
 use crate::ops::clip::Clip;
+use crate::ops::gemm::per_column;
 use crate::ops::quantization::Params;
 use crate::ops::quantized::{Kernel, Quantized};
 
@@ -141,6 +142,8 @@ fn qlinear(graph: &mut FloatGraph, _: &mut Names, chain: &Chain) -> Found {
         }
         Op::Binary(Binary::Mul) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => Kernel::Mul,
         Op::AveragePool(p) => match p.origin {
+            // ONNX Runtime's quantized kernel has no dilations; its own fusion writes a node that it then refuses.
+            Origin::Pool if p.window.dilations != [1, 1] => return Ok(None),
             Origin::Pool => Kernel::Average(*p, AverageForm::QLinear),
             Origin::Global => Kernel::Average(*p, AverageForm::QLinearGlobal),
             Origin::Mean => return Ok(None),
@@ -339,8 +342,8 @@ impl Layer<'_> {
             if self.beta != 1.0 {
                 return Err(self.fault(graph, format!("beta = {} of a quantized bias", self.beta)));
             }
+            self.fits(graph, q.shape())?;
             let q: Vec<i64> = q.iter().copied().collect();
-            self.fits(graph, q.len())?;
             let mut out = Vec::with_capacity(self.channels);
             for i in 0..self.channels {
                 let from = spread(q.len(), i);
@@ -365,11 +368,19 @@ impl Layer<'_> {
                     self.fault(graph, "the bias is neither a constant nor its DequantizeLinear".into())
                 );
             };
+            self.fits(graph, b.shape())?;
             let b: Vec<f32> = b.iter().map(|v| *v as f32 * self.beta).collect();
-            self.fits(graph, b.len())?;
-            (0..self.channels)
-                .map(|i| (b[spread(b.len(), i)] / self.scale(i)).round_ties_even() as i64)
-                .collect()
+            let mut out = Vec::with_capacity(self.channels);
+            for i in 0..self.channels {
+                let value = b[spread(b.len(), i)];
+                if !value.is_finite() {
+                    return Err(self.fault(graph, format!("channel {i}: the bias is {value}")));
+                }
+                // A channel without bias needs no scale. Of others `as` saturates, and int64's bounds are refused below.
+                let steps = if value == 0.0 { 0.0 } else { (value / self.scale(i)).round_ties_even() };
+                out.push(steps as i64);
+            }
+            out
         };
         if let Some(i) = integers.iter().position(|v| i32::try_from(*v).is_err()) {
             return Err(at(
@@ -386,8 +397,9 @@ impl Layer<'_> {
         Ok(Some(id.into()))
     }
 
-    fn fits(&self, graph: &FloatGraph, n: usize) -> std::result::Result<(), Diagnostic> {
-        if n == 1 || n == self.channels {
+    /// Whether the bias is one value, or one per output channel. A Gemm's may also have one per row, which no layer has.
+    fn fits(&self, graph: &FloatGraph, shape: &[usize]) -> std::result::Result<(), Diagnostic> {
+        if per_column(shape, self.channels) {
             return Ok(());
         }
         Err(at(
@@ -395,7 +407,7 @@ impl Layer<'_> {
             self.core,
             code::INPUT_UNSUPPORTED,
             "the bias is not one value per output channel",
-            format!("it has {n} elements for {} channels", self.channels),
+            format!("its shape is {shape:?}, with {} output channels", self.channels),
         ))
     }
 }

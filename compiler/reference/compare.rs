@@ -4,7 +4,8 @@
 //! Guarantees: nothing is reshaped, rounded or tolerated; floats are compared by their bits. Judged are
 //! [`Setting::Canonical`], and the full int8 session on the user's file ([`Setting::FullInt8`], or
 //! [`Setting::FullInt8Moved`] where a Clip or Reshape keeps the former from int8) if it computes no sum
-//! between integer tensors in float; the others are for information.
+//! between integer tensors in float. Where neither does, the user's file without optimisation has to be [`NEAR`]: so
+//! no model is judged on our own export alone. The others are for information.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,7 @@ use super::{cut, float, moves};
 use crate::arith::Lanes;
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::{Data, Executor};
-use crate::graph::int::IntGraph;
+use crate::graph::int::{HostOutput, HostStep, IntGraph, IntOp};
 use crate::onnx;
 use crate::onnx::model::Model;
 
@@ -47,6 +48,11 @@ pub struct Comparison {
     pub settings: Vec<SettingResult>,
 }
 
+/// How far outputs may lie from those of the user's own file, computed in float32 where ONNX Runtime has no integer
+/// form: in steps of the output's scale. Each float operator may round the other way at a tie, one step, and layers
+/// after it may add such steps up.
+pub const NEAR: f64 = 4.0;
+
 /// What one setting gave.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingResult {
@@ -57,6 +63,11 @@ pub struct SettingResult {
     /// Operators between integer tensors that ONNX Runtime computed in float32, with their number. A full int8
     /// session with a convolution, product or average among them is no integer reference, so it is not judged.
     pub float_operators: BTreeMap<String, usize>,
+    /// Whether the outputs have to be [`NEAR`].
+    pub near: bool,
+    /// How far the outputs lie from the executor's, in steps of their scales: those before a trailing Softmax, where
+    /// there is one; `None` where no output has a scale (class numbers).
+    pub steps: Option<f64>,
     /// Why there is no result, if there is none.
     pub error: Option<String>,
     /// The model's outputs.
@@ -76,6 +87,8 @@ pub struct Difference {
     pub elements: usize,
     /// Elements that differ in any bit.
     pub differing: usize,
+    /// The largest difference, as real numbers; infinite where one is not finite.
+    pub largest: f64,
     /// The first of them.
     pub first: Option<FirstDifference>,
 }
@@ -99,6 +112,8 @@ impl SettingResult {
             setting,
             judged: setting == Setting::Canonical,
             float_operators: BTreeMap::new(),
+            near: false,
+            steps: None,
             error: None,
             outputs: vec![],
             before_softmax: vec![],
@@ -113,12 +128,13 @@ impl SettingResult {
 }
 
 impl Comparison {
-    /// Whether every judged setting ran and agrees in every byte.
+    /// Whether every judged setting ran and agrees in every byte, and what has to be near is.
     pub fn agrees(&self) -> bool {
-        self.settings
-            .iter()
-            .filter(|s| s.judged)
-            .all(|s| s.error.is_none() && s.all().all(|d| d.differing == 0))
+        self.settings.iter().all(|s| {
+            let same = || s.all().all(|d| d.differing == 0);
+            let close = || s.steps.is_none_or(|steps| steps <= NEAR);
+            (!s.judged || s.error.is_none() && same()) && (!s.near || s.error.is_none() && close())
+        })
     }
 }
 
@@ -172,6 +188,8 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
             (Setting::FullInt8 | Setting::Default | Setting::Disabled, _) => &original,
         };
         let mut result = SettingResult::new(setting);
+        let integer = |s: &SettingResult| s.judged && s.setting != Setting::Canonical;
+        result.near = setting == Setting::Disabled && !settings.iter().any(integer);
         let source = if setting == Setting::FullInt8Moved {
             Source::Bytes(onnx::encode(form)?)
         } else {
@@ -180,6 +198,10 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
         let cut_model = cut_expect.as_ref().and_then(|_| cut::model(form));
         let done =
             original_setting(&mut result, &source, cut_model.as_ref(), &feed, &expect, cut_expect.as_deref());
+        result.steps = match (&cut_graph, result.before_softmax.is_empty()) {
+            (Some(cut), false) => steps(&result.before_softmax, cut)?,
+            _ => steps(&result.outputs, graph)?,
+        };
         result.error = done.err().map(|e| e.to_string());
         settings.push(result);
     }
@@ -301,6 +323,32 @@ fn canonical_setting(
     Ok(())
 }
 
+/// The real value of one step of an output: 1 for integers, the scale of a DequantizeLinear for floats; `None` where
+/// something else follows.
+fn scale(output: &HostOutput) -> Option<f64> {
+    output.steps.iter().try_fold(1.0, |at, step| match step {
+        HostStep::Dequantize(scale, _) => Some(f64::from(*scale)),
+        HostStep::Reshape(_) => Some(at),
+        HostStep::Quantize(..) => Some(1.0),
+        HostStep::Softmax(_) | HostStep::QLinearSoftmax { .. } | HostStep::ArgMax { .. } => None,
+    })
+}
+
+/// The largest difference in steps of the graph's outputs, which the executor gives in this order.
+fn steps(outputs: &[Difference], graph: &IntGraph) -> Result<Option<f64>> {
+    let mut scales: BTreeMap<String, f64> = BTreeMap::new();
+    for id in graph.ids() {
+        if let IntOp::Output(output) = &graph.node(id).op
+            && let Some(scale) = scale(output)
+        {
+            scales.insert(graph.node(id).name.clone(), scale);
+        }
+    }
+    let edges = Executor::new(graph)?.outputs();
+    let all = outputs.iter().zip(&edges).filter_map(|(d, e)| scales.get(&e.name).map(|s| d.largest / s));
+    Ok(all.reduce(f64::max))
+}
+
 /// Canonical integers as the bytes of the file's type.
 fn file_bytes(x: &[i8], offset: i32) -> Vec<u8> {
     // The low byte of x + offset is the file's int8 or uint8.
@@ -329,6 +377,18 @@ fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], exp
                 .at(format!("output {name:?}"))
                 .into());
         }
+        for (ours, found) in ours.to_f64().into_iter().zip(found.to_f64()) {
+            let distance = (ours - found).abs();
+            // Infinities of one sign are equal; a difference that is not a number is none of size.
+            let distance = if ours == found {
+                0.0
+            } else if distance.is_nan() {
+                f64::INFINITY
+            } else {
+                distance
+            };
+            all[k].largest = all[k].largest.max(distance);
+        }
         let (a, b) = (ours.to_bytes(), found.to_bytes());
         let width = a.len() / ours.len().max(1);
         all[k].add(
@@ -347,7 +407,7 @@ fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], exp
 
 impl Difference {
     fn new(tensor: &str) -> Difference {
-        Difference { tensor: tensor.to_owned(), elements: 0, differing: 0, first: None }
+        Difference { tensor: tensor.to_owned(), elements: 0, differing: 0, largest: 0.0, first: None }
     }
 
     /// Adds one sample; `width` bytes an element; a shorter or longer tensor differs in the missing elements.

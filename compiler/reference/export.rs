@@ -141,7 +141,14 @@ impl Exporter<'_> {
         match &node.op {
             IntOp::Conv(conv) => self.conv(id, conv, inputs[0], &target)?,
             IntOp::Add(add) => match add.spec.form {
-                AddForm::QLinear => self.qlinear(name, "QLinearAdd", &inputs, id, &target, vec![])?,
+                AddForm::QLinear => {
+                    let mut operands = inputs.clone();
+                    // ONNX Runtime takes single elements the other way round.
+                    if fact.len() == 1 {
+                        operands.reverse();
+                    }
+                    self.qlinear(name, "QLinearAdd", &operands, id, &target, vec![])?;
+                }
                 AddForm::Float => self.float(name, "Add", &inputs, id, &target, vec![])?,
             },
             IntOp::MaxPool(pool) => {

@@ -3,28 +3,70 @@
 //! ONNX Runtime's int8 kernel takes int8 weights only, and one type for the operand and the result. Where the
 //! weights need uint8 (a zero point of their own), or the types differ, the tensors pass through uint8:
 //! DequantizeLinear and QuantizeLinear with the same scale move each integer by the offset exactly.
+//! The kernel takes one weight zero point: where channels' weights span more than 8 bits together, several
+//! convolutions of neighbouring channels each have their own, and a Concat joins them.
+
+use std::ops::Range;
+
+use ndarray::Axis;
 
 use super::build::integer;
 use super::export::{Exporter, WeightForm, dtype, window};
-use crate::diag::Result;
+use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::{Conv, QFact};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Attribute, DType};
+
+/// Neighbouring output channels whose weights fit 8 bits with one zero point, and their range (0 included).
+struct Run {
+    channels: Range<usize>,
+    least: i16,
+    most: i16,
+}
+
+/// The channels in as few runs as neighbours allow.
+fn runs(conv: &Conv) -> Vec<Run> {
+    let mut all: Vec<Run> = Vec::new();
+    for (o, channel) in conv.weight.axis_iter(Axis(0)).enumerate() {
+        let (least, most) = channel.iter().fold((0, 0), |(l, m), w| ((*w).min(l), (*w).max(m)));
+        match all.last_mut() {
+            // Weights are at most 9 bits wide, so nothing overflows.
+            Some(run) if run.most.max(most) - run.least.min(least) <= 255 => {
+                (run.least, run.most) = (run.least.min(least), run.most.max(most));
+                run.channels.end = o + 1;
+            }
+            _ => all.push(Run { channels: o..o + 1, least, most }),
+        }
+    }
+    all
+}
 
 impl Exporter<'_> {
     pub(crate) fn conv(&mut self, id: NodeId, conv: &Conv, x: Port, y: &str) -> Result<()> {
         let name = self.graph.node(id).name.as_str();
         let (xf, yf) = (self.fact(x).clone(), self.fact(id.into()).clone());
         let (co, cg, kh, kw) = conv.weight.dim();
-        let (least, most) = conv.weight.iter().fold((0_i16, 0_i16), |(l, m), w| (l.min(*w), m.max(*w)));
-        let int8 = least >= -128 && most <= 127;
-        let (weight_type, zero) = match self.options.weights {
-            WeightForm::Natural if int8 => (DType::I8, 0),
-            _ if int8 => (DType::U8, 128),
-            // Stored w + zero, 0 to 255.
-            _ if i32::from(most) - i32::from(least) <= 255 => (DType::U8, -i64::from(least)),
-            _ => return Err(self.fault(id, format!("its weights span {least} to {most}, more than 8 bits"))),
+        let ranges = runs(conv);
+        let int8 = ranges.iter().all(|r| r.least >= -128 && r.most <= 127);
+        let weight_type = match self.options.weights {
+            WeightForm::Natural if int8 => DType::I8,
+            WeightForm::Natural | WeightForm::Unsigned => DType::U8,
         };
+        // Stored w + zero: of int8 weights by the type's offset, of others from 0 on.
+        let zero = |r: &Run| match weight_type {
+            DType::I8 => 0,
+            _ if int8 => 128,
+            _ => -i64::from(r.least),
+        };
+        if ranges.iter().any(|r| r.most - r.least > 255) || (ranges.len() > 1 && conv.groups > 1) {
+            return Err(Diagnostic::new(
+                code::WIDTH_UNSUPPORTED,
+                "the weights can't be written as ONNX",
+                "the zero points of one group's channels lie more than 8 bits apart",
+            )
+            .at(format!("node {name:?}"))
+            .into());
+        }
         let uint8 = weight_type == DType::U8 || dtype(&xf) != dtype(&yf) || dtype(&xf) == DType::U8;
         let kind = if uint8 { DType::U8 } else { DType::I8 };
         let shifted = |f: &QFact| uint8 && dtype(f) == DType::I8;
@@ -66,18 +108,31 @@ impl Exporter<'_> {
             (y.to_owned(), String::new())
         };
         let b = &mut self.b;
-        let per_channel: &[usize] = if ws.len() == 1 { &[] } else { &[co] };
-        let zeros = vec![zero; ws.len()];
-        let data = conv.weight.iter().map(|w| i64::from(*w) + zero).collect();
-        let w = b.ints(&format!("{name}_weight"), weight_type, &[co, cg, kh, kw], data);
-        let ws = b.floats(&format!("{name}_weight_scale"), per_channel, &ws);
-        let wz = b.ints(&format!("{name}_weight_zero_point"), weight_type, per_channel, zeros);
-        let bias = conv.bias.iter().map(|v| i64::from(*v)).collect();
-        let bias = b.ints(&format!("{name}_bias"), DType::I32, &[co], bias);
-        let mut attributes = window(&conv.window, &xf, &yf);
-        attributes.push(("group", Attribute::Int(integer(conv.groups))));
-        let operands: [&str; 9] = [&at, &cx, &xz, &w, &ws, &wz, &cy, &yz, &bias];
-        b.node(name, ("", "QLinearConv"), &operands, &target, attributes);
+        let mut parts = Vec::with_capacity(ranges.len());
+        for run in &ranges {
+            let n = run.channels.len();
+            let zero = zero(run);
+            let ws = if ws.len() == 1 { &ws[..] } else { &ws[run.channels.clone()] };
+            let per_channel: &[usize] = if ws.len() == 1 { &[] } else { &[n] };
+            let zeros = vec![zero; ws.len()];
+            let weight = conv.weight.slice_axis(Axis(0), run.channels.clone().into());
+            let data = weight.iter().map(|w| i64::from(*w) + zero).collect();
+            let w = b.ints(&format!("{name}_weight"), weight_type, &[n, cg, kh, kw], data);
+            let ws = b.floats(&format!("{name}_weight_scale"), per_channel, ws);
+            let wz = b.ints(&format!("{name}_weight_zero_point"), weight_type, per_channel, zeros);
+            let bias = conv.bias[run.channels.clone()].iter().map(|v| i64::from(*v)).collect();
+            let bias = b.ints(&format!("{name}_bias"), DType::I32, &[n], bias);
+            let mut attributes = window(&conv.window, &xf, &yf);
+            attributes.push(("group", Attribute::Int(integer(conv.groups))));
+            let operands: [&str; 9] = [&at, &cx, &xz, &w, &ws, &wz, &cy, &yz, &bias];
+            let to = if n == co { target.clone() } else { b.fresh(&format!("{target}_part")) };
+            parts.push(b.node(name, ("", "QLinearConv"), &operands, &to, attributes));
+        }
+        if parts.len() > 1 {
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let axis = vec![("axis", Attribute::Int(1))];
+            b.node(&format!("{name}_concat"), ("", "Concat"), &parts, &target, axis);
+        }
         if shifted(&yf) {
             self.shift(name, &target, y, &ys, &yz, &own_zero);
         }

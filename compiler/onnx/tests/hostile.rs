@@ -99,8 +99,8 @@ fn graphs_that_are_not() {
     });
     check(g, "does not import", |m| m.opset_import[0].domain = Some("ai.onnx.ml".into()));
     check(g, "has version 0", |m| m.opset_import[0].version = None);
-    check(g, "\"z\" is not defined before this node", |m| node(m).input[0] = "z".into());
-    check(g, "not defined before", |m| node(m).input[0] = "y".into());
+    check(g, "\"z\" is defined nowhere", |m| node(m).input[0] = "z".into());
+    check(g, "depends on its own result", |m| node(m).input[0] = "y".into());
     check(g, "defined twice", |m| node(m).output.push("x".into()));
     check(g, "no node, input or initializer", |m| graph(m).output[0].name = Some("z".into()));
     check(g, "two outputs", |m| {

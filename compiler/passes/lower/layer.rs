@@ -13,6 +13,7 @@ use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Tensor, TensorData};
 use crate::ops::Op;
 use crate::ops::conv::Conv;
+use crate::ops::gemm;
 use crate::ops::quantization::Params;
 use crate::ops::quantized::Quantized;
 use crate::passes::names::at;
@@ -59,10 +60,8 @@ impl Lower<'_> {
     fn bias(&self, id: NodeId, channels: usize) -> Lowered<Vec<i32>> {
         let Some(port) = self.graph.inputs(id).get(2).copied() else { return Ok(vec![0; channels]) };
         let bias = integers(self.graph, id, port)?;
-        if bias.len() != channels && bias.len() != 1 {
-            return Err(
-                self.fault(id, format!("the bias has {} elements for {channels} channels", bias.len()))
-            );
+        if !gemm::per_column(bias.shape(), channels) {
+            return Err(self.fault(id, format!("a bias of shape {:?} for {channels} columns", bias.shape())));
         }
         let values: Option<Vec<i32>> = bias.iter().map(|v| i32::try_from(*v).ok()).collect();
         let mut values = values.ok_or_else(|| self.fault(id, "the bias does not fit int32".into()))?;
@@ -77,10 +76,22 @@ impl Lower<'_> {
     }
 
     /// fl32(fl32(alpha * x_scale * w_scale) / y_scale), one or one per channel.
-    fn rescale(q: &Quantized, alpha: f32, x: &QFact, y: &QFact) -> RescaleSpec {
+    fn rescale(&self, id: NodeId, q: &Quantized, alpha: f32, x: &QFact, y: &QFact) -> Lowered<RescaleSpec> {
         let (lo, hi) = bounds(q);
-        let scale = q.inputs[1].scale.iter().map(|w| alpha * x.scale * w / y.scale).collect();
-        RescaleSpec { scale, zero_point: y.zero_point, lo, hi }
+        let scale: Vec<f32> = q.inputs[1].scale.iter().map(|w| alpha * x.scale * w / y.scale).collect();
+        if let Some(o) = scale.iter().position(|s| !s.is_finite()) {
+            return Err(at(
+                self.graph,
+                id,
+                code::SCALE_INVALID,
+                "the output's scale is too small for the accumulator's",
+                format!(
+                    "{alpha:?} * {:?} * {:?} / {:?} is beyond float32",
+                    x.scale, q.inputs[1].scale[o], y.scale
+                ),
+            ));
+        }
+        Ok(RescaleSpec { scale, zero_point: y.zero_point, lo, hi })
     }
 
     pub(super) fn conv(&mut self, id: NodeId, q: &Quantized, conv: &Conv) -> Lowered<()> {
@@ -97,16 +108,22 @@ impl Lower<'_> {
         }
         let [kh, kw] = conv.window.kernel;
         let (o, i) = (weights.shape()[0], weights.shape()[1]);
-        let flat = weights.iter().enumerate().map(|(n, v)| centred(*v, zero(n / (i * kh * kw)))).collect();
-        let weight = Array4::from_shape_vec((o, i, kh, kw), flat)
+        // The file's own taps stand behind those that only shift the window.
+        let ([h, w], [top, left]) = ([kh - conv.lead[0], kw - conv.lead[1]], conv.lead);
+        let own = weights
+            .to_shape((o, i, h, w))
             .map_err(|e| self.fault(id, format!("weights of shape {:?}: {e}", weights.shape())))?;
+        let mut weight = Array4::zeros((o, i, kh, kw));
+        for ((o, i, h, w), v) in own.indexed_iter() {
+            weight[[o, i, h + top, w + left]] = centred(*v, zero(o));
+        }
         let yf = fact(graph, id, &q.output, layout::natural(&graph.value(id.into()).fact.shape))?;
         let op = int::Conv {
             window: conv.window,
             groups: conv.groups,
             weight,
             bias: self.bias(id, o)?,
-            rescale: Self::rescale(q, 1.0, &xf, &yf),
+            rescale: self.rescale(id, q, 1.0, &xf, &yf)?,
             weight_scale: q.inputs[1].scale.clone(),
         };
         self.place(id, IntOp::Conv(op), &[port], yf, None);
@@ -174,7 +191,7 @@ impl Lower<'_> {
             groups: 1,
             weight,
             bias: self.bias(id, n)?,
-            rescale: Self::rescale(q, alpha, &xf, &yf),
+            rescale: self.rescale(id, q, alpha, &xf, &yf)?,
             weight_scale: q.inputs[1].scale.clone(),
         };
         self.place(id, IntOp::Conv(op), &[x.port], yf, position);
@@ -182,7 +199,7 @@ impl Lower<'_> {
     }
 
     /// A constant operand of an Add with one value per channel of `x`: a convolution of `x` without weights, whose
-    /// bias is the constant. Its rescale factor is 1 up to one rounding, which no 8-bit value can show.
+    /// bias is the constant. Its rescale factor is 1.
     pub(super) fn constant(
         &mut self,
         id: NodeId,
@@ -211,19 +228,15 @@ impl Lower<'_> {
             }
             *slot = Some(value);
         }
-        let weight_scale = yf.scale / x.1.scale;
+        // For the report alone; the weights are zeros.
+        let weight_scale = Some(yf.scale / x.1.scale).filter(|s| s.is_normal()).unwrap_or(1.0);
         let half = 1_i32 << (yf.bits - 1);
         let op = int::Conv {
             window: Window::POINT,
             groups: 1,
             weight: Array4::zeros((c, c, 1, 1)),
             bias: bias.into_iter().map(|b| b.unwrap_or(0)).collect(),
-            rescale: RescaleSpec {
-                scale: vec![x.1.scale * weight_scale / yf.scale],
-                zero_point: yf.zero_point,
-                lo: -half,
-                hi: half - 1,
-            },
+            rescale: RescaleSpec { scale: vec![1.0], zero_point: yf.zero_point, lo: -half, hi: half - 1 },
             weight_scale: vec![weight_scale],
         };
         let node = format!("{}_constant", graph.node(id).name);

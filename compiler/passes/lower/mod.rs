@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::integer_clip::params_below;
 use super::names::at;
-use crate::arith::{self, AddSpec, AverageForm, AverageSpec};
+use crate::arith::{self, AddForm, AddSpec, AverageForm, AverageSpec};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{FloatGraph, integer_width};
 use crate::graph::int::{
@@ -115,6 +115,14 @@ fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> L
 fn bounds(q: &Quantized) -> (i32, i32) {
     let canonical = |v: i64| i32::try_from(v - q.output.offset()).unwrap_or(0);
     (canonical(q.lo), canonical(q.hi))
+}
+
+/// Whether ONNX Runtime's QLinearAdd takes its operands the other way round, which its one rounding of a's term shows:
+/// it does where it walks along the innermost axis with one element of a (that is the first axis from the end on
+/// which either has more than one).
+fn swaps(a: &[usize], b: &[usize]) -> bool {
+    let axes = a.iter().rev().zip(b.iter().rev());
+    axes.clone().find(|(a, b)| **a > 1 || **b > 1).is_none_or(|(a, _)| *a == 1)
 }
 
 impl Lower<'_> {
@@ -319,6 +327,15 @@ impl Lower<'_> {
                 };
                 let spec =
                     AverageSpec { form, x: (xf.scale, xf.zero_point), y: (yf.scale, yf.zero_point), lo, hi };
+                if !(xf.scale / yf.scale).is_finite() {
+                    return Err(at(
+                        self.graph,
+                        id,
+                        code::SCALE_INVALID,
+                        "the output's scale is too small for the input's",
+                        format!("{:?} / {:?} is beyond float32", xf.scale, yf.scale),
+                    ));
+                }
                 let op = AveragePool { window: pool.window, count_include_pad: pool.count_include_pad, spec };
                 self.place(id, IntOp::AveragePool(op), &[port], yf, None);
                 Ok(())
@@ -329,7 +346,7 @@ impl Lower<'_> {
         }
     }
 
-    fn residual(&mut self, id: NodeId, q: &Quantized, form: arith::AddForm) -> Lowered<()> {
+    fn residual(&mut self, id: NodeId, q: &Quantized, form: AddForm) -> Lowered<()> {
         let inputs = self.graph.inputs(id);
         let constant = |p: Port| matches!(self.graph.node(p.node).op, Op::Const(_));
         let (a, b) = match (constant(inputs[0]), constant(inputs[1])) {
@@ -363,10 +380,20 @@ impl Lower<'_> {
         if a.0.position != b.0.position || a.1.shape != b.1.shape {
             return Err(self.layout(id, inputs[0]));
         }
+        let (a, b) = if form == AddForm::QLinear && swaps(shapes.0, shapes.1) { (b, a) } else { (a, b) };
         let yf = fact(self.graph, id, &q.output, a.1.shape)?;
         let (lo, hi) = bounds(q);
         let side = |f: &QFact| (f.scale, f.zero_point + f.source_offset, f.source_offset);
         let spec = AddSpec { form, a: side(&a.1), b: side(&b.1), y: side(&yf), lo, hi };
+        if !spec.is_finite() {
+            return Err(at(
+                self.graph,
+                id,
+                code::SCALE_INVALID,
+                "the scales of an addition lie too far apart",
+                format!("{:?} and {:?} over {:?} is beyond float32", a.1.scale, b.1.scale, yf.scale),
+            ));
+        }
         self.place(id, IntOp::Add(Add { spec }), &[a.0.port, b.0.port], yf, a.0.position);
         Ok(())
     }
