@@ -118,11 +118,40 @@ impl Diagnostic {
 impl std::fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "error[{}]: {}", self.code, self.message)?;
-        if let Some(node) = &self.node {
-            writeln!(f, "   node: {node}")?;
+        if let Some(place) = &self.node {
+            // A place says what it is, e.g. `folder out`; nodes are shown with their kind and name.
+            match place.split_once(' ') {
+                Some((kind @ ("file" | "folder"), rest)) => writeln!(f, "{kind:>7}: {rest}")?,
+                _ => writeln!(f, "   node: {place}")?,
+            }
         }
         writeln!(f, "  cause: {}", self.cause)?;
         write!(f, " remedy: {}", self.remedy)
+    }
+}
+
+/// Places that a merged diagnostic names.
+const PLACES: usize = 3;
+
+impl Diagnostics {
+    /// Those that differ in their place only as one, which names the first places and how many there are.
+    #[must_use]
+    pub fn merged(&self) -> Diagnostics {
+        let mut groups: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
+        for d in &self.0 {
+            let plain = Diagnostic { node: None, ..d.clone() };
+            let place = d.node.as_deref();
+            match groups.iter_mut().find(|(g, _)| *g == plain) {
+                Some((_, places)) => places.extend(place),
+                None => groups.push((plain, place.into_iter().collect())),
+            }
+        }
+        let merged = groups.into_iter().map(|(d, places)| match places.len() {
+            0 => d,
+            n if n > PLACES => d.at(format!("{}, ... ({n} in all)", places[..PLACES].join(", "))),
+            _ => d.at(places.join(", ")),
+        });
+        Diagnostics(merged.collect())
     }
 }
 
@@ -150,3 +179,23 @@ impl From<Diagnostic> for Diagnostics {
 
 /// The result of everything that a user's input can make fail.
 pub type Result<T> = std::result::Result<T, Diagnostics>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        let fault = |place: &str| Diagnostic::new(code::OP_UNSUPPORTED, "m", "c").remedy("r").at(place);
+        let shown = |places: &[&str]| {
+            Diagnostics(places.iter().map(|p| fault(p)).collect()).merged().to_string().replace('\n', "|")
+        };
+        let around = |place: &str| format!("error[O2C0200]: m|{place}|  cause: c| remedy: r");
+        assert_eq!(shown(&["node \"a\""]), around("   node: node \"a\""));
+        assert_eq!(shown(&["folder /x y"]), around(" folder: /x y"));
+        assert_eq!(shown(&["a", "b"]), around("   node: a, b"));
+        assert_eq!(shown(&["a", "b", "c", "d"]), around("   node: a, b, c, ... (4 in all)"));
+        let other = Diagnostics(vec![fault("a"), Diagnostic::new(code::INTERNAL, "m", "c")]);
+        assert_eq!(other.merged(), other);
+    }
+}

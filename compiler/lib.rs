@@ -16,11 +16,12 @@ pub mod passes;
 pub mod plan;
 pub mod quant;
 pub mod reference;
+mod search;
 pub mod targets;
 
 use std::path::Path;
 
-use diag::Result;
+use diag::{Diagnostics, Result};
 
 /// A model that was read: its integer graph, and what identifies the file.
 #[derive(Clone, Debug)]
@@ -44,12 +45,15 @@ pub fn load(path: &Path) -> Result<Source> {
     Ok(Source { file, sha256: emit::file_digest(path)?, graph })
 }
 
+/// Pixels, channels, outputs at once where nothing else is asked for.
+pub const DEFAULT_ARRAY: [usize; 3] = [4, 4, 16];
+
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Pixels, channels, outputs at once; ignored with `macs`.
     pub array: [usize; 3],
-    /// Search the array shape with at most this many multipliers.
+    /// Search the fastest array with at most this many multipliers that fits the target.
     pub macs: Option<usize>,
     /// Requantize lanes; `None` for the planner's choice.
     pub lanes: Option<usize>,
@@ -79,42 +83,65 @@ pub struct Compiled {
 /// # Errors
 /// Every reason why the network can't be built as asked.
 pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
-    let quantized = quant::solve(&source.graph, options.rescale)?;
+    let quantized = solve(&source.graph, options.rescale)?;
     let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
-    let design = |array| {
-        let shape = plan::Options { array, lanes: options.lanes };
-        plan::plan(&source.graph, &quantized, &shape)?.design(&name)
+    let (lanes, target) = (options.lanes, options.target);
+    let searched = |macs| {
+        let wanted = search::Wanted { macs, lanes, target, name: &name };
+        search::fastest(&source.graph, &quantized, &wanted)
     };
     let design = match options.macs {
-        None => design(options.array)?,
-        Some(macs) => fastest(macs, design)?,
+        Some(macs) => searched(macs)?,
+        None => {
+            let shape = plan::Options { array: options.array, lanes };
+            let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name)?;
+            target.check(&design).map_err(|faults| with_fitting(faults, searched(target.multipliers)))?;
+            design
+        }
     };
-    options.target.check(&design)?;
-    Ok(Compiled { source, quantized, design, target: options.target })
+    Ok(Compiled { source, quantized, design, target })
 }
 
-/// The design with the fewest cycles among the array shapes of `macs` multipliers (rounded down to a power of two).
-fn fastest(
-    macs: usize,
-    design: impl Fn([usize; 3]) -> Result<design::Checked<design::Design>>,
-) -> Result<design::Checked<design::Design>> {
-    let log = macs.checked_ilog2().unwrap_or(0);
-    let mut best: Result<design::Checked<design::Design>> = design([1, 1, 1 << log]);
-    for p in 0..=log {
-        for c in 0..=log - p {
-            // A shape that the planner refuses is no candidate; if all are, the last refusal stands.
-            let next = design([1 << p, 1 << c, 1 << (log - p - c)]);
-            let better = match (&best, &next) {
-                (Ok(b), Ok(n)) => n.cycles < b.cycles,
-                (Err(_), _) => true,
-                (Ok(_), Err(_)) => false,
-            };
-            if better {
-                best = next;
-            }
+/// The proofs, or everything that is at fault: where a proof fails, what the planner would refuse as well.
+fn solve(graph: &graph::int::IntGraph, rescale: quant::RescaleMode) -> Result<quant::Quantized> {
+    quant::solve(graph, rescale).map_err(|Diagnostics(mut faults)| {
+        // Its structure can be planned without proofs.
+        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None };
+        if let Err(Diagnostics(more)) = plan::plan(graph, &quant::Quantized::default(), &shape) {
+            faults.extend(more);
         }
+        Diagnostics(faults)
+    })
+}
+
+/// A refusal by the target, with the array that would fit as its remedy.
+fn with_fitting(
+    Diagnostics(faults): Diagnostics,
+    fitting: Result<design::Checked<design::Design>>,
+) -> Diagnostics {
+    let Ok(design) = fitting else { return Diagnostics(faults) };
+    let [p, c, k] = design.array;
+    let remedy = format!(
+        "--array {p},{c},{k} --lanes {} fits ({} multipliers, {} cycles), and is what is built without --array",
+        design.lanes,
+        design.multipliers(),
+        design.cycles
+    );
+    Diagnostics(faults.into_iter().map(|d| d.remedy(remedy.clone())).collect())
+}
+
+/// What a model is, with everything that [`compile`] refuses on the default array.
+pub fn inspect(model: &onnx::model::Model) -> passes::Inspection {
+    let (mut found, graph) = passes::inspect::with_graph(model);
+    let Some(graph) = graph else { return found };
+    let planned = solve(&graph, quant::RescaleMode::Proved).and_then(|quantized| {
+        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None };
+        plan::plan(&graph, &quantized, &shape)?.design("inspected").map(drop)
+    });
+    if let Err(Diagnostics(faults)) = planned {
+        found.refusals.extend(faults);
     }
-    best
+    found
 }
 
 /// Every file of the hand-off folder, with golden vectors for the inputs (samples on the first axis).
@@ -131,7 +158,15 @@ pub fn hand_off(
     let facts = emit::Facts {
         model: source.file.clone(),
         model_sha256: source.sha256.clone(),
-        target: target.name.into(),
+        target: emit::Device {
+            name: target.name.into(),
+            family: target.family.name().into(),
+            part: target.part.into(),
+            block: target.family.block().0.into(),
+            blocks: target.blocks,
+            memory_blocks: design.memory_shapes().filter_map(|m| target.blocks_of(&m)).collect(),
+            multipliers: target.multipliers,
+        },
         clock_mhz: target.clock_mhz,
         host_before,
         host_after,
@@ -144,4 +179,68 @@ pub fn hand_off(
 /// A file's name without its ending.
 fn stem(file: &str) -> String {
     Path::new(file).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::code;
+    use crate::graph::parse::parse;
+
+    /// Everything that `compile` would refuse, whichever stage finds it.
+    #[test]
+    fn inspection_lists_what_all_stages_refuse() {
+        let conv = |name: &str, group: usize| {
+            format!(
+                "{name} = QLinearConv(x, f32 0.5, u8 10, i8[4,{},1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"{name}\" group={group}\n",
+                4 / group
+            )
+        };
+        let check = |text: String, expect: &[(diag::Code, Option<&str>)]| {
+            let found = inspect(&parse(&text).expect("text"));
+            let got: Vec<_> = found.refusals.iter().map(|d| (d.code, d.node.as_deref())).collect();
+            assert_eq!(got, expect, "{text}");
+        };
+        let x = "input x: u8[1,4,4,4]\n";
+        check(format!("{x}{}output a: u8", conv("a", 1)), &[]);
+        check(
+            format!("{x}{}{}output a: u8\noutput b: u8", conv("a", 4), conv("b", 2)),
+            &[
+                (code::ATTRIBUTE_UNSUPPORTED, Some("node \"a\" (Conv)")),
+                (code::ATTRIBUTE_UNSUPPORTED, Some("node \"b\" (Conv)")),
+                (code::INPUT_UNSUPPORTED, None),
+            ],
+        );
+        // A proof that fails hides nothing of the planner's.
+        let overflow = "b = QLinearConv(x, f32 0.5, u8 10, i8[4,4,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20, i32[4] 2147483647) name=\"b\"\n";
+        check(
+            format!("{x}{}{overflow}output a: u8\noutput b: u8", conv("a", 4)),
+            &[
+                (code::ACCUMULATOR_OVERFLOW, Some("node \"b\" (Conv)")),
+                (code::ATTRIBUTE_UNSUPPORTED, Some("node \"a\" (Conv)")),
+                (code::INPUT_UNSUPPORTED, None),
+            ],
+        );
+    }
+
+    /// A model with channels last: the wire has its order, and the folder says so.
+    #[test]
+    fn a_layout_change_is_in_the_folder() {
+        let text = "input x: u8[1,2,2,3]\nt = Transpose(x) perm=[0,3,1,2]\n\
+            a = QLinearConv(t, f32 0.5, u8 10, i8[4,3,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"a\"\noutput a: u8";
+        let graph = passes::compile_front(&parse(text).expect("text")).expect("graph");
+        let source = Source { file: "m.onnx".into(), sha256: String::new(), graph };
+        let target = targets::find("generic").expect("target");
+        let rescale = quant::RescaleMode::Proved;
+        let options = Options { array: [1, 1, 1], macs: None, lanes: None, target, name: None, rescale };
+        let compiled = compile(source, &options).expect("design");
+        let inputs = emit::random_inputs(&compiled.source.graph, 1, 1).expect("inputs");
+        let files = hand_off(&compiled, &inputs, &[]).expect("files");
+        let order = exec::npy::parse(files.get("vectors/input_order.npy").expect("order")).expect("array");
+        assert_eq!(
+            order,
+            exec::Data::I64(ndarray::ArrayD::from_shape_vec(vec![12], (0..12).collect()).expect("12"))
+        );
+        assert!(files.get("vectors/output_order.npy").is_none());
+    }
 }

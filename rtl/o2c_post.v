@@ -321,7 +321,9 @@ module o2c_post #(
         select_x[3] <= param[R*PW +: SELECT_W];
         for (s = 4; s <= 9; s = s + 1) select_x[s] <= select_x[s-1];
       end
-      assign table_base = {table_index_i + {{(8-SELECT_W){1'b0}}, select_x[9]}, 8'd0};
+      wire [SELECT_W+7:0] select = {8'd0, select_x[9]};
+      wire unused_select = &{1'b0, select};
+      assign table_base = {table_index_i + select[7:0], 8'd0};
     end else begin : gen_one_table
       assign table_base = {table_index_i, 8'd0};
     end

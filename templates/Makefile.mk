@@ -54,7 +54,7 @@ synth-ecp5:
 	$(YOSYS) -Q -T -l build/ecp5/yosys.log -e 'implicitly declared' -p "read_verilog -DSYNTHESIS $(RTL); synth_ecp5 -nowidelut -top $(TOP) -json build/ecp5/$(TOP).json; tee -q -o build/ecp5/stat.txt stat" >/dev/null
 	@cat build/ecp5/stat.txt
 	@if command -v $(NEXTPNR) >/dev/null; then \
-	  $(NEXTPNR) --85k --package CABGA756 --speed 6 --json build/ecp5/$(TOP).json --lpf constraints/clock.lpf \
+	  $(NEXTPNR) <{ nextpnr }> --speed 6 --json build/ecp5/$(TOP).json --lpf constraints/clock.lpf \
 	    --lpf-allow-unconstrained --timing-allow-fail --freq <{ mhz }> --textcfg build/ecp5/$(TOP).config --report build/ecp5/timing.json \
 	    --log build/ecp5/nextpnr.log; \
 	else echo "$(NEXTPNR) is not installed: area only, no timing"; fi

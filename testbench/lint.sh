@@ -20,7 +20,7 @@ verilator_reads() { # module parameters
 icarus_reads() {
   local flags=() p
   for p in $2; do flags+=(-P "$1.$p"); done
-  iverilog -g2005 -Wall -y rtl -s "$1" "${flags[@]}" -o /dev/null "rtl/$1.v" 2>&1 | tee /dev/stderr | (! grep -q .)
+  iverilog -g2005-sv -Wall -y rtl -s "$1" "${flags[@]}" -o /dev/null "rtl/$1.v" 2>&1 | tee /dev/stderr | (! grep -q .)
 }
 yosys_reads() {
   local set="" p

@@ -106,7 +106,8 @@ class Protocol {
     });
 
     std::string j = "{\n  \"tests\": " + std::to_string(tests_) + ",\n  \"checks\": " + std::to_string(checks_) +
-                    ",\n  \"failures\": " + list(failures_) + "\n}\n";
+                    ",\n  \"stall\": " + quoted(stall_name(options_.stall)) + ",\n  \"results\": [" + results_ +
+                    "],\n  \"failures\": " + list(failures_) + "\n}\n";
     emit(options_, j);
     for (const std::string& f : failures_) std::fprintf(stderr, "failure: %s\n", f.c_str());
     return failures_.empty() ? 0 : 1;
@@ -115,11 +116,16 @@ class Protocol {
  private:
   template <typename F>
   void test(const std::string& name, F body) {
-    ++tests_;
+    const unsigned checks = checks_;
+    const size_t failures = failures_.size();
     now_ = name;
     Bench bench(options_, nullptr);
     body(bench);
     for (const std::string& f : bench.faults()) failures_.push_back(name + ": " + f);
+    results_ += std::string(tests_ ? "," : "") + "\n    {\"name\": " + quoted(name) +
+                ", \"checks\": " + std::to_string(checks_ - checks) +
+                ", \"failures\": " + std::to_string(failures_.size() - failures) + "}";
+    ++tests_;
   }
   void check(Bench& b, bool good, const std::string& what) {
     ++checks_;
@@ -138,7 +144,7 @@ class Protocol {
 
   Options options_;
   Npy input_, output_;
-  std::string now_;
+  std::string now_, results_;
   unsigned tests_ = 0, checks_ = 0;
   std::vector<std::string> failures_;
 };

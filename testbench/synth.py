@@ -44,8 +44,8 @@ def main():
     folder = pathlib.Path(folder)
     run(binary, "compile", model, "-o", folder, "--array", "2,4,8", "--lanes", str(LANES), "--target", "ecp5-85k",
         "--samples", "1")
-    ecp5 = json.loads(run(binary, "synth", folder, "--target", "ecp5", "--json"))
-    xilinx = json.loads(run(binary, "synth", folder, "--target", "xilinx", "--json"))
+    ecp5 = json.loads(run(binary, "synth", folder, "--family", "ecp5", "--json"))
+    xilinx = json.loads(run(binary, "synth", folder, "--family", "xilinx", "--json"))
     report = json.loads((folder / "report.json").read_text())
     cells, amd = ecp5["cells"], xilinx["cells"]
     lut4 = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0)

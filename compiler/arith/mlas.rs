@@ -2,8 +2,9 @@
 //! reproduced operation for operation.
 //!
 //! In: float32. Out: the float32 that ONNX Runtime's kernels give, NaN included where a caller can meet it.
-//! The coefficients are data of ONNX Runtime (MIT), `core/mlas/lib/{logistic,tanh,compute}.cpp`; the tanh and
-//! logistic ones come from Eigen, the exponential's from N. Juffa's published approximation.
+//! The coefficients are data of ONNX Runtime (MIT), `core/mlas/lib/{logistic,tanh,compute,erf}.cpp`; the tanh and
+//! logistic ones come from Eigen, those of the exponential and of the error function from N. Juffa's published
+//! approximations.
 #![allow(clippy::excessive_precision, reason = "the coefficients are written as their source writes them")]
 
 /// How wide the vectors of the reference machine are. Elementwise results agree but for exp below -87; the order
@@ -75,33 +76,69 @@ pub(crate) fn tanh(x: f32) -> f32 {
     horner(square, &P) * x / horner(square, &Q)
 }
 
+/// The polynomial of `MlasComputeExpF32Kernel` and `MlasComputeSumExpF32Kernel`.
+const EXP: [f32; 7] = [
+    0.001_378_059_387_207_031_25,  // 0x1.694000p-10
+    0.008_373_124_524_950_981_14,  // 0x1.125edcp-7
+    0.041_669_536_381_959_915_161, // 0x1.555b5ap-5
+    0.166_664_719_581_604_003_906, // 0x1.555450p-3
+    0.499_999_850_988_388_061_523, // 0x1.fffff6p-2
+    1.0,
+    1.0,
+];
+
+/// `MlasComputeExp`.
+pub(crate) fn exp(x: f32) -> f32 {
+    reduced_exp(x.clamp(-103.9720840454, 88.7762626647950), &EXP)
+}
+
+/// `MlasComputeErf`.
+pub(crate) fn erf(x: f32) -> f32 {
+    const SMALL: [f32; 6] =
+        [-5.99104969e-4, 4.99339588e-3, -2.67667342e-2, 1.12818025e-1, -3.76124859e-1, 1.28379151e-1];
+    const BIG: [f32; 7] = [
+        1.72948930e-5,
+        -3.83208680e-4,
+        3.88393435e-3,
+        -2.42545605e-2,
+        1.06777847e-1,
+        6.34846687e-1,
+        1.28717512e-1,
+    ];
+    const EXP_OF_BIG: [f32; 7] =
+        [1.38319808e-3, 8.37550033e-3, 4.16689515e-2, 1.66664466e-1, 4.99999851e-1, 1.0, 1.0];
+    let size = x.abs().min(3.925);
+    let y = if size >= 0.921875 {
+        let r = horner(size, &BIG).mul_add(size, size);
+        1.0 - reduced_exp(-r, &EXP_OF_BIG)
+    } else {
+        horner(size * size, &SMALL).mul_add(size, size)
+    };
+    y.copysign(x)
+}
+
 /// exp(x) for x <= 0 as `MlasComputeSumExpF32Kernel` computes it.
 fn exp_nonpositive(x: f32, lanes: Lanes) -> f32 {
-    const P: [f32; 7] = [
-        0.001_378_059_387_207_031_25,  // 0x1.694000p-10
-        0.008_373_124_524_950_981_14,  // 0x1.125edcp-7
-        0.041_669_536_381_959_915_161, // 0x1.555b5ap-5
-        0.166_664_719_581_604_003_906, // 0x1.555450p-3
-        0.499_999_850_988_388_061_523, // 0x1.fffff6p-2
-        1.0,
-        1.0,
-    ];
-    const LOG2_RECIPROCAL: f32 = std::f32::consts::LOG2_E;
-    const LOG2_HIGH: f32 = -6.93145752e-1;
-    const LOG2_LOW: f32 = -1.42860677e-6;
-    const ROUNDING_BIAS: f32 = 12_582_912.0;
     let lowest = match lanes {
         Lanes::Fma3 => -88.3762626647949,
         Lanes::Avx512 => -103.9720840454,
     };
     // VMAXPS returns its second operand for a NaN; a NaN input therefore stays one.
-    let x = if lowest > x { lowest } else { x };
-    let m = x.mul_add(LOG2_RECIPROCAL, ROUNDING_BIAS) - ROUNDING_BIAS;
-    let reduced = m.mul_add(LOG2_LOW, m.mul_add(LOG2_HIGH, x));
-    scale_by_power(horner(reduced, &P), m)
+    reduced_exp(if lowest > x { lowest } else { x }, &EXP)
 }
 
-/// p * 2^m, one rounding, for an integral m of -150 ..= 0; NaN stays NaN.
+/// exp(x) by range reduction to p(r) * 2^m, for x that the callers have bounded to -104 ..= 89.
+fn reduced_exp(x: f32, polynomial: &[f32; 7]) -> f32 {
+    const LOG2_RECIPROCAL: f32 = std::f32::consts::LOG2_E;
+    const LOG2_HIGH: f32 = -6.93145752e-1;
+    const LOG2_LOW: f32 = -1.42860677e-6;
+    const ROUNDING_BIAS: f32 = 12_582_912.0;
+    let m = x.mul_add(LOG2_RECIPROCAL, ROUNDING_BIAS) - ROUNDING_BIAS;
+    let reduced = m.mul_add(LOG2_LOW, m.mul_add(LOG2_HIGH, x));
+    scale_by_power(horner(reduced, polynomial), m)
+}
+
+/// p * 2^m, one rounding, for an integral m of -150 ..= 128; NaN stays NaN.
 fn scale_by_power(p: f32, m: f32) -> f32 {
     // Both factors are exact in double; the one rounding is the conversion.
     (f64::from(p) * f64::from(m).exp2()) as f32

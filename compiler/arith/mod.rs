@@ -5,8 +5,11 @@
 
 mod add;
 mod average;
+mod eigen;
+mod expression;
 mod float;
 pub mod host;
+mod image;
 pub mod lane;
 mod mlas;
 mod rescale;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
+use crate::graph::expression::{Binary, Expression, Operand, Quantization, Step};
 use crate::graph::int::{QFact, TableSource};
+use crate::ops::unary::FUNCTIONS;
 
 /// One record of the case file.
 struct Record {
@@ -39,6 +41,18 @@ impl Record {
     }
     fn zero_point(&self, i: usize) -> i32 {
         i32::try_from(self.header["zero_points"][i].as_i64().unwrap()).unwrap()
+    }
+    /// The name, as the compiler has it.
+    fn function(&self) -> &'static str {
+        let name = self.text("name");
+        let all = FUNCTIONS.iter().flat_map(|f| [Some(f.name), f.qlinear]).flatten();
+        all.chain(["Relu"]).find(|n| *n == name).unwrap_or("Requantize")
+    }
+    fn attributes(&self) -> Vec<(&'static str, f32)> {
+        ["alpha", "beta", "gamma"]
+            .into_iter()
+            .filter_map(|a| self.header["attributes"][a].as_f64().map(|v| (a, v as f32)))
+            .collect()
     }
     fn fact(&self, i: usize) -> QFact {
         QFact {
@@ -86,6 +100,43 @@ fn records() -> Vec<Record> {
     all
 }
 
+/// Float results of a function: each is held to lie in the interval that the formula gives. The kind says whether
+/// that is one value for all of them.
+fn function(r: &Record) -> (String, usize, usize) {
+    let (name, attributes) = (r.function(), r.attributes());
+    let (x, y) = (r.floats("x"), r.floats("y"));
+    let image = |x: f32| unary::float(name, &attributes, x).expect("a function");
+    let wrong = x.iter().zip(&y).filter(|&(&x, &y)| {
+        let image = image(x);
+        let inside = image.lo <= y && y <= image.hi;
+        // The interval has to be narrow too, or it says nothing.
+        let narrow = image.hi - image.lo <= 3e-6 * image.hi.abs().max(image.lo.abs()) + 4e-7;
+        if image.is_exact() {
+            image.lo.to_bits() != y.to_bits() && image.lo != y
+        } else {
+            !(inside && narrow)
+        }
+    });
+    let wrong = wrong.count();
+    let exact = x.iter().all(|&x| image(x).is_exact());
+    (format!("function {name}, {}", if exact { "exact" } else { "interval" }), x.len(), wrong)
+}
+
+/// QLinearAdd and QLinearMul of x and one integer.
+fn arithmetic(r: &Record) -> (String, usize, usize) {
+    let kind = if r.text("name") == "Mul" { Binary::Mul } else { Binary::Add };
+    let q = |i| {
+        let f = r.fact(i);
+        Quantization { scale: f.scale, zero_point: f.zero_point, offset: f.source_offset }
+    };
+    let constant = Operand::Integer(r.int("constant") - r.offset());
+    let step = Step::QLinearArithmetic(kind, [(Operand::X, q(0)), (constant, q(1))], q(2));
+    let source = TableSource::Expression(Expression { steps: vec![step] });
+    let table = unary_table(&source, &r.fact(0), &r.fact(2)).expect("a table");
+    let wrong = table.iter().zip(r.ints("y")).filter(|(t, y)| i32::from(**t) != y - r.offset()).count();
+    (format!("arithmetic {}", r.text("name")), 256, wrong)
+}
+
 /// Cases and mismatches of one record.
 fn compare(r: &Record) -> (String, usize, usize) {
     let kind = r.text("kind").to_owned();
@@ -111,7 +162,9 @@ fn compare(r: &Record) -> (String, usize, usize) {
             (format!("add {}", r.text("form")), table.len(), wrong)
         }
         "average" => average(r),
-        "unary" => unary(r),
+        "unary" => unary_bytes(r),
+        "function" => function(r),
+        "arithmetic" => arithmetic(r),
         "quantize" => {
             let (s, z) = (r.header["scale"].as_f64().unwrap() as f32, r.int("zero_point"));
             let (x, y, d) = (r.floats("x"), r.ints("y"), r.floats("d"));
@@ -174,33 +227,11 @@ fn average(r: &Record) -> (String, usize, usize) {
     )
 }
 
-fn unary(r: &Record) -> (String, usize, usize) {
-    const NAMES: [&str; 16] = [
-        "Relu",
-        "Abs",
-        "Neg",
-        "LeakyRelu",
-        "ThresholdedRelu",
-        "Sigmoid",
-        "Tanh",
-        "HardSigmoid",
-        "HardSwish",
-        "Softsign",
-        "Elu",
-        "Selu",
-        "Softplus",
-        "Exp",
-        "QLinearSigmoid",
-        "QLinearLeakyRelu",
-    ];
-    let name = NAMES.into_iter().find(|n| *n == r.text("name"));
-    let attributes = ["alpha", "beta"]
-        .into_iter()
-        .filter_map(|a| r.header["attributes"][a].as_f64().map(|v| (a, v as f32)))
-        .collect();
-    let source = match (r.text("form"), name) {
-        ("QLinear", Some(name)) => TableSource::QLinear(name, attributes),
-        ("Float", Some(name)) => TableSource::Float(name, attributes),
+fn unary_bytes(r: &Record) -> (String, usize, usize) {
+    let attributes = r.attributes();
+    let source = match (r.text("form"), r.function()) {
+        ("QLinear", name) => TableSource::QLinear(name, attributes),
+        ("Float", name) => TableSource::Float(name, attributes),
         _ => TableSource::Requantize,
     };
     let kind = format!("unary {}", r.text("name"));

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use onnx2chip::diag::{Diagnostic, Result, code};
-use onnx2chip::emit::{self, folder, report::Report};
+use onnx2chip::emit::report::{Report, efficiency};
+use onnx2chip::emit::{self, folder};
 use onnx2chip::exec::files::{InputFile, load_inputs};
 use onnx2chip::exec::{Data, Executor};
 use onnx2chip::reference::export::{ExportOptions, WeightForm, export};
@@ -23,6 +24,9 @@ pub(crate) struct Compile {
     /// Hand-off folder to make
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+    /// Replace a hand-off folder in which files were edited; the edits are lost
+    #[arg(long)]
+    force: bool,
     /// TOML file with these options: their long names, with _ for -
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -34,8 +38,13 @@ pub(crate) struct Compile {
 }
 
 fn targets() -> String {
-    let rows: Vec<_> = TARGETS.iter().map(|t| vec![format!("  {}", t.name), t.device.to_owned()]).collect();
-    term::table(&["Targets:", ""], &rows, 2)
+    let limit = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+    let rows: Vec<_> = TARGETS
+        .iter()
+        .map(|t| vec![format!("  {}", t.name), t.device.to_owned(), limit(t.multipliers), limit(t.blocks)])
+        .collect();
+    let rows = term::table(&["Targets:", "", "multipliers", "block memories"], &rows, 2);
+    format!("{rows}\n{}", super::EXIT_CODES)
 }
 
 #[derive(Serialize)]
@@ -49,7 +58,7 @@ struct Summary<'a> {
 pub(crate) fn run(args: &Compile) -> Result<u8> {
     let config = args.options.clone().over(args.config.as_deref())?;
     let options = config.options()?;
-    folder::check_replaceable(&args.output)?;
+    folder::check_replaceable(&args.output, args.force)?;
     let progress = Progress::new(args.json);
     progress.stage("reading the model");
     if let Some(dir) = &config.dump_passes {
@@ -128,7 +137,7 @@ fn show(dir: &Path, r: &Report) -> String {
                 format!("{}/{}", l.bits[0], l.bits[1]),
                 term::group(l.macs),
                 term::group(l.cycles_predicted),
-                term::percent(l.efficiency),
+                efficiency(l.macs, l.cycles_predicted, r.multipliers),
                 l.accumulator_bits.to_string(),
                 term::group(l.differing_accumulators),
             ]
@@ -142,7 +151,7 @@ fn show(dir: &Path, r: &Report) -> String {
         String::new(),
         term::group(r.macs),
         term::group(r.cycles.predicted),
-        term::percent(r.efficiency),
+        efficiency(r.macs, r.cycles.predicted, r.multipliers),
         String::new(),
         term::group(r.layers.iter().map(|l| l.differing_accumulators).sum()),
     ]);
@@ -161,10 +170,15 @@ fn show(dir: &Path, r: &Report) -> String {
     let [p, c, k] = r.array;
     let mut out = term::table(&head, &rows, 3);
     out += &format!(
-        "\narray {p},{c},{k}: {} multipliers, {} requantize lanes; {} MACs a cycle; {} us at {} MHz\n",
-        r.multipliers, r.lanes, r.macs_per_cycle, r.latency_us, r.clock_mhz
+        "\ntop module {}; array {p},{c},{k}: {}; {} MACs a cycle; {} us at {} MHz\n",
+        r.name,
+        r.multiplier_use(),
+        r.macs_per_cycle,
+        r.latency_us,
+        r.clock_mhz
     );
-    out += &format!("memory: {} bits\n", term::group(u64::try_from(r.memory_bits()).unwrap_or(u64::MAX)));
+    out += &format!("memory: {}\n", r.memory_size());
+    out += &r.scratchpad().iter().map(|line| format!("{line}\n")).collect::<String>();
     let steps = r.host_before.iter().map(|s| ("before", s)).chain(r.host_after.iter().map(|s| ("after", s)));
     for (when, step) in steps {
         out += &format!("host, {when}: {step}\n");

@@ -23,22 +23,22 @@ pub(crate) enum Rescale {
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    /// Array shape: pixels, channels, outputs at once; powers of two [default: 4,4,16]
+    /// Array shape: pixels, channels, outputs at once; powers of two [default: 4,4,16, or the fastest that fits --target]
     #[arg(long, value_name = "P,C,K", value_parser = array, conflicts_with = "macs")]
     array: Option<Array>,
-    /// Search the array shape with at most this many multipliers that needs the fewest cycles
+    /// Search the array shape with at most this many multipliers that needs the fewest cycles and fits --target
     #[arg(long, value_name = "N")]
     macs: Option<usize>,
     /// Requantize lanes [default: by the array shape]
     #[arg(long, value_name = "R")]
     lanes: Option<usize>,
-    /// Device; `onnx2chip compile --help` lists them below
+    /// Device, whose multipliers and memory the design must fit; the list is below [default: generic]
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
     /// Name of the top module [default: the model file's]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Samples for the golden vectors, .npy, stacked on the first axis; NAME= where there are several inputs
+    /// Samples for the golden vectors, .npy, stacked on the first axis
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) input: Vec<String>,
     /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3]
@@ -69,7 +69,26 @@ pub(crate) struct Config {
 
 /// P, C, K.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ArrayText")]
 pub(crate) struct Array([usize; 3]);
+
+/// The forms in a file: `[4, 4, 16]`, or `"4,4,16"` as on the command line.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an array shape is [P, C, K] or \"P,C,K\"")]
+enum ArrayText {
+    List([usize; 3]),
+    Text(String),
+}
+
+impl TryFrom<ArrayText> for Array {
+    type Error = String;
+    fn try_from(form: ArrayText) -> std::result::Result<Array, String> {
+        match form {
+            ArrayText::List(list) => Ok(Array(list)),
+            ArrayText::Text(text) => array(&text),
+        }
+    }
+}
 
 fn array(text: &str) -> std::result::Result<Array, String> {
     let parts: Vec<usize> = text
@@ -131,11 +150,17 @@ impl Config {
         if self.samples == Some(0) {
             return Err(invalid("--samples is at least 1"));
         }
+        if self.macs == Some(0) {
+            return Err(invalid("--macs is at least 1"));
+        }
+        let target = onnx2chip::targets::find(self.target.as_deref().unwrap_or("generic"))?;
+        // Without a wish of the user's, the target's multipliers are the limit.
+        let of_target = Some(target.multipliers).filter(|n| *n != 0 && self.array.is_none());
         Ok(Options {
-            array: self.array.unwrap_or(Array([4, 4, 16])).0,
-            macs: self.macs,
+            array: self.array.map_or(onnx2chip::DEFAULT_ARRAY, |a| a.0),
+            macs: self.macs.or(of_target),
             lanes: self.lanes,
-            target: onnx2chip::targets::find(self.target.as_deref().unwrap_or("generic"))?,
+            target,
             name: self.name.clone(),
             rescale: if fixed {
                 RescaleMode::Fixed { swl: self.swl.unwrap_or(16), sfl: self.sfl.unwrap_or(12) }

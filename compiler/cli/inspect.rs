@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use onnx2chip::diag::{Diagnostics, Result};
 use onnx2chip::onnx;
-use onnx2chip::passes::inspect::{Edge, Inspection, inspect};
+use onnx2chip::passes::inspect::{Edge, Inspection, Layer};
 
 use super::term;
 
 #[derive(Args, Debug)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct Inspect {
     /// ONNX model
     model: PathBuf,
@@ -20,12 +21,21 @@ pub(crate) struct Inspect {
 
 /// Runs the command; returns the exit code: 2 for a model that `compile` refuses.
 pub(crate) fn run(args: &Inspect) -> Result<u8> {
-    let found = inspect(&onnx::read(&args.model)?);
+    let found = onnx2chip::inspect(&onnx::read(&args.model)?);
     term::print(&if args.json { term::to_json(&found)? } else { show(&found) })?;
     if found.refusals.is_empty() {
         return Ok(0);
     }
     Err(Diagnostics(found.refusals))
+}
+
+/// The operator with its function or formula, and a convolution's groups.
+fn operator(l: &Layer) -> String {
+    match &l.weights {
+        Some(w) if w.groups != 1 => format!("{} (group {})", l.op, w.groups),
+        _ if l.detail.is_empty() => l.op.to_owned(),
+        _ => format!("{} ({})", l.op, l.detail),
+    }
 }
 
 fn show(m: &Inspection) -> String {
@@ -37,7 +47,8 @@ fn show(m: &Inspection) -> String {
         format!("graph {:?}, opsets {}\noperators: {}\n", m.name, opsets.join(", "), join(&m.operators));
     let edge = |what: &str, e: &Edge| {
         let host = if e.host.is_empty() { String::new() } else { format!("; host: {}", e.host.join(", ")) };
-        format!("{what} {:?}: {} [{}]{host}\n", e.name, e.dtype, e.shape.join(", "))
+        let shape: Vec<String> = e.shape.iter().map(ToString::to_string).collect();
+        format!("{what} {:?}: {} [{}]{host}\n", e.name, e.dtype, shape.join(", "))
     };
     out += &m.inputs.iter().map(|e| edge("input", e)).collect::<String>();
     out += &m.outputs.iter().map(|e| edge("output", e)).collect::<String>();
@@ -54,7 +65,7 @@ fn show(m: &Inspection) -> String {
             let q = &l.quantization;
             vec![
                 l.name.clone(),
-                if l.detail.is_empty() { l.op.to_owned() } else { format!("{} ({})", l.op, l.detail) },
+                operator(l),
                 shape(&l.input),
                 shape(&l.output),
                 window,

@@ -19,13 +19,22 @@ use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 
 /// Compiles a quantized ONNX network into a verified, synthesizable Verilog accelerator.
 ///
-/// Exit codes: 0 good, 1 the design is wrong, 2 the input is refused, 3 a tool is missing, 70 a fault of onnx2chip's own.
+/// Every command has --help; all but explain, docs and completions have --json.
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = true)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What the process's exit code says.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+   0  good
+   1  compared and different: the Verilog and the golden values, or the executor and ONNX Runtime
+   2  the input is refused: the model, an option, a file
+   3  a tool or ONNX Runtime is missing, or failed
+  70  a fault of onnx2chip's own";
 
 #[derive(Subcommand, Debug)]
 enum Command {

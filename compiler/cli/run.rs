@@ -7,17 +7,20 @@ use onnx2chip::diag::{Diagnostic, Result, code};
 use onnx2chip::exec::files::{InputFile, RunFiles, Written, run_files};
 use onnx2chip::exec::{Data, npy};
 use onnx2chip::reference::compare::{self, Comparison};
+use onnx2chip::reference::ort::Setting;
 use serde::Serialize;
 
 use super::term::{self, Progress};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Reference {
-    /// The installed ONNX Runtime: `ORT_DYLIB_PATH`, else Python's package.
+    /// The installed ONNX Runtime: the library that ORT_DYLIB_PATH names, else that of the Python package onnxruntime in
+    /// the active virtual environment, in .venv here, in .venv beside or above the executable, or in python3's path
     Onnxruntime,
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct Run {
     /// Quantized ONNX model
     model: PathBuf,
@@ -99,7 +102,12 @@ fn show(s: &Summary) -> String {
         out += &format!("top-1: {} of {}\n", t.correct, t.of);
     }
     let Some(c) = &s.comparison else { return out };
-    out += &format!("{} on {}{}\n", c.runtime, c.cpu.name, if c.cpu.vnni { "" } else { ", without VNNI" });
+    out += &format!(
+        "ONNX Runtime {} on {}{}\n",
+        c.version.as_deref().unwrap_or(&c.runtime),
+        c.cpu.name,
+        if c.cpu.vnni { "" } else { ", without VNNI" }
+    );
     let mut rows = vec![];
     for r in &c.settings {
         let (elements, differing) =
@@ -118,6 +126,22 @@ fn show(s: &Summary) -> String {
         ]);
     }
     out += &term::table(&["ONNX Runtime", "", "values", "differing", "largest, steps"], &rows, 2);
+    let full = |s: Setting| c.settings.iter().find(|r| r.setting == s);
+    if let Some(r) = full(Setting::FullInt8).filter(|r| !r.judged && r.error.is_none()) {
+        let floats: Vec<String> = r.float_operators.iter().map(|(op, n)| format!("{op} {n}")).collect();
+        if !floats.is_empty() {
+            out += &format!(
+                "full-int8 is for information: on this file ONNX Runtime computes in float32 between integers ({})",
+                floats.join(", ")
+            );
+            out += match full(Setting::FullInt8Moved) {
+                Some(m) if m.judged => {
+                    "; full-int8-moved is the same file with Clip or Reshape moved out of its way\n"
+                }
+                _ => "\n",
+            };
+        }
+    }
     for d in c.settings.iter().filter(|r| r.judged).flat_map(|r| r.all()) {
         if let Some(f) = &d.first {
             out += &format!(

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 use onnx2chip::emit::Manifest;
 use onnx2chip::emit::folder::{self, BUILD};
-use onnx2chip::emit::report::{Measured, Report};
+use onnx2chip::emit::report::{Measured, Report, efficiency, plural};
 use serde::Deserialize;
 
 use super::term::{self, Progress};
@@ -25,17 +25,18 @@ enum Stall {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct Simulate {
     /// Hand-off folder made by `compile`
     dir: PathBuf,
-    /// Stalls on the buses; cycles are measured with none
+    /// Stalls on the buses, also with --protocol; cycles are measured with none
     #[arg(long, value_enum, default_value = "none")]
     stall: Stall,
     /// Seed of the stalls
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Golden samples to run, back to back [default: all]
-    #[arg(long)]
+    #[arg(long, value_name = "N", conflicts_with = "protocol")]
     samples: Option<u64>,
     /// Write a waveform (FST) to this file; slow
     #[arg(long, value_name = "FILE")]
@@ -57,7 +58,6 @@ struct Outcome {
     cycles: Pair,
     macs: u64,
     macs_per_cycle: f64,
-    efficiency: f64,
     layers: Vec<LayerOutcome>,
     faults: Vec<String>,
     interval: Option<u64>,
@@ -96,6 +96,42 @@ struct First {
     cycle: u64,
 }
 
+/// What `--protocol` found.
+#[derive(Deserialize)]
+struct Protocol {
+    results: Vec<ProtocolTest>,
+    stall: String,
+    failures: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ProtocolTest {
+    name: String,
+    checks: u64,
+    failures: u64,
+}
+
+fn check_samples(wanted: u64, have: usize) -> Result<()> {
+    if wanted == 0 {
+        return Err(Diagnostic::new(
+            code::CONFIG_INVALID,
+            "the number of samples is not valid",
+            "--samples is at least 1",
+        )
+        .remedy("leave --samples out to run all")
+        .into());
+    }
+    if usize::try_from(wanted).is_ok_and(|n| n <= have) {
+        return Ok(());
+    }
+    let cause = format!("the folder holds {}, --samples asks for {wanted}", plural(have, "golden sample"));
+    Err(Diagnostic::new(code::INPUT_DATA_INVALID, "there are too few golden samples", cause)
+        .remedy(format!(
+            "ask for at most {have}, or make more: `compile` with --samples {wanted}, or with an --input of as many"
+        ))
+        .into())
+}
+
 /// Runs the command; returns the exit code.
 pub(crate) fn run(args: &Simulate) -> Result<u8> {
     let progress = Progress::new(args.json);
@@ -107,6 +143,9 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
         } else {
             format!("warning: {warning}")
         });
+    }
+    if let Some(n) = args.samples {
+        check_samples(n, folder::report(&args.dir)?.samples)?;
     }
     for tool in ["make", "verilator", "g++"] {
         tools::require(tool)?;
@@ -143,16 +182,15 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
             return Err(Diagnostic::new(code, "the simulation did not run to its end", cause).into());
         }
     };
+    let unreadable = |e: serde_json::Error| {
+        Diagnostic::new(code::TOOL_FAILED, "the testbench's result is not readable", e.to_string())
+    };
     if args.protocol {
-        term::print(&text)?;
-        if !args.json {
-            log.lines().for_each(term::note);
-        }
+        let found: Protocol = serde_json::from_str(&text).map_err(unreadable)?;
+        term::print(&if args.json { text.into_owned() } else { show_protocol(&found) })?;
         return Ok(status);
     }
-    let outcome: Outcome = serde_json::from_str(&text).map_err(|e| {
-        Diagnostic::new(code::TOOL_FAILED, "the testbench's result is not readable", e.to_string())
-    })?;
+    let outcome: Outcome = serde_json::from_str(&text).map_err(unreadable)?;
     let report = record(args, &outcome)?;
     if args.json {
         term::print(&text)?;
@@ -201,13 +239,30 @@ fn record(args: &Simulate, outcome: &Outcome) -> Result<Report> {
     Ok(report)
 }
 
+fn show_protocol(p: &Protocol) -> String {
+    let rows: Vec<Vec<String>> = p
+        .results
+        .iter()
+        .map(|t| vec![t.name.clone(), term::group(t.checks), term::group(t.failures)])
+        .collect();
+    let checks: u64 = p.results.iter().map(|t| t.checks).sum();
+    let mut out = term::table(&["test", "checks", "failures"], &rows, 1);
+    out += &format!(
+        "\n{} tests, {} checks, {} failed; stalls: {}\n",
+        p.results.len(),
+        term::group(checks),
+        p.failures.len(),
+        p.stall
+    );
+    out + &p.failures.iter().map(|f| format!("failure: {f}\n")).collect::<String>()
+}
+
 fn show(report: &Report, outcome: &Outcome) -> String {
     let optional = |v: Option<u64>| v.map_or_else(|| "-".into(), term::group);
     let shape = |s: &[usize; 3]| format!("{}x{}x{}", s[0], s[1], s[2]);
     let mut rows = Vec::new();
     for (l, o) in report.layers.iter().zip(&outcome.layers) {
         let used = o.cycles_measured.unwrap_or(l.cycles_predicted);
-        let efficiency = l.macs as f64 / (used as f64 * report.multipliers as f64);
         rows.push(vec![
             l.name.clone(),
             l.op.clone(),
@@ -217,10 +272,11 @@ fn show(report: &Report, outcome: &Outcome) -> String {
             term::group(l.macs),
             term::group(l.cycles_predicted),
             optional(o.cycles_measured),
-            term::percent(efficiency),
+            efficiency(l.macs, used, report.multipliers),
             term::group(o.mismatches),
         ]);
     }
+    let total = outcome.cycles.measured.unwrap_or(outcome.cycles.predicted);
     rows.push(vec![
         "total".into(),
         String::new(),
@@ -230,7 +286,7 @@ fn show(report: &Report, outcome: &Outcome) -> String {
         term::group(outcome.macs),
         term::group(outcome.cycles.predicted),
         optional(outcome.cycles.measured),
-        term::percent(outcome.efficiency),
+        efficiency(outcome.macs, total, report.multipliers),
         term::group(outcome.mismatches),
     ]);
     let head = [
@@ -247,8 +303,8 @@ fn show(report: &Report, outcome: &Outcome) -> String {
     ];
     let mut out = term::table(&head, &rows, 3);
     out += &format!(
-        "\n{} samples, {} values compared, {} differ; {} MACs a cycle of {}\n",
-        outcome.samples,
+        "\n{}, {} values compared, {} differ; {} MACs a cycle of {}\n",
+        plural(usize::try_from(outcome.samples).unwrap_or(usize::MAX), "sample"),
         term::group(outcome.values_compared),
         term::group(outcome.mismatches),
         outcome.macs_per_cycle,

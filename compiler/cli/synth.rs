@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::term::{self, Progress};
 use super::tools;
 
+/// What a design is synthesized for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Family {
     /// Lattice ECP5: Yosys, then nextpnr-ecp5 where there is one.
@@ -20,12 +21,13 @@ enum Family {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct Synth {
     /// Hand-off folder made by `compile`
     dir: PathBuf,
-    /// Device family
-    #[arg(long, value_enum, default_value = "ecp5")]
-    target: Family,
+    /// Device family [default: that of the target it was compiled for; ecp5 for generic]
+    #[arg(long, value_enum)]
+    family: Option<Family>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -33,6 +35,8 @@ pub(crate) struct Synth {
 
 #[derive(Serialize)]
 struct Area {
+    family: String,
+    /// The target that the folder was compiled for.
     target: String,
     /// Cells by type, as Yosys counts them.
     cells: BTreeMap<String, u64>,
@@ -49,7 +53,9 @@ pub(crate) fn run(args: &Synth) -> Result<u8> {
     for tool in ["make", "yosys"] {
         tools::require(tool)?;
     }
-    let (kind, script) = match args.target {
+    let compiled = folder::report(&args.dir)?;
+    let of_target = if compiled.family == "xilinx" { Family::Xilinx } else { Family::Ecp5 };
+    let (kind, script) = match args.family.unwrap_or(of_target) {
         Family::Ecp5 => ("ecp5", "Makefile"),
         Family::Xilinx => ("xilinx", "constraints/vivado.tcl"),
     };
@@ -61,7 +67,8 @@ pub(crate) fn run(args: &Synth) -> Result<u8> {
     let stat = std::fs::read_to_string(folder.join("stat.txt"))
         .map_err(|e| Diagnostic::new(code::TOOL_FAILED, "Yosys left no statistics", e.to_string()))?;
     let area = Area {
-        target: kind.into(),
+        family: kind.into(),
+        target: compiled.target,
         cells: cells(&stat),
         fmax_mhz: std::fs::read(folder.join("timing.json")).ok().and_then(|b| fmax(&b)),
         script: script.into(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
+use onnx2chip::emit::report::grouped;
 
 /// Writes to standard output. A reader that went away is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
@@ -30,13 +31,13 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String> {
         .map_err(|e| Diagnostic::new(code::INTERNAL, "a result can't be encoded (cli)", e.to_string()).into())
 }
 
-/// Shows every diagnostic on standard error: as text, or one JSON object a line.
+/// Shows the diagnostics on standard error: as text, equal ones as one; or each as one JSON object a line.
 pub(crate) fn show(errors: &Diagnostics, json: bool) {
-    for d in &errors.0 {
-        match serde_json::to_string(d) {
-            Ok(line) if json => note(&line),
-            _ => note(&d.to_string()),
-        }
+    for d in errors.0.iter().filter(|_| json) {
+        note(&serde_json::to_string(d).unwrap_or_else(|_| d.to_string()));
+    }
+    for d in errors.merged().0.iter().filter(|_| !json) {
+        note(&d.to_string());
     }
 }
 
@@ -45,10 +46,8 @@ pub(crate) fn exit_code(errors: &Diagnostics) -> u8 {
     let has = |c| errors.0.iter().any(|d| d.code == c);
     if has(code::INTERNAL) {
         70
-    } else if has(code::TOOL_MISSING) || has(code::NO_REFERENCE) {
+    } else if has(code::TOOL_MISSING) || has(code::NO_REFERENCE) || has(code::TOOL_FAILED) {
         3
-    } else if has(code::TOOL_FAILED) {
-        1
     } else {
         2
     }
@@ -101,20 +100,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], left: usize) -> String 
     out
 }
 
-/// An integer with thin groups of three digits.
+/// An integer in groups of three digits.
 pub(crate) fn group(v: u64) -> String {
-    let digits = v.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// A ratio as a percentage.
-pub(crate) fn percent(v: f64) -> String {
-    format!("{:.1}%", 100.0 * v)
+    grouped(v, ',')
 }

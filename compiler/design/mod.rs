@@ -35,6 +35,27 @@ pub struct Memory {
     pub what: &'static str,
     /// How a word is packed, least significant first, e.g. `K x C weights of 8 bits, channel fastest`.
     pub packing: String,
+    /// The same for programs: what repeats in a word, from its least significant bit.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a memory word; it occurs `count` times, `stride` bits apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Field {
+    /// Its name, e.g. `bias`.
+    pub name: String,
+    /// Lowest bit of the first one.
+    pub lsb: usize,
+    /// Bits.
+    pub width: usize,
+    /// Two's complement.
+    pub signed: bool,
+    /// How often it occurs in a word.
+    pub count: usize,
+    /// Bits from one to the next.
+    pub stride: usize,
+    /// What to add to the bits to get the value.
+    pub add: i64,
 }
 
 /// A memory that holds working data only; for the inventory.
@@ -46,12 +67,62 @@ pub struct Storage {
     pub width: usize,
     /// Words.
     pub depth: usize,
+    /// Words below which no placement of its contents comes.
+    pub least_depth: usize,
     /// One sentence.
     pub what: &'static str,
 }
 
+/// What a layer does with its operand: enough to compute its values from the memory images. Integers are canonical.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Recipe {
+    /// `array` (products with weights), `maximum`, `sum`, or `float32 sum` of a window.
+    pub unit: String,
+    /// Rows and columns of the window.
+    pub kernel: [usize; 2],
+    /// Steps of the window.
+    pub strides: [usize; 2],
+    /// Distance of its taps.
+    pub dilations: [usize; 2],
+    /// Rows above, columns to the left; below and to the right as far as the output reaches.
+    pub pads: [usize; 2],
+    /// Value of a tap outside the operand.
+    pub pad_value: i32,
+    /// In `weights`, channel `column * channels + channel` and one column stand for columns and channels.
+    pub folded: bool,
+    /// First word in `weights`.
+    pub weight_word: Option<u64>,
+    /// First word in `parameters`.
+    pub parameter_word: u64,
+    /// The parameter word is counted by the number of taps inside the operand, from 1; else by output channels.
+    pub by_taps: bool,
+    /// Bounds of the requantized integer.
+    pub q: [i32; 2],
+    /// Which 256 entries of `table_a` and `table_b`, if any.
+    pub table: Option<u64>,
+    /// Ties of the tables' sum go to the odd integer.
+    pub ties_to_odd: bool,
+    /// The width of ties counts from the file's unsigned integers.
+    pub ties_unsigned: bool,
+    /// Bounds of the result, where there is a table.
+    pub y: [i32; 2],
+}
+
+/// The size of a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryShape {
+    /// Its name.
+    pub name: &'static str,
+    /// Bits of a word.
+    pub width: usize,
+    /// Words.
+    pub depth: usize,
+    /// Written by the engine (true dual-port); else read only.
+    pub working: bool,
+}
+
 /// One layer: one descriptor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Layer {
     /// The ONNX node's name, else its first output's, unique. A fused Add belongs to the later convolution.
     pub name: String,
@@ -72,6 +143,12 @@ pub struct Layer {
     pub macs: u64,
     /// Cycles from this descriptor's issue to the next one's (the last layer: to the last byte written).
     pub cycles: u64,
+    /// The ONNX tensor that it writes.
+    pub tensor: String,
+    /// The ONNX tensors that it reads: the main operand, then an addition's other one.
+    pub reads: Vec<String>,
+    /// How its values are computed from memories and operands.
+    pub recipe: Recipe,
     /// Canonical output scale, zero point and what to add to get the file's integers (0 or 128).
     pub output_quant: (f32, i32, i32),
 }
@@ -135,23 +212,46 @@ impl<T> std::ops::Deref for Checked<T> {
 
 /// Words that no generated name may be: Verilog-2005 and SystemVerilog keywords that tools trip over.
 const KEYWORDS: &[&str] = &[
+    "accept_on",
+    "alias",
     "always",
+    "always_comb",
+    "always_ff",
+    "always_latch",
     "and",
+    "assert",
     "assign",
+    "assume",
     "automatic",
+    "before",
     "begin",
+    "bind",
+    "bins",
+    "binsof",
     "bit",
+    "break",
     "buf",
+    "bufif0",
+    "bufif1",
     "byte",
     "case",
+    "casex",
+    "casez",
     "cell",
+    "chandle",
     "checker",
     "class",
     "clocking",
+    "cmos",
     "config",
     "const",
+    "constraint",
     "context",
+    "continue",
     "cover",
+    "covergroup",
+    "coverpoint",
+    "cross",
     "deassign",
     "default",
     "defparam",
@@ -163,92 +263,196 @@ const KEYWORDS: &[&str] = &[
     "else",
     "end",
     "endcase",
+    "endchecker",
+    "endclass",
+    "endclocking",
+    "endconfig",
     "endfunction",
     "endgenerate",
+    "endgroup",
+    "endinterface",
     "endmodule",
+    "endpackage",
+    "endprimitive",
+    "endprogram",
+    "endproperty",
+    "endsequence",
+    "endspecify",
+    "endtable",
+    "endtask",
     "enum",
     "event",
+    "eventually",
     "expect",
     "export",
+    "extends",
     "extern",
     "final",
+    "first_match",
     "for",
     "force",
+    "foreach",
     "forever",
     "fork",
+    "forkjoin",
     "function",
     "generate",
     "genvar",
     "global",
+    "highz0",
+    "highz1",
     "if",
+    "iff",
+    "ifnone",
+    "ignore_bins",
+    "illegal_bins",
+    "implements",
+    "implies",
     "import",
+    "incdir",
+    "include",
     "initial",
     "inout",
     "input",
+    "inside",
+    "instance",
     "int",
     "integer",
+    "interconnect",
     "interface",
+    "intersect",
     "join",
+    "join_any",
+    "join_none",
+    "large",
     "let",
+    "liblist",
     "library",
     "local",
     "localparam",
     "logic",
     "longint",
+    "macromodule",
     "matches",
+    "medium",
+    "modport",
     "module",
     "nand",
     "negedge",
+    "nettype",
     "new",
+    "nexttime",
+    "nmos",
     "nor",
+    "noshowcancelled",
     "not",
+    "notif0",
+    "notif1",
+    "null",
     "or",
     "output",
     "package",
     "packed",
     "parameter",
+    "pmos",
     "posedge",
     "primitive",
     "priority",
     "program",
     "property",
+    "protected",
+    "pull0",
+    "pull1",
+    "pulldown",
+    "pullup",
+    "pulsestyle_ondetect",
+    "pulsestyle_onevent",
     "pure",
     "rand",
+    "randc",
+    "randcase",
+    "randsequence",
+    "rcmos",
     "real",
+    "realtime",
     "ref",
     "reg",
+    "reject_on",
     "release",
     "repeat",
+    "restrict",
     "return",
+    "rnmos",
+    "rpmos",
+    "rtran",
+    "rtranif0",
+    "rtranif1",
+    "s_always",
+    "s_eventually",
+    "s_nexttime",
+    "s_until",
+    "s_until_with",
+    "scalared",
     "sequence",
     "shortint",
+    "shortreal",
+    "showcancelled",
     "signed",
     "small",
+    "soft",
+    "solve",
     "specify",
+    "specparam",
     "static",
     "string",
     "strong",
+    "strong0",
+    "strong1",
     "struct",
     "super",
     "supply0",
     "supply1",
+    "sync_accept_on",
+    "sync_reject_on",
     "table",
+    "tagged",
     "task",
     "this",
+    "throughout",
     "time",
+    "timeprecision",
+    "timeunit",
+    "tran",
+    "tranif0",
+    "tranif1",
     "tri",
+    "tri0",
+    "tri1",
+    "triand",
+    "trior",
+    "trireg",
     "type",
     "typedef",
     "union",
     "unique",
     "unsigned",
+    "until",
+    "until_with",
+    "untyped",
     "use",
+    "uwire",
     "var",
+    "vectored",
     "virtual",
     "void",
     "wait",
+    "wait_order",
+    "wand",
     "weak",
+    "weak0",
+    "weak1",
     "while",
+    "wildcard",
     "wire",
     "with",
     "within",
@@ -258,7 +462,8 @@ const KEYWORDS: &[&str] = &[
 ];
 
 impl Ident {
-    /// Makes a legal identifier from any text: other characters become `_`, a leading digit or a keyword gets a prefix.
+    /// Makes a legal identifier from any text: other characters become `_`; a leading digit, a
+    /// keyword, the testbench's name and the library's prefix get a prefix of their own.
     pub fn legalise(text: &str) -> Ident {
         let mut s: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         if s.is_empty()
@@ -268,6 +473,10 @@ impl Ident {
             s.insert_str(0, "n_");
         }
         s.truncate(100);
+        // The library's modules and the testbench keep their names to themselves.
+        if s.to_lowercase().starts_with("o2c_") || s == "tb" {
+            s.insert_str(0, "n_");
+        }
         Ident(s)
     }
     /// The text.
@@ -283,6 +492,35 @@ impl std::fmt::Display for Ident {
 }
 
 impl Design {
+    /// Hardware multiplications: P*C*K of the array, and those of each requantize lane.
+    pub fn multipliers(&self) -> usize {
+        self.array_multipliers() + self.lanes * self.lane_multipliers()
+    }
+
+    /// Multipliers of the array.
+    pub fn array_multipliers(&self) -> usize {
+        if self.value("HAS_ARRAY") == 0 { 0 } else { self.array.iter().product() }
+    }
+
+    /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two.
+    pub fn lane_multipliers(&self) -> usize {
+        // The signed factor is the accumulator, or its magnitude with a sign where there is an exact lane.
+        let limbs = |bits: i64, limb: i64| if bits > limb { 2 } else { 1 };
+        limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17)
+    }
+
+    /// A parameter's value, 0 for one that is not set.
+    fn value(&self, name: &str) -> i64 {
+        self.params.iter().find(|p| p.name == name).map_or(0, |p| p.value)
+    }
+
+    /// Every memory.
+    pub fn memory_shapes(&self) -> impl Iterator<Item = MemoryShape> {
+        let shape = |name, width, depth, working| MemoryShape { name, width, depth, working };
+        let initialised = self.memories.iter().map(move |m| shape(m.name, m.width, m.words.len(), false));
+        initialised.chain(self.storage.iter().map(move |s| shape(s.name, s.width, s.depth, true)))
+    }
+
     /// Validates what `emit` relies on: word sizes, unique names, sums that agree.
     ///
     /// # Errors

@@ -14,10 +14,12 @@ pub const BUILD: &str = "build";
 
 /// Writes the files to a temporary sibling and renames it to `dir`, replacing an earlier hand-off folder.
 ///
+/// Edits in its files are lost: whether there are any is for [`check_replaceable`] to say, before.
+///
 /// # Errors
-/// O2C0003 if `dir` holds anything that is not a hand-off folder's own, O2C0002 if it can't be written.
+/// Those of [`check_replaceable`] with `force`; O2C0002 if it can't be written.
 pub fn write(dir: &Path, files: &Files) -> Result<()> {
-    check_replaceable(dir)?;
+    check_replaceable(dir, true)?;
     let name = dir.file_name().ok_or_else(|| exists(dir, "the path does not end in a name"))?;
     let parent = match dir.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
@@ -67,11 +69,12 @@ fn swap(dir: &Path, fresh: &Path, old: &Path) -> Result<()> {
     std::fs::remove_dir_all(old).map_err(|e| unwritable(old, &e))
 }
 
-/// Whether `dir` may become a hand-off folder: absent, empty, or an earlier one with nothing of the user's in it.
+/// Whether `dir` may become a hand-off folder: absent, empty, or an earlier one with nothing of the user's in it; with
+/// `force` the user's changes to onnx2chip's files do not count.
 ///
 /// # Errors
 /// O2C0003 naming what is in the way.
-pub fn check_replaceable(dir: &Path) -> Result<()> {
+pub fn check_replaceable(dir: &Path, force: bool) -> Result<()> {
     if dir.is_symlink() {
         return Err(exists(dir, "it is a symbolic link"));
     }
@@ -90,8 +93,20 @@ pub fn check_replaceable(dir: &Path) -> Result<()> {
     };
     let own: BTreeSet<&str> =
         manifest.files.iter().map(|e| e.path.as_str()).chain(["manifest.json"]).collect();
-    match present.iter().find(|p| !own.contains(p.as_str())) {
-        Some(alien) => Err(exists(dir, &format!("{alien} in it was not written by onnx2chip"))),
+    if let Some(alien) = present.iter().find(|p| !own.contains(p.as_str())) {
+        return Err(exists(dir, &format!("{alien} in it was not written by onnx2chip")));
+    }
+    let edited = |e: &&super::Entry| {
+        std::fs::read(dir.join(&e.path)).is_ok_and(|bytes| super::manifest::digest(&bytes) != e.sha256)
+    };
+    match manifest.files.iter().filter(|_| !force).find(edited) {
+        Some(e) => {
+            let cause = format!("{} in it was changed since onnx2chip wrote it", e.path);
+            Err(Diagnostic::new(code::OUTPUT_EXISTS, "the output folder would overwrite something", cause)
+                .at(format!("folder {}", dir.display()))
+                .remedy("choose another folder, or give --force to lose the change")
+                .into())
+        }
         None => Ok(()),
     }
 }

@@ -52,7 +52,30 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
             output: wire(&stage(sink)?.output, graph, sink, &design.output),
         });
     }
-    Ok(Vectors { samples })
+    let host = match (inputs, executor.run(inputs)?.as_slice()) {
+        ([input], [output]) => Some([input.clone(), output.clone()]),
+        _ => None,
+    };
+    let order = [order(graph, true, &design.input), order(graph, false, &design.output)];
+    Ok(Vectors { samples, host, order })
+}
+
+/// The model's element of each byte on the wire; `None` where the layout is the model's own.
+fn order(graph: &IntGraph, input: bool, stream: &Stream) -> Option<Vec<i64>> {
+    let source = graph.ids().into_iter().find_map(|id| match &graph.node(id).op {
+        IntOp::Input(host) if input => host.arrangement.source.as_ref(),
+        IntOp::Output(host) if !input => host.arrangement.source.as_ref(),
+        IntOp::Input(_)
+        | IntOp::Output(_)
+        | IntOp::Conv(_)
+        | IntOp::Add(_)
+        | IntOp::Table(_)
+        | IntOp::MaxPool(_)
+        | IntOp::AveragePool(_) => None,
+    })?;
+    let [c, h, w] = stream.shape;
+    let at = |pixel: usize| (0..c).map(move |channel| i64::from(source[channel * h * w + pixel]));
+    Some((0..h * w).flat_map(at).collect())
 }
 
 /// The node whose value the input stream carries (the graph's only input), or the output stream (the only output).
@@ -148,7 +171,7 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                 let (zero, low) = (fact.zero_point + fact.source_offset, fact.source_offset - 128);
                 if host.dtype == HostType::F32 {
                     before.push(format!(
-                        "{:?}: clamp(round_half_even(x / {:?}) + {zero}, {low}, {})",
+                        "{:?}: clamp(round_half_even(x / {:?}) + {zero}, {low}, {}), the quotient in float32 (a division, not a product with the reciprocal)",
                         value.name,
                         fact.scale,
                         low + 255
@@ -175,7 +198,11 @@ fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool) -> Option<Str
         return None;
     }
     let (from, to) = (format!("{:?}", a.onnx_shape), format!("rows {h}, columns {w}, channels {c}"));
-    let mapped = if a.source.is_some() { " (through the layout change that the model makes)" } else { "" };
+    let mapped = match (a.source.is_some(), input) {
+        (false, _) => "",
+        (true, true) => "; the model changes the layout: vectors/input_order.npy has each byte's element",
+        (true, false) => "; the model changes the layout: vectors/output_order.npy has each byte's element",
+    };
     Some(if input {
         format!("{name:?}: reorder {from} to {to}{mapped}")
     } else {
@@ -186,20 +213,35 @@ fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool) -> Option<Str
 fn sentence(step: &HostStep) -> String {
     let name = |signed: bool| if signed { "int8" } else { "uint8" };
     match step {
-        HostStep::Dequantize(scale, zero) => format!("dequantize: (y - {zero}) * {scale:?}, float32"),
-        HostStep::Quantize(scale, zero, signed) => {
-            format!("quantize: round_half_even(y / {scale:?}) + {zero}, saturated to {}", name(*signed))
+        HostStep::Dequantize(scale, zero) => {
+            format!("dequantize: float32(y - {zero}) * {scale:?}, the product in float32")
         }
-        HostStep::Softmax(axis) => format!("Softmax in float32 over axis {axis}"),
-        HostStep::QLinearSoftmax { axis, output, signed, .. } => {
+        HostStep::Quantize(scale, zero, signed) => {
             format!(
-                "QLinearSoftmax over axis {axis}, to {} with scale {:?} and zero point {}",
-                name(*signed),
-                output.0,
-                output.1
+                "quantize: round_half_even(y / {scale:?}) + {zero}, saturated to {}; the quotient in float32",
+                name(*signed)
             )
         }
-        HostStep::ArgMax { axis, .. } => format!("ArgMax over axis {axis}"),
+        HostStep::Softmax(axis) => format!(
+            "Softmax over axis {axis}: exp(y - max) / sum(exp(y - max)), float32; the last bit depends on the exponential and the order of the sum"
+        ),
+        HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
+            "QLinearSoftmax over axis {axis} (n elements), to {}: e(y) = float32(exp((y - max + h) * {s:?})) with h = \
+             max(log(3.4028235e38 / n) - 5, 0) / {s:?}, the logarithm's argument and result in float32, all else in double; \
+             min(round_half_even(e(y) / sum * {factor:?}) + {}, {}), the sum in float32 in the order of the elements, quotient \
+             and product in double ({factor:?} is floor(1 / {:?}), the output's scale)",
+            name(*signed),
+            output.1,
+            if *signed { 127 } else { 255 },
+            output.0,
+            s = input.0,
+            factor = (1.0 / output.0).floor(),
+        ),
+        HostStep::ArgMax { axis, keepdims, select_last_index } => format!(
+            "ArgMax over axis {axis}, the {} of equal ones{}",
+            if *select_last_index { "last" } else { "first" },
+            if *keepdims { ", the axis kept with length 1" } else { "" }
+        ),
         HostStep::Reshape(shape) => format!("reshape to {shape:?}"),
     }
 }

@@ -51,8 +51,18 @@ const TESTBENCH: &[(&str, &str)] = embed!("testbench":
     "o2c_bench.v",
 );
 
-/// Adds `rtl/` (library files) and `tb/` (fixed files).
+/// The pages that a folder carries: what an integrator needs to know.
+const PAGES: &[(&str, &str, &str)] = &[
+    ("hardware.md", "ports, packets, cycles, memories", include_str!("../../docs/hardware.md")),
+    ("registers.md", "the register map", include_str!("../../docs/registers.md")),
+    ("descriptor.md", "the layer descriptor", include_str!("../../docs/descriptor.md")),
+];
+
+/// Adds `docs/`, `rtl/` (library files) and `tb/` (fixed files).
 pub(super) fn add(design: &Design, out: &mut Vec<File>) -> Result<()> {
+    for (name, what, text) in PAGES {
+        out.push(File::text(format!("docs/{name}"), *what, (*text).to_owned()));
+    }
     for name in &design.rtl_files {
         let Some((_, text)) = RTL_FILES.iter().find(|(n, _)| n == name) else {
             return Err(internal(format!("rtl/{name} is not in the binary")));
@@ -73,6 +83,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    /// Pages of a folder lead to pages of the folder.
+    #[test]
+    fn links_stay_in_the_folder() {
+        for (name, _, text) in PAGES {
+            for link in text.split("](").skip(1).filter_map(|p| p.split([')', '#']).next()) {
+                assert!(PAGES.iter().any(|(n, ..)| *n == link), "docs/{name} links to {link}");
+            }
+        }
+    }
 
     #[test]
     fn the_list_is_the_folder() {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{FORMAT, File, internal};
+use crate::design::{Design, Field, Recipe};
 use crate::diag::{Diagnostic, Result, code};
 
 /// One file.
@@ -19,7 +20,7 @@ pub struct Entry {
     /// Bits of one element.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub width: Option<usize>,
-    /// `signed` (two's complement), `unsigned` or `packed` (see `packing`).
+    /// `signed` (two's complement), `unsigned`, `float` or `packed` (see `packing`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sign: Option<String>,
     /// Meaning and order of the axes, and the file's encoding.
@@ -28,6 +29,9 @@ pub struct Entry {
     /// What stands where in one word.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub packing: Option<String>,
+    /// The fields of a word, where it has several or they repeat.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub fields: Vec<Field>,
     /// Byte or element order inside a word.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub endianness: Option<String>,
@@ -47,6 +51,7 @@ impl Entry {
             sign: None,
             layout: None,
             packing: None,
+            fields: Vec::new(),
             endianness: None,
             bytes: bytes.len(),
             sha256: digest(bytes),
@@ -63,16 +68,93 @@ pub struct Manifest {
     pub generator: String,
     /// Top module.
     pub top: String,
+    /// How a layer's values follow from its operands and the memories, step by step.
+    #[serde(default)]
+    pub formulas: Vec<String>,
+    /// The layers in execution order.
+    #[serde(default)]
+    pub layers: Vec<LayerEntry>,
     /// Every other file of the folder, ascending by path.
     pub files: Vec<Entry>,
 }
 
+/// What a layer computes and where its golden values are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerEntry {
+    /// Its name in the report.
+    pub name: String,
+    /// ONNX operators.
+    pub op: String,
+    /// The ONNX tensor that it writes.
+    pub tensor: String,
+    /// The ONNX tensors that it reads: the main operand, then an addition's other one.
+    pub reads: Vec<String>,
+    /// Channels, rows, columns of the main operand.
+    pub input_shape: [usize; 3],
+    /// Channels, rows, columns of the result.
+    pub output_shape: [usize; 3],
+    /// What to add to a canonical value of the result to get the file's: 0 or 128.
+    pub offset: i32,
+    /// The computation.
+    #[serde(flatten)]
+    pub recipe: Recipe,
+    /// Golden files below `vectors/`.
+    pub golden: Vec<String>,
+}
+
+/// The formulas that the hardware computes, in the terms of [`LayerEntry`] and of the memories' fields.
+fn formulas(d: &Design) -> Vec<String> {
+    let value = |name: &str| d.params.iter().find(|p| p.name == name).map_or(0, |p| p.value);
+    let [p, c, k] = d.array;
+    let (w, r, shift) = (p * c, d.lanes, value("TABLE_SHIFT"));
+    let mut lines = vec![
+        "values are canonical integers of 8 bits: those of the file minus the tensor's offset, 128 where the file's are unsigned and 0 else; vectors/input.npy and output.npy hold the file's".to_owned(),
+        format!("array: acc[o] = bias[o] + the sum over window rows, columns and channels of x * weight; taps outside have x = pad_value. Words of weights: weight_word + ((((o / {k}) * kernel rows + row) * kernel columns + column) * ceil(channels / {w}) + channel / {w}) * {p} + (channel % {w}) / {c}; in the word, weight (o % {k}) * {c} + channel % {c}. folded: first replace channel by column * channels + channel, channels by kernel columns * channels, kernel columns by 1, column by 0"),
+        format!("array: channel o has field o % {r} of the word parameter_word + o / {r} of parameters"),
+        "sum: acc = bias + the sum of the window, with the parameters of word parameter_word + (by_taps ? taps inside - 1 : 0)".to_owned(),
+        "maximum: q = clamp(the greatest x of the window, q[0], q[1]); taps outside do not count".to_owned(),
+        "requantize, exact = 0 or not there: q = clamp((acc * multiplier + offset) >> shift, q[0], q[1]), arithmetic shift (rounds down)".to_owned(),
+    ];
+    if value("EXACT") != 0 {
+        lines.push("requantize, exact = 1: a = |acc| rounded to 24 significant bits, nearest even; p = a * multiplier; n = p / 2^shift rounded to nearest, where everything with |p mod 2^shift - 2^(shift-1)| <= 2^(shift + bitlength(p >> shift) - 25) is a tie (exact ties only where that is below 1) and ties go to even; q = clamp((acc < 0 ? -n : n) + offset, q[0], q[1]). Equal to clamp(rint(float32(acc) * float32(multiplier * 2^-shift)) + offset)".to_owned());
+    }
+    if value("HAS_TABLE") != 0 {
+        lines.push(format!("table: s = table_a[256 * table + q + 128], for an addition plus table_b[256 * table + x + 128] of the other operand's x at the same place; v = s >> {shift}"));
+        if shift > 0 {
+            lines.push(format!("table, rounding: one half is in s already. Where s mod 2^{shift} = 0 there is a tie below v: v - 1 if v is odd (ties_to_odd: even). {}", if value("TABLE_WINDOW") != 0 { "Ties are as wide as float32 makes them: the header of rtl/o2c_table_round.v has the formula" } else { "" }).trim_end().to_owned());
+        }
+        lines.push("table: the result is clamp(v, y[0], y[1])".to_owned());
+    }
+    if value("FLOAT_W") != 0 {
+        lines.push("float32 sum: the header of rtl/o2c_pool_float.v makes p; q from acc as for sum, the result is q + (p >= table_a[256 * (table + field table of the parameter word) + q + 128])".to_owned());
+    }
+    lines.push("no table: the result is q".to_owned());
+    lines
+}
+
 impl Manifest {
-    pub(super) fn new(top: &str, files: &[File]) -> Manifest {
+    pub(super) fn new(design: &Design, files: &[File]) -> Manifest {
+        let golden = |i: usize| {
+            let of = move |f: &&File| f.entry.path.starts_with(&format!("vectors/l{i:03}_"));
+            files.iter().filter(of).map(|f| f.entry.path.clone()).collect()
+        };
+        let layers = design.layers.iter().enumerate().map(|(i, l)| LayerEntry {
+            name: l.name.clone(),
+            op: l.op.clone(),
+            tensor: l.tensor.clone(),
+            reads: l.reads.clone(),
+            input_shape: l.input_shape,
+            output_shape: l.output_shape,
+            offset: l.output_quant.2,
+            recipe: l.recipe.clone(),
+            golden: golden(i),
+        });
         Manifest {
             format: FORMAT.into(),
             generator: concat!("onnx2chip ", env!("CARGO_PKG_VERSION")).into(),
-            top: top.into(),
+            top: design.name.to_string(),
+            formulas: formulas(design),
+            layers: layers.collect(),
             files: files.iter().map(|f| f.entry.clone()).collect(),
         }
     }

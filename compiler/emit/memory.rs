@@ -65,6 +65,7 @@ pub(super) fn add(design: &Design, formats: &[MemFormat], out: &mut Vec<File>) -
             e.sign = Some("packed".into());
             e.layout = Some(format.describe().into());
             e.packing = Some(memory.packing.clone());
+            e.fields = memory.fields.clone();
             e.endianness = Some("element 0 of a word in its least significant bits".into());
             out.push(file);
         }
@@ -151,6 +152,7 @@ mod tests {
             words: vec![vec![0x01, 0x00], vec![0xbc, 0x0a]],
             what: "w",
             packing: "p".into(),
+            fields: vec![],
         };
         let check = |format, expect: &str| {
             assert_eq!(String::from_utf8_lossy(&image(&memory, format).unwrap()), expect, "{format:?}");

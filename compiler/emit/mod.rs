@@ -45,6 +45,25 @@ pub struct LayerFacts {
     pub ambiguous_sums: u64,
 }
 
+/// The device, as reports and scripts name it.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// The target's name.
+    pub name: String,
+    /// Its family, e.g. `ecp5`; empty for none in particular.
+    pub family: String,
+    /// How the family's place and route is told the device; empty for its default.
+    pub part: String,
+    /// The family's block memory, e.g. `DP16KD`; empty for none in particular.
+    pub block: String,
+    /// Block memories that the device has; 0 for no limit.
+    pub blocks: usize,
+    /// Block memories of each of the design's memories, in their order; empty where they are not counted.
+    pub memory_blocks: Vec<usize>,
+    /// Multipliers that the device has; 0 for no limit.
+    pub multipliers: usize,
+}
+
 /// What the report says beside the design.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -52,8 +71,8 @@ pub struct Facts {
     pub model: String,
     /// SHA-256 of the model file, lower-case hex.
     pub model_sha256: String,
-    /// The target's name.
-    pub target: String,
+    /// The device.
+    pub target: Device,
     /// Clock that the constraints ask for, in MHz.
     pub clock_mhz: u32,
     /// What the host does before the input stream, one sentence each.
@@ -120,7 +139,7 @@ pub fn files(package: &Package<'_>) -> Result<Files> {
     if let Some(w) = out.windows(2).find(|w| w[0].entry.path == w[1].entry.path) {
         return Err(internal(format!("two files are called {}", w[0].entry.path)));
     }
-    let manifest = manifest::Manifest::new(design.name.as_str(), &out);
+    let manifest = manifest::Manifest::new(design, &out);
     out.push(File::text("manifest.json", "this list", manifest.to_json()?));
     Ok(Files(out))
 }

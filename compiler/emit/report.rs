@@ -66,6 +66,12 @@ pub struct MemoryReport {
     pub depth: usize,
     /// Bits in all.
     pub bits: usize,
+    /// Block memories of the target that it takes, an estimate, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub blocks: Option<usize>,
+    /// Words below which no placement of its contents comes, for a working memory.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub least_depth: Option<usize>,
     /// What it holds.
     pub what: String,
 }
@@ -124,6 +130,18 @@ pub struct Report {
     pub model_sha256: String,
     /// Target.
     pub target: String,
+    /// The target's family, e.g. `ecp5`; empty for none in particular.
+    #[serde(default)]
+    pub family: String,
+    /// The family's block memory; empty for none in particular.
+    #[serde(default)]
+    pub block: String,
+    /// Block memories of the target; 0 for no limit.
+    #[serde(default)]
+    pub device_blocks: usize,
+    /// Multipliers of the target; 0 for no limit.
+    #[serde(default)]
+    pub device_multipliers: usize,
     /// Clock asked for.
     pub clock_mhz: u32,
     /// P, C, K.
@@ -132,6 +150,9 @@ pub struct Report {
     pub multipliers: usize,
     /// Requantize lanes.
     pub lanes: usize,
+    /// Multipliers of one lane, beside the array's.
+    #[serde(default)]
+    pub lane_multipliers: usize,
     /// Sum over the layers.
     pub macs: u64,
     /// Of one sample.
@@ -196,21 +217,33 @@ impl Report {
             width,
             depth,
             bits: width * depth,
+            blocks: None,
+            least_depth: None,
             what: what.into(),
         };
         let initialised =
             d.memories.iter().map(|m| memory(m.name, "initialised", m.width, m.words.len(), m.what));
-        let working = d.storage.iter().map(|s| memory(s.name, "working", s.width, s.depth, s.what));
+        let working = d.storage.iter().map(|s| MemoryReport {
+            least_depth: Some(s.least_depth),
+            ..memory(s.name, "working", s.width, s.depth, s.what)
+        });
+        let blocks = facts.target.memory_blocks.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let memories = initialised.chain(working).zip(blocks).map(|(m, blocks)| MemoryReport { blocks, ..m });
         Ok(Report {
             generator: concat!("onnx2chip ", env!("CARGO_PKG_VERSION")).into(),
             name: d.name.to_string(),
             model: facts.model.clone(),
             model_sha256: facts.model_sha256.clone(),
-            target: facts.target.clone(),
+            target: facts.target.name.clone(),
+            family: facts.target.family.clone(),
+            block: facts.target.block.clone(),
+            device_blocks: facts.target.blocks,
+            device_multipliers: facts.target.multipliers,
             clock_mhz: facts.clock_mhz,
             array: d.array,
             multipliers,
             lanes: d.lanes,
+            lane_multipliers: d.lane_multipliers(),
             macs,
             cycles: Cycles { predicted: d.cycles, measured: None },
             macs_per_cycle: ratio(macs, d.cycles, 1),
@@ -221,7 +254,7 @@ impl Report {
             host_before: facts.host_before.clone(),
             host_after: facts.host_after.clone(),
             layers,
-            memories: initialised.chain(working).collect(),
+            memories: memories.collect(),
             parameters: d
                 .params
                 .iter()
@@ -235,6 +268,49 @@ impl Report {
     pub fn memory_bits(&self) -> usize {
         self.memories.iter().map(|m| m.bits).sum()
     }
+
+    /// Size of all memories, for reading: bits, KiB, block memories of the target.
+    pub fn memory_size(&self) -> String {
+        let bits = self.memory_bits();
+        let blocks: usize = self.memories.iter().filter_map(|m| m.blocks).sum();
+        let blocks = match (blocks, self.device_blocks) {
+            (0, _) => String::new(),
+            (n, 0) => format!("; about {n} {}", self.block),
+            (n, all) => format!("; about {n} {} of {all}", self.block),
+        };
+        format!("{} bits = {:.1} KiB{blocks}", grouped(bits as u64, ','), bits as f64 / 8192.0)
+    }
+
+    /// The working memories beside the least that any placement needs.
+    pub fn scratchpad(&self) -> Vec<String> {
+        let found = self.memories.iter().filter_map(|m| m.least_depth.map(|least| (m, least)));
+        found
+            .map(|(m, least)| {
+                format!(
+                    "{}: {} words of {} bits, at least {} for what lives at once",
+                    m.name,
+                    grouped(m.depth as u64, ','),
+                    m.width,
+                    grouped(least as u64, ',')
+                )
+            })
+            .collect()
+    }
+
+    /// Multipliers of the array, and those of the lanes beside them.
+    pub fn multiplier_use(&self) -> String {
+        let lanes = self.lanes * self.lane_multipliers;
+        let all = if self.device_multipliers == 0 {
+            String::new()
+        } else {
+            format!(" = {} of {}", self.multipliers + lanes, self.device_multipliers)
+        };
+        format!(
+            "{} + {lanes} for {}{all}",
+            plural(self.multipliers, "multiplier"),
+            plural(self.lanes, "requantize lane")
+        )
+    }
 }
 
 fn stream(s: &Stream) -> StreamReport {
@@ -247,6 +323,31 @@ fn stream(s: &Stream) -> StreamReport {
         zero_point: s.zero_point,
         cycles: s.cycles,
     }
+}
+
+/// A count with its noun.
+pub fn plural(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Digits in groups of three.
+pub fn grouped(v: u64, separator: char) -> String {
+    let digits = v.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(separator);
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// macs / (cycles * multipliers) as a percentage with one digit, rounded once, half up.
+pub fn efficiency(macs: u64, cycles: u64, multipliers: usize) -> String {
+    let whole = u128::from(cycles) * multipliers as u128;
+    let tenths = if whole == 0 { 0 } else { (u128::from(macs) * 2000 + whole) / (2 * whole) };
+    format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
 /// a / (b * c) to four digits after the point, 0 when the divisor is.
@@ -265,19 +366,11 @@ impl Page<'_> {
     fn shape(&self, s: &[usize; 3]) -> String {
         format!("{}×{}×{}", s[0], s[1], s[2])
     }
-    fn percent(&self, v: &f64) -> String {
-        format!("{:.1} %", v * 100.0)
+    fn efficiency(&self, macs: &u64, cycles: &u64) -> String {
+        efficiency(*macs, *cycles, self.r.multipliers)
     }
     fn group(&self, v: impl std::borrow::Borrow<u64>) -> String {
-        let digits = v.borrow().to_string();
-        let mut out = String::new();
-        for (i, c) in digits.chars().enumerate() {
-            if i > 0 && (digits.len() - i).is_multiple_of(3) {
-                out.push('\u{202f}');
-            }
-            out.push(c);
-        }
-        out
+        grouped(*v.borrow(), '\u{202f}')
     }
     fn size(&self, v: impl std::borrow::Borrow<usize>) -> String {
         self.group(u64::try_from(*v.borrow()).unwrap_or(u64::MAX))
@@ -290,10 +383,24 @@ pub(super) fn add(report: &Report, out: &mut Vec<File>) -> Result<()> {
     json.push('\n');
     out.push(File::text(
         "report.json",
-        "figures of the design; `onnx2chip simulate` adds measured ones",
+        "figures of the design, for programs; `onnx2chip simulate` adds measured ones",
         json,
     ));
     let html = Page { r: report }.render().map_err(|e| internal(e.to_string()))?;
-    out.push(File::text("report.html", "the same, to read", html));
+    out.push(File::text("report.html", "the figures of report.json, to read", html));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_are_rounded_once() {
+        assert_eq!(efficiency(442_368, 3105, 256), "55.7%");
+        assert_eq!(efficiency(1, 1, 1), "100.0%");
+        assert_eq!(efficiency(1, 0, 1), "0.0%");
+        assert_eq!((plural(1, "x"), plural(2, "x")), ("1 x".into(), "2 xs".into()));
+        assert_eq!(grouped(1_234_567, ','), "1,234,567");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::design::{Ident, Layer, Memory, Param, Storage, Stream};
+use crate::exec::Data;
 
 /// Two layers, the second without an accumulator; names that no output language may take literally.
 pub(crate) fn tiny_design() -> Design {
@@ -17,7 +18,10 @@ pub(crate) fn tiny_design() -> Design {
         bits: [8, 8],
         macs: 24,
         cycles,
+        tensor: format!("{name}.y"),
+        reads: vec!["x".into()],
         output_quant: (0.5, -1, 128),
+        ..Layer::default()
     };
     let stream = |tensor: &str| Stream {
         tensor: tensor.into(),
@@ -40,8 +44,15 @@ pub(crate) fn tiny_design() -> Design {
             words: vec![vec![0x34, 0x02], vec![0xff, 0x0f]],
             what: "weights in the order of use",
             packing: "3 weights of 4 bits".into(),
+            fields: vec![],
         }],
-        storage: vec![Storage { name: "scratchpad", width: 16, depth: 8, what: "activations" }],
+        storage: vec![Storage {
+            name: "scratchpad",
+            width: 16,
+            depth: 8,
+            least_depth: 6,
+            what: "activations",
+        }],
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
         input: stream("x"),
         output: stream("y"),
@@ -61,7 +72,7 @@ fn facts() -> Facts {
     Facts {
         model: "tiny.onnx".into(),
         model_sha256: "00".into(),
-        target: "generic".into(),
+        target: Device { name: "generic".into(), ..Device::default() },
         clock_mhz: 100,
         host_before: vec!["quantize".into()],
         host_after: vec![],
@@ -78,7 +89,8 @@ fn vectors() -> Vectors {
         ],
         output: (0..12).collect(),
     };
-    Vectors { samples: vec![sample(1), sample(101)] }
+    let host = |first| Data::F32(ndarray::ArrayD::from_elem(vec![2, 12], first));
+    Vectors { samples: vec![sample(1), sample(101)], host: Some([host(0.5), host(1.5)]), order: [None, None] }
 }
 
 fn tiny() -> Files {
@@ -103,6 +115,9 @@ fn the_files() {
             "constraints/clock.sdc",
             "constraints/clock.xdc",
             "constraints/vivado.tcl",
+            "docs/descriptor.md",
+            "docs/hardware.md",
+            "docs/registers.md",
             "include/onnx2chip_regs.h",
             "mem/weights.coe",
             "mem/weights.hex",
@@ -119,6 +134,8 @@ fn the_files() {
             "tb/options.h",
             "tb/protocol.h",
             "tb/tb.v",
+            "vectors/host_input.npy",
+            "vectors/host_output.npy",
             "vectors/input.hex",
             "vectors/input.npy",
             "vectors/l000_acc.npy",
@@ -181,6 +198,7 @@ fn report_fields() {
         assert!(!layer[field].is_null(), "{field}");
     }
     assert_eq!(layer["efficiency"], 0.2);
+    assert_eq!(report["memories"][1]["least_depth"], 6);
     assert_eq!(report["cycles"]["predicted"], 42);
     assert_eq!(report["memories"][1]["bits"], 128);
 }
@@ -214,11 +232,13 @@ fn a_folder_is_replaced_whole_or_refused() {
     folder::write(&dir, &files).unwrap();
     assert!(folder::altered(&dir, &folder::manifest(&dir).unwrap()).unwrap().is_empty());
 
-    // Build results survive, an altered file is replaced, a file of the user's is protected.
+    // Build results survive, an altered file is refused unless forced, a file of the user's is protected.
     std::fs::create_dir(dir.join("build")).unwrap();
     std::fs::write(dir.join("build/keep"), "x").unwrap();
     std::fs::write(dir.join("mem/weights.hex"), "0\n").unwrap();
     assert_eq!(folder::altered(&dir, &folder::manifest(&dir).unwrap()).unwrap(), ["mem/weights.hex"]);
+    let refused = folder::check_replaceable(&dir, false).unwrap_err();
+    assert!(refused.to_string().contains("mem/weights.hex in it was changed"), "{refused}");
     folder::write(&dir, &files).unwrap();
     assert!(dir.join("build/keep").exists());
     assert_eq!(std::fs::read_to_string(dir.join("mem/weights.hex")).unwrap(), "234\nfff\n");

@@ -53,6 +53,7 @@ struct Tables<'a> {
 struct Make<'a> {
     d: &'a Design,
     mhz: u32,
+    nextpnr: &'a str,
 }
 
 #[derive(Template)]
@@ -77,7 +78,7 @@ struct Lpf {
 #[template(path = "vivado.tcl", syntax = "verilog")]
 struct Vivado<'a> {
     d: &'a Design,
-    part: &'static str,
+    part: &'a str,
 }
 
 #[derive(Template)]
@@ -85,6 +86,8 @@ struct Vivado<'a> {
 struct Readme<'a> {
     d: &'a Design,
     model: String,
+    before: Vec<String>,
+    after: Vec<String>,
 }
 
 /// Adds every generated text file.
@@ -129,11 +132,22 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     push(out, "tb/design.h".into(), "tables of the C++ testbench", tables)?;
 
     let period = format!("{:.3}", 1000.0 / f64::from(facts.clock_mhz));
-    push(out, "Makefile".into(), "sim, icarus, lint, synth-ecp5, clean", Make { d, mhz: facts.clock_mhz })?;
+    // A folder for no device, or another family's, is synthesized for a large one.
+    let part = |family: &str, other: &'static str| {
+        if facts.target.family == family { facts.target.part.as_str() } else { other }
+    };
+    let nextpnr = part("ecp5", "--85k --package CABGA756");
+    push(
+        out,
+        "Makefile".into(),
+        "sim, icarus, lint, synth-ecp5, clean",
+        Make { d, mhz: facts.clock_mhz, nextpnr },
+    )?;
     push(out, "constraints/clock.xdc".into(), "clock, Vivado", Xdc { period: period.clone() })?;
     push(out, "constraints/clock.sdc".into(), "clock, Quartus and others", Sdc { period })?;
     push(out, "constraints/clock.lpf".into(), "clock, Lattice ECP5", Lpf { mhz: facts.clock_mhz })?;
-    let vivado = Vivado { d, part: "xc7a100tcsg324-1" };
+    let plain = |steps: &[String]| steps.iter().map(|s| comment(s)).collect();
+    let vivado = Vivado { d, part: part("xilinx", "xc7a100tcsg324-1") };
     push(out, "constraints/vivado.tcl".into(), "out-of-context synthesis in Vivado", vivado)?;
     let header = regmap_render::c_header().map_err(|e| internal(e.to_string()))?;
     out.push(File::text("include/onnx2chip_regs.h", "the register map, for C and C++", header));
@@ -141,7 +155,12 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         out,
         "README.md".into(),
         "what is in this folder and how to use it",
-        Readme { d, model: comment(&facts.model) },
+        Readme {
+            d,
+            model: comment(&facts.model),
+            before: plain(&facts.host_before),
+            after: plain(&facts.host_after),
+        },
     )
 }
 

@@ -6,6 +6,7 @@ use ndarray_npy::{WritableElement, WriteNpyExt};
 use super::{File, Package, internal, memory::hex_word, stream_bytes};
 use crate::design::Stream;
 use crate::diag::Result;
+use crate::exec::{Data, npy as arrays};
 
 /// The golden values of one layer of one sample, each row-major `[channel, row, column]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,10 +31,15 @@ pub struct SampleVectors {
 }
 
 /// The golden values of all samples.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vectors {
     /// At least one.
     pub samples: Vec<SampleVectors>,
+    /// What the host starts from and what it ends with: the model's own input and output, samples first.
+    pub host: Option<[Data; 2]>,
+    /// For each byte of an input and an output packet the element of the model's tensor (row-major, one sample), where
+    /// the model changes the layout.
+    pub order: [Option<Vec<i64>>; 2],
 }
 
 /// An array as the bytes of a `.npy` file.
@@ -56,12 +62,51 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     let beat = stream_bytes(design)?;
     stream(&design.input, "input", beat, samples.iter().map(|s| s.input.as_slice()), out)?;
     stream(&design.output, "output", beat, samples.iter().map(|s| s.output.as_slice()), out)?;
+    for (data, name, what) in package.vectors.host.iter().flat_map(|[x, y]| {
+        [
+            (x, "host_input", "the model's input, before the host's steps"),
+            (y, "host_output", "the model's output, after the host's steps"),
+        ]
+    }) {
+        let mut file = File::bytes(format!("vectors/{name}.npy"), what, arrays::to_bytes(data)?);
+        file.entry.shape = Some(data.shape().to_vec());
+        let (width, sign) = match data {
+            Data::F32(_) => (32, "float"),
+            Data::U8(_) => (8, "unsigned"),
+            Data::I8(_) => (8, "signed"),
+            Data::I32(_) => (32, "signed"),
+            Data::I64(_) => (64, "signed"),
+        };
+        file.entry.width = Some(width);
+        file.entry.sign = Some(sign.into());
+        file.entry.layout = Some("the model's own axes, samples on the first; row-major; .npy".into());
+        file.entry.endianness = Some("little".into());
+        out.push(file);
+    }
+    for (order, name) in package.vectors.order.iter().zip(["input", "output"]) {
+        let Some(order) = order else { continue };
+        let mut file = File::bytes(
+            format!("vectors/{name}_order.npy"),
+            format!("the element of the model's {name} (row-major, one sample) for each byte of a packet"),
+            npy(&[order.len()], order.clone()).map_err(internal)?,
+        );
+        file.entry.shape = Some(vec![order.len()]);
+        file.entry.width = Some(64);
+        file.entry.sign = Some("signed".into());
+        file.entry.layout = Some("byte of the packet; .npy".into());
+        file.entry.endianness = Some("little".into());
+        out.push(file);
+    }
     let n = samples.len();
     for (i, layer) in design.layers.iter().enumerate() {
         let [c, h, w] = layer.output_shape;
         let mut stage = |name: &str, what: &str, width: usize, bytes: Vec<u8>| {
             let path = format!("vectors/l{i:03}_{name}.npy");
-            let mut file = File::bytes(path, format!("layer {:?}: {what}", layer.name), bytes);
+            let mut file = File::bytes(
+                path,
+                format!("layer {:?}, tensor {:?}: {what}", layer.name, layer.tensor),
+                bytes,
+            );
             let e = &mut file.entry;
             e.shape = Some(vec![n, c, h, w]);
             e.width = Some(width);

@@ -7,6 +7,7 @@
 
 use ndarray::Array4;
 
+use super::expression::Expression;
 use super::{Graph, Stage};
 use crate::arith::{AddSpec, AverageSpec, RescaleSpec};
 
@@ -131,6 +132,8 @@ pub enum TableSource {
     QLinear(&'static str, Vec<(&'static str, f32)>),
     /// DequantizeLinear, the standard operator with its float attributes, QuantizeLinear.
     Float(&'static str, Vec<(&'static str, f32)>),
+    /// Several operators.
+    Expression(Expression),
 }
 
 impl TableSource {
@@ -140,6 +143,7 @@ impl TableSource {
             TableSource::Requantize => "Requantize",
             TableSource::Clamp(..) => "Clip",
             TableSource::QLinear(name, _) | TableSource::Float(name, _) => name,
+            TableSource::Expression(e) => e.name(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! port number on the edge (petgraph's edge order is not operand order), node ids are never reused, the
 //! topological order is Kahn's with a smallest-id heap, so that the same graph always prints the same text.
 
+pub mod expression;
 pub mod float;
 pub mod int;
 pub mod parse;

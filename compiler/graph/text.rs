@@ -152,6 +152,7 @@ fn float_parameters(op: &Op) -> String {
                     w.join(" ")
                 }
                 Kernel::Add(form) => format!("{form:?}"),
+                Kernel::Mul => String::new(),
                 Kernel::Average(p, form) => format!("{form:?} {}", average(p)),
                 Kernel::Table(source) => table_source(source),
                 Kernel::Softmax(axis) => format!("axis {axis}"),
@@ -208,6 +209,7 @@ fn table_source(source: &TableSource) -> String {
         TableSource::Clamp(lo, hi) => format!("Clamp {lo} {hi}"),
         TableSource::QLinear(name, a) => call(name, a),
         TableSource::Float(name, a) => call(&format!("Float {name}"), a),
+        TableSource::Expression(e) => format!("({e})"),
     }
 }
 

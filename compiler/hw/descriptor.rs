@@ -123,6 +123,11 @@ fields! {
 }
 
 impl Descriptor {
+    /// A field of 8 bits as the signed integer that it holds.
+    pub fn signed_byte(field: u64) -> i32 {
+        i32::from(field.to_le_bytes()[0].cast_signed())
+    }
+
     /// The descriptor's words.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use crate::onnx::model::{Dim, Model, ModelNode, Tensor};
 /// Oldest and newest supported version of ai.onnx.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=27;
 
+/// How the domains of QONNX's operators begin: those of its own tools, and of Brevitas' export.
+const QONNX_DOMAINS: &[&str] = &["qonnx", "onnx.brevitas", "finn"];
+
 /// Values up to this many elements are evaluated during import; shape arithmetic is far below.
 const SMALL: usize = 1 << 16;
 
@@ -23,6 +26,16 @@ pub const LARGEST: usize = 1 << 26;
 
 /// Operators that are folded on constants and shapes only.
 const CONSTANTS_ONLY: &[&str] = &["Gather", "Concat", "Slice", "Cast"];
+
+/// Operators of dynamic quantization, whose scales are computed from the data.
+const DYNAMIC: &[&str] = &[
+    "ConvInteger",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeLinear",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+];
 
 /// The refusal of such an operator on an activation.
 pub fn of_activation(op: &str, node: String) -> Diagnostic {
@@ -288,14 +301,22 @@ impl<'a> Importer<'a> {
 
     fn refuse_unknown(&mut self, node: &ModelNode) {
         let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
-        self.faults.push(
-            Diagnostic::new(
-                code::OP_UNSUPPORTED,
-                format!("operator {} is not supported", node.op_type),
-                format!("there is no import rule for {domain}.{}", node.op_type),
-            )
-            .at(label(node)),
-        );
+        let cause = format!("there is no import rule for {domain}.{}", node.op_type);
+        let mut fault = Diagnostic::new(
+            code::OP_UNSUPPORTED,
+            format!("operator {} is not supported", node.op_type),
+            cause,
+        )
+        .at(label(node));
+        if QONNX_DOMAINS.iter().any(|d| domain.starts_with(d)) {
+            fault.cause += "; QONNX is not supported yet";
+            fault = fault.remedy("convert the model to QDQ ONNX (QuantizeLinear, DequantizeLinear)");
+        } else if DYNAMIC.contains(&node.op_type.as_str()) {
+            fault = fault.remedy(
+                "quantize statically (onnxruntime.quantization.quantize_static): scales have to be constants",
+            );
+        }
+        self.faults.push(fault);
     }
 
     fn rule(&mut self, node: &'a ModelNode) -> std::result::Result<(), Diagnostic> {

@@ -120,6 +120,7 @@ impl Op {
                 Kernel::Conv(_) => "QConv",
                 Kernel::MatMul { .. } => "QMatMul",
                 Kernel::Add(_) => "QAdd",
+                Kernel::Mul => "QMul",
                 Kernel::Average(..) => "QAverage",
                 Kernel::Table(_) => "QTable",
                 Kernel::Softmax(_) => "QSoftmax",
@@ -140,12 +141,14 @@ impl Op {
             Kernel::Conv(_) => "Conv",
             Kernel::MatMul { .. } => "MatMul",
             Kernel::Add(_) => "Add",
+            Kernel::Mul => "Mul",
             Kernel::Average(p, _) => return Op::AveragePool(*p).name(),
             Kernel::Table(TableSource::Requantize) => "QuantizeLinear",
             Kernel::Table(TableSource::Clamp(..)) => "Clip",
             Kernel::Table(TableSource::QLinear(name, _) | TableSource::Float(name, _)) => {
                 name.trim_start_matches("QLinear")
             }
+            Kernel::Table(TableSource::Expression(e)) => e.name().trim_start_matches("QLinear"),
             Kernel::Softmax(_) => "Softmax",
         })
     }
@@ -172,7 +175,7 @@ impl Op {
             | Op::Cast(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
-                Kernel::Add(_) => (2, 2),
+                Kernel::Add(_) | Kernel::Mul => (2, 2),
                 Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
             },
             Op::Concat(_) => (1, usize::MAX),
@@ -253,7 +256,7 @@ impl Op {
                         };
                         with_bias(y, inputs)?
                     }
-                    Kernel::Add(_) => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
+                    Kernel::Add(_) | Kernel::Mul => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
                     Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
                 };
@@ -349,8 +352,14 @@ macro_rules! known {
 
 known! {
     "" "Abs" unary::import, "table";
+    "" "Acos" unary::import, "table";
+    "" "Acosh" unary::import, "table";
     "" "Add" binary::import, "residual add, or constant bias";
     "" "ArgMax" arg_max::import, "on the host, at the end";
+    "" "Asin" unary::import, "table";
+    "" "Asinh" unary::import, "table";
+    "" "Atan" unary::import, "table";
+    "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window";
     "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
     "" "Cast" cast::import, "constants only";
@@ -361,8 +370,10 @@ known! {
     "" "Constant" constant::import, "a tensor or a number";
     "" "ConstantOfShape" constant::import_of_shape, "constants only";
     "" "Conv" conv::import, "1-D and 2-D, constant weights; group = 1 in hardware, any group with `run`";
+    "" "Cos" unary::import, "table";
+    "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
-    "" "Div" binary::import, "constants only";
+    "" "Div" binary::import, "table, of functions of one tensor and constants";
     "" "Dropout" identity::import_dropout, "removed";
     "" "Elu" unary::import, "table";
     "" "Erf" unary::import, "table";
@@ -370,6 +381,7 @@ known! {
     "" "Flatten" reshape::import_flatten, "absorbed into the weights that follow, or the graph's edge";
     "" "Floor" unary::import, "table";
     "" "Gather" gather::import, "constants only";
+    "" "Gelu" unary::import_gelu, "table";
     "" "Gemm" gemm::import, "constant weights";
     "" "GlobalAveragePool" average_pool::import_global, "a window of the whole map";
     "" "GlobalMaxPool" max_pool::import_global, "a window of the whole map";
@@ -379,10 +391,14 @@ known! {
     "" "LeakyRelu" unary::import, "table";
     "" "Log" unary::import, "table";
     "" "MatMul" mat_mul::import, "constant weights";
+    "" "Max" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
+    "" "Min" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "Mish" unary::import, "table";
-    "" "Mul" binary::import, "constants only";
+    "" "Mul" binary::import, "table, of functions of one tensor and constants";
     "" "Neg" unary::import, "table";
+    "" "PRelu" binary::import, "table, with one slope for all channels";
+    "" "Pow" binary::import, "table, with a constant float exponent";
     "" "QLinearConv" qlinear::import_conv, "as Conv";
     "" "QLinearMatMul" qlinear::import_mat_mul, "constant weights";
     "" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
@@ -390,27 +406,37 @@ known! {
     "" "ReduceMean" average_pool::import_mean, "over all spatial axes";
     "" "Relu" clip::import_relu, "bounds of the operator before it, or a table";
     "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge";
+    "" "Round" unary::import, "table";
     "" "Selu" unary::import, "table";
     "" "Shape" shape::import, "folded";
+    "" "Shrink" unary::import, "table";
     "" "Sigmoid" unary::import, "table";
+    "" "Sign" unary::import, "table";
+    "" "Sin" unary::import, "table";
+    "" "Sinh" unary::import, "table";
     "" "Slice" slice::import, "constants only";
     "" "Softmax" softmax::import, "on the host, at the end";
     "" "Softplus" unary::import, "table";
     "" "Softsign" unary::import, "table";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
-    "" "Sub" binary::import, "constants only";
+    "" "Sub" binary::import, "table, of functions of one tensor and constants";
+    "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
+    "com.microsoft" "FastGelu" unary::import, "table; without a bias";
+    "com.microsoft" "Gelu" unary::import, "table";
     "com.microsoft" "QGemm" qlinear::import_gemm, "constant weights";
     "com.microsoft" "QLinearAdd" qlinear::import_add, "residual add";
     "com.microsoft" "QLinearAveragePool" average_pool::import_qlinear, "channels first";
     "com.microsoft" "QLinearGlobalAveragePool" average_pool::import_qlinear_global, "channels first";
     "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
+    "com.microsoft" "QLinearMul" qlinear::import_mul, "table, of functions of one tensor and constants";
     "com.microsoft" "QLinearSigmoid" qlinear::import_unary, "table";
     "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "on the host, at the end";
     "com.microsoft" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
+    "com.microsoft" "QuickGelu" unary::import, "table";
 }

@@ -1,6 +1,6 @@
 //! The operators of the QOperator form, which arrive in canonical form at once: `QLinearConv`, `QLinearMatMul`
 //! (<https://onnx.ai/onnx/operators/onnx__QLinearConv.html>, `QLinearMatMul`) and com.microsoft `QGemm`, `QLinearAdd`,
-//! `QLinearSigmoid`, `QLinearLeakyRelu`, `QLinearSoftmax`
+//! `QLinearMul`, `QLinearSigmoid`, `QLinearLeakyRelu`, `QLinearSoftmax`
 //! (<https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>).
 
 use super::context::{Context, Imported, Rule, axis};
@@ -28,6 +28,7 @@ pub fn import_mat_mul(ctx: &Context<'_>) -> Imported {
     let aq = ctx.params(1, 2, a.dtype, &a.shape, -1)?;
     let bq = ctx.weight_params(4, 5, b.dtype, &b.shape, -1)?;
     let yq = ctx.params(6, 7, a.dtype, &[1], 0)?;
+    super::mat_mul::matrix_right(ctx, 0, 3)?;
     let kernel = Kernel::MatMul { alpha: 1.0, trans_a: false, trans_b: false };
     Rule::of(Op::Quantized(Quantized::new(kernel, vec![aq, bq], yq)), &[0, 3])
 }
@@ -56,12 +57,21 @@ pub fn import_gemm(ctx: &Context<'_>) -> Imported {
 
 /// QLinearAdd: a, a_scale, a_zp, b, b_scale, b_zp, y_scale, y_zp.
 pub fn import_add(ctx: &Context<'_>) -> Imported {
+    import_binary(ctx, Kernel::Add(AddForm::QLinear))
+}
+
+/// QLinearMul: the same operands.
+pub fn import_mul(ctx: &Context<'_>) -> Imported {
+    import_binary(ctx, Kernel::Mul)
+}
+
+fn import_binary(ctx: &Context<'_>, kernel: Kernel) -> Imported {
     ctx.arity_within(7, 8)?;
     let (a, b) = (ctx.fact(0)?, ctx.fact(3)?);
     let aq = ctx.params(1, 2, a.dtype, &a.shape, 1)?;
     let bq = ctx.params(4, 5, b.dtype, &b.shape, 1)?;
     let yq = ctx.params(6, 7, a.dtype, &[1], 0)?;
-    Rule::of(Op::Quantized(Quantized::new(Kernel::Add(AddForm::QLinear), vec![aq, bq], yq)), &[0, 3])
+    Rule::of(Op::Quantized(Quantized::new(kernel, vec![aq, bq], yq)), &[0, 3])
 }
 
 /// QLinearSigmoid and QLinearLeakyRelu: x, x_scale, x_zp, y_scale, y_zp.

@@ -25,6 +25,8 @@ pub enum Kernel {
     },
     /// Operands a, b.
     Add(AddForm),
+    /// Operands a, b: com.microsoft QLinearMul. Becomes a table, or is refused.
+    Mul,
     /// Operand x.
     Average(AveragePool, AverageForm),
     /// Operand x.

@@ -36,9 +36,26 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "Reciprocal", attributes: &[], qlinear: None },
     Function { name: "Floor", attributes: &[], qlinear: None },
     Function { name: "Ceil", attributes: &[], qlinear: None },
+    Function { name: "Round", attributes: &[], qlinear: None },
+    Function { name: "Sign", attributes: &[], qlinear: None },
     Function { name: "Erf", attributes: &[], qlinear: None },
+    Function { name: "Gelu", attributes: &[], qlinear: None },
+    Function { name: "FastGelu", attributes: &[], qlinear: None },
+    Function { name: "QuickGelu", attributes: &[("alpha", 1.702)], qlinear: None },
     Function { name: "ThresholdedRelu", attributes: &[("alpha", 1.0)], qlinear: None },
     Function { name: "Mish", attributes: &[], qlinear: None },
+    Function { name: "Shrink", attributes: &[("lambd", 0.5), ("bias", 0.0)], qlinear: None },
+    Function { name: "Acos", attributes: &[], qlinear: None },
+    Function { name: "Acosh", attributes: &[], qlinear: None },
+    Function { name: "Asin", attributes: &[], qlinear: None },
+    Function { name: "Asinh", attributes: &[], qlinear: None },
+    Function { name: "Atan", attributes: &[], qlinear: None },
+    Function { name: "Atanh", attributes: &[], qlinear: None },
+    Function { name: "Cos", attributes: &[], qlinear: None },
+    Function { name: "Cosh", attributes: &[], qlinear: None },
+    Function { name: "Sin", attributes: &[], qlinear: None },
+    Function { name: "Sinh", attributes: &[], qlinear: None },
+    Function { name: "Tan", attributes: &[], qlinear: None },
 ];
 
 /// A function with its attributes' values.
@@ -62,6 +79,19 @@ pub fn read(ctx: &Context<'_>, name: &str) -> Result<Unary, crate::diag::Diagnos
         .map(|&(name, default)| Ok((name, ctx.float(name, default)?)))
         .collect::<Result<_, _>>()?;
     Ok(Unary { name: function.name, attributes, qlinear: function.qlinear })
+}
+
+/// The import rule of ai.onnx Gelu (com.microsoft's has no attribute): with `approximate` = tanh it is
+/// com.microsoft FastGelu.
+pub fn import_gelu(ctx: &Context<'_>) -> Imported {
+    ctx.arity_within(1, 1)?;
+    let approximate = ctx.string("approximate", "none")?;
+    let name = match approximate.as_str() {
+        "none" => "Gelu",
+        "tanh" => "FastGelu",
+        other => return Err(ctx.unsupported("approximate", other, "ONNX knows none and tanh")),
+    };
+    Rule::first(Op::Unary(read(ctx, name)?), 1)
 }
 
 /// The import rule.

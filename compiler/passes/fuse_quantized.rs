@@ -3,12 +3,12 @@
 //! It looks up from every QuantizeLinear, so DequantizeLinear nodes may have any number of readers.
 //!
 //! Which formula: ONNX Runtime 1.32 (all optimisations, `session.qdqisint8allowed=1`) replaces the pattern by its own
-//! QLinear kernel for Add, AveragePool, GlobalAveragePool, Sigmoid, LeakyRelu and Softmax when
+//! QLinear kernel for Add, Mul, AveragePool, GlobalAveragePool, Sigmoid, LeakyRelu and Softmax when
 //! - DequantizeLinear and QuantizeLinear stand directly at the operator (no Reshape between),
 //! - all element types are equal, and the operator's result is read by this QuantizeLinear alone,
 //! - a Relu between them is implied by the output (its zero point is the least integer); a Clip likewise, and then only
 //!   where scales are rank-0 tensors,
-//! - for Add: every scale is a rank-0 tensor (shape `[1]` prevents it).
+//! - for Add and Mul: every scale is a rank-0 tensor (shape `[1]` prevents it).
 //!
 //! Otherwise it computes in float32. For Conv, Gemm and MatMul the integer form is taken always: their one formula
 //! is the rescaled int32 accumulator.
@@ -140,6 +140,7 @@ fn qlinear(graph: &mut FloatGraph, _: &mut Names, chain: &Chain) -> Found {
         Op::Binary(Binary::Add) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => {
             Kernel::Add(AddForm::QLinear)
         }
+        Op::Binary(Binary::Mul) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => Kernel::Mul,
         Op::AveragePool(p) => match p.origin {
             // ONNX Runtime's quantized kernel has no dilations; its own fusion writes a node that it then refuses.
             Origin::Pool if p.window.dilations != [1, 1] => return Ok(None),

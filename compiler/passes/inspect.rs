@@ -19,7 +19,7 @@ pub struct Edge {
     /// Element type, e.g. `f32`.
     pub dtype: String,
     /// Dimensions; symbolic ones by name. Empty where the file gives none.
-    pub shape: Vec<String>,
+    pub shape: Vec<Axis>,
     /// What the host does here, in order, e.g. `Quantize`, `Dequantize`, `Softmax`.
     pub host: Vec<String>,
 }
@@ -104,8 +104,13 @@ pub struct Inspection {
     pub refusals: Vec<Diagnostic>,
 }
 
-/// Inspects a model.
+/// Inspects a model, as far as the passes go: what the later stages refuse is not in it.
 pub fn inspect(model: &Model) -> Inspection {
+    with_graph(model).0
+}
+
+/// The same, with the integer graph where there is one.
+pub fn with_graph(model: &Model) -> (Inspection, Option<IntGraph>) {
     let (graph, refusals) = match compile_front(model) {
         Ok(graph) => (Some(graph), Vec::new()),
         Err(Diagnostics(faults)) => (None, faults),
@@ -122,7 +127,7 @@ pub fn inspect(model: &Model) -> Inspection {
     let edge = |v: &ValueInfo| Edge {
         name: v.name.clone(),
         dtype: dtype_name(v.dtype).to_owned(),
-        shape: v.shape.iter().flatten().map(dim).collect(),
+        shape: v.shape.iter().flatten().map(axis).collect(),
         host: Vec::new(),
     };
     let mut inspection = Inspection {
@@ -140,17 +145,36 @@ pub fn inspect(model: &Model) -> Inspection {
         parameters: 0,
         refusals,
     };
-    if let Some(graph) = graph {
-        fill(&mut inspection, &graph);
+    if let Some(graph) = &graph {
+        fill(&mut inspection, graph);
     }
-    inspection
+    (inspection, graph)
 }
 
-fn dim(dim: &Dim) -> String {
+/// A dimension; an integer in JSON, or a symbol's name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Axis {
+    /// A length.
+    Fixed(usize),
+    /// A symbol's name, `?` without one.
+    Symbol(String),
+}
+
+impl std::fmt::Display for Axis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Axis::Fixed(n) => write!(f, "{n}"),
+            Axis::Symbol(name) => f.write_str(name),
+        }
+    }
+}
+
+fn axis(dim: &Dim) -> Axis {
     match dim {
-        Dim::Fixed(n) => n.to_string(),
-        Dim::Symbol(name) if name.is_empty() => "?".to_owned(),
-        Dim::Symbol(name) => name.clone(),
+        Dim::Fixed(n) => Axis::Fixed(*n),
+        Dim::Symbol(name) if name.is_empty() => Axis::Symbol("?".to_owned()),
+        Dim::Symbol(name) => Axis::Symbol(name.clone()),
     }
 }
 
@@ -263,6 +287,9 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
                 TableSource::Requantize => "Requantize".to_owned(),
                 TableSource::Clamp(lo, hi) => format!("Clamp {lo} {hi}"),
                 TableSource::QLinear(name, _) | TableSource::Float(name, _) => (*name).to_owned(),
+                TableSource::Expression(e) => {
+                    format!("{} in {} steps", e.name(), e.steps.len())
+                }
             };
         }
         IntOp::MaxPool(pool) => {

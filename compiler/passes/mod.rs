@@ -7,6 +7,7 @@ mod tests;
 
 mod dead_code;
 mod fold_constants;
+mod fold_expressions;
 mod fuse_batch_norm;
 mod fuse_bias;
 mod fuse_hard_swish;
@@ -82,6 +83,11 @@ const INTEGER_CLIP: Pass = Pass {
     summary: "makes Relu and Clip on integer tensors bounds of the operator before, or tables",
     run: integer_clip::run,
 };
+const FOLD_EXPRESSIONS: Pass = Pass {
+    name: "fold-expressions",
+    summary: "makes several operators on one quantized tensor and constants a single table",
+    run: fold_expressions::run,
+};
 const DEAD_CODE: Pass =
     Pass { name: "dead-code", summary: "removes what no output needs", run: dead_code::run };
 
@@ -99,6 +105,7 @@ pub const PIPELINE: &[Pass] = &[
     FUSE_QUANTIZED,
     REMOVE_IDENTITY,
     INTEGER_CLIP,
+    FOLD_EXPRESSIONS,
     DEAD_CODE,
 ];
 
@@ -113,6 +120,7 @@ pub const PASSES: &[Pass] = &[
     MOVE_LAYOUT,
     FUSE_QUANTIZED,
     INTEGER_CLIP,
+    FOLD_EXPRESSIONS,
     DEAD_CODE,
 ];
 

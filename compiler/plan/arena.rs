@@ -45,9 +45,8 @@ pub(crate) fn place(blocks: &[Block]) -> (Vec<usize>, usize) {
     (base, total)
 }
 
-/// The least words that any placement needs.
-#[cfg(test)]
-fn bound(blocks: &[Block]) -> usize {
+/// The least words that any placement needs: the largest sum of what is alive at once.
+pub(crate) fn bound(blocks: &[Block]) -> usize {
     let last = blocks.iter().map(|b| b.alive.1).max().unwrap_or(0);
     let alive =
         |layer| blocks.iter().filter(|b| b.alive.0 <= layer && layer <= b.alive.1).map(|b| b.words).sum();

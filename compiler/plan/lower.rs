@@ -6,7 +6,7 @@ use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::requant::{self, Entry};
 use super::{Plan, Planned, image};
-use crate::design::{Checked, Design, Ident, Layer, Memory, Param, Storage, Stream};
+use crate::design::{Checked, Design, Field, Ident, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::QFact;
 use crate::graph::{NodeId, Port};
@@ -20,6 +20,8 @@ const STREAM_BITS: usize = 32;
 const MAX_DEPTH: usize = 1 << 24;
 /// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
 const MAX_WEIGHT_BITS: usize = 1 << 31;
+/// Tables that the descriptor's index can name.
+const MOST_TABLES: usize = 256;
 
 /// Library files that every design uses, a module before its users.
 const RTL: &[&str] = &[
@@ -81,11 +83,20 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     within_limits(plan, weight_bits)?;
     let mut images = Images::default();
     let mut descriptors = Vec::with_capacity(plan.layers.len());
+    let mut recipes = Vec::with_capacity(plan.layers.len());
+    let mut faults = Vec::new();
     for (i, l) in plan.layers.iter().enumerate() {
-        let d = descriptor(plan, i, l, weight_bits, &mut images)?;
-        descriptors.push(d.words().map_err(|Diagnostics(all)| {
-            Diagnostics(all.into_iter().map(|d| d.at(format!("node \"{}\"", l.layer.name))).collect())
-        })?);
+        let descriptor = descriptor(plan, i, l, weight_bits, &mut images)?;
+        recipes.push(recipe(l, &descriptor));
+        match descriptor.words() {
+            Ok(words) => descriptors.push(words),
+            Err(Diagnostics(all)) => {
+                faults.extend(all.into_iter().map(|d| d.at(format!("node \"{}\"", l.layer.name))));
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Diagnostics(faults));
     }
     let widths = requant::resolve(&mut images.entries);
     let parameters: Vec<Vec<u8>> =
@@ -112,6 +123,13 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         .into());
     }
 
+    if images.tables.len() > MOST_TABLES {
+        let cause =
+            format!("it needs {} tables of 256 entries; {MOST_TABLES} have an index", images.tables.len());
+        return Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
+            .remedy("use fewer additions and functions of one element, and averages with fewer divisors")
+            .into());
+    }
     let table_shift = TableImage::align(&mut images.tables);
     // A threshold is compared with the whole float32 sum.
     let float_bits = plan.layers.iter().filter_map(|l| match l.layer.kernel {
@@ -145,7 +163,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             .into());
     }
 
-    let layers = named_layers(plan, &quant)?;
+    let layers = named_layers(plan, recipes, &quant)?;
     let input = &plan.graph.value(plan.input);
     let output = &plan.graph.value(plan.output);
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -210,7 +228,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             width: 32,
             words: descriptors.iter().flatten().map(|w| w.to_le_bytes().to_vec()).collect(),
             what: "layer descriptors in execution order",
-            packing: format!("{} words a layer, fields as in o2c_engine.v", descriptor::WORDS),
+            packing: format!("{} words a layer, fields as in docs/descriptor.md", descriptor::WORDS),
+            fields: vec![],
         },
         Memory {
             name: "parameters",
@@ -229,6 +248,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
                 if widths.exact { ", exact 1" } else { "" },
                 if widths.select > 0 { format!("; table {} bits", widths.select) } else { String::new() }
             ),
+            fields: widths.fields(array.r),
         },
     ];
     if has_array {
@@ -239,9 +259,15 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             words: images.weights.clone(),
             what: "weights in the order of use",
             packing: format!(
-                "{} output channels x {} input channels of {weight_bits} bits, input channel fastest",
-                array.k, array.c
+                "{} output channels x {} input channels of {weight_bits} bits, input channel fastest; words of a layer: \
+                 for each {} output channels, kernel row, kernel column, {} input channels, and {} of these",
+                array.k,
+                array.c,
+                array.k,
+                array.word(),
+                array.c
             ),
+            fields: vec![plain_field("weight", weight_bits, array.k * array.c)],
         });
     }
     if !images.tables.is_empty() {
@@ -253,6 +279,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             words: table_words(table_a),
             what: "tables of unary functions, of additions' own operand, and of float32 sums' thresholds",
             packing: packing.clone(),
+            fields: vec![plain_field("entry", table_bits, 1)],
         });
         memories.push(Memory {
             name: "table_b",
@@ -261,6 +288,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             words: table_words(table_b),
             what: "tables of additions' residual operand",
             packing,
+            fields: vec![plain_field("entry", table_bits, 1)],
         });
     }
 
@@ -287,6 +315,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
             name: "scratchpad",
             width: 8 * array.word(),
             depth: plan.words,
+            least_depth: plan.least_words,
             what: "activations, one pixel's channel block a word",
         }],
         cycles: layers.iter().map(|l| l.cycles).sum(),
@@ -298,18 +327,52 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     .check()
 }
 
+/// A signed field that fills the word, `count` times.
+fn plain_field(name: &str, width: usize, count: usize) -> Field {
+    Field { name: name.into(), lsb: 0, width, signed: true, count, stride: width, add: 0 }
+}
+
+/// What the descriptor says, for who has only the memory images.
+fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
+    let window = l.layer.kernel.window();
+    let signed = Descriptor::signed_byte;
+    let array = matches!(l.layer.kernel, Kernel::Array(_));
+    Recipe {
+        unit: match l.layer.kernel {
+            Kernel::Array(_) => "array",
+            Kernel::Max(_) => "maximum",
+            Kernel::Sum(_) => "sum",
+            Kernel::FloatSum(_) => "float32 sum",
+        }
+        .into(),
+        kernel: window.kernel,
+        strides: window.strides,
+        dilations: window.dilations,
+        pads: [window.pads[0], window.pads[1]],
+        pad_value: signed(d.pad_value),
+        folded: l.folded,
+        weight_word: array.then_some(d.weight_base),
+        parameter_word: d.param_base,
+        by_taps: d.count_divisor == 1,
+        q: [signed(d.q_lo), signed(d.q_hi)],
+        table: (d.table == 1).then_some(d.table_index),
+        ties_to_odd: d.table_odd == 1,
+        ties_unsigned: d.table_unsigned == 1,
+        y: [signed(d.y_lo), signed(d.y_hi)],
+    }
+}
+
 /// Refuses memories that can't be addressed or written, before any is filled.
 fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
-    let refuse = |cause: String| -> Result<()> {
-        Err(Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
-            .remedy("use a smaller array, or reduce the maps and kernels")
-            .into())
+    let mut faults = Vec::new();
+    let mut refuse = |cause: String| {
+        faults.push(
+            Diagnostic::new(code::BUDGET_EXCEEDED, "the network is too large for the engine", cause)
+                .remedy("use a smaller array, or reduce the maps and kernels"),
+        );
     };
     if plan.words > MAX_DEPTH {
-        return refuse(format!(
-            "the scratchpad has {} words; at most {MAX_DEPTH} have an address",
-            plan.words
-        ));
+        refuse(format!("the scratchpad has {} words; at most {MAX_DEPTH} have an address", plan.words));
     }
     let width = plan.array.k * plan.array.c * weight_bits;
     let words = plan
@@ -322,9 +385,9 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
         let cause = format!(
             "the weights, each layer's channels rounded up to the array's, take {bits} bits of {MAX_WEIGHT_BITS}"
         );
-        return refuse(cause);
+        refuse(cause);
     }
-    Ok(())
+    if faults.is_empty() { Ok(()) } else { Err(Diagnostics(faults)) }
 }
 
 /// Cycles to take one sample in: a byte each, a folded group's further words, pad columns byte by byte.
@@ -366,11 +429,17 @@ fn coordinate_bits(plan: &Plan<'_>) -> usize {
 
 fn named_layers<'a>(
     plan: &Plan<'_>,
+    recipes: Vec<Recipe>,
     quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
 ) -> Result<Vec<Layer>> {
+    let tensor = |port: Port| plan.graph.value(port).name.clone();
     let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
-    for l in &plan.layers {
+    for (l, recipe) in plan.layers.iter().zip(recipes) {
         quant(l.layer.last)?;
+        let other = match l.layer.tail {
+            Tail::Add { other, .. } => Some(other),
+            Tail::None | Tail::Table => None,
+        };
         let y = l.layer.y;
         let (macs, weight) = match l.layer.kernel {
             Kernel::Array(conv) => {
@@ -393,6 +462,9 @@ fn named_layers<'a>(
             bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
             macs: macs as u64,
             cycles: l.loops.cycles as u64,
+            tensor: tensor(Port::from(l.layer.last)),
+            reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
+            recipe,
             output_quant: (y.scale, y.zero_point, y.source_offset),
         });
     }

@@ -15,7 +15,7 @@ mod schedule;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{HostInput, IntGraph, IntOp};
+use crate::graph::int::{IntGraph, IntOp};
 use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 use arena::Block;
@@ -24,6 +24,8 @@ use layers::{Kernel, Layer, Tail};
 
 /// Bytes of the widest scratchpad word.
 const MAX_WORD: usize = 64;
+/// Most pixels or output channels at once.
+const MAX_AXIS: usize = 256;
 /// Bytes of the widest group that the ingest unit folds.
 const MAX_FOLD: usize = 256;
 /// Lanes may cost this share of the fewest cycles: 1 / 200.
@@ -75,9 +77,28 @@ pub struct Plan<'a> {
     pub(crate) tensors: Vec<(Port, usize)>,
     /// Words of the scratchpad.
     pub(crate) words: usize,
+    /// The largest sum of words of tensors that live at once: no placement needs fewer.
+    pub(crate) least_words: usize,
 }
 
 impl Plan<'_> {
+    /// The array: pixels, channels, outputs at once.
+    pub fn array(&self) -> [usize; 3] {
+        [self.array.p, self.array.c, self.array.k]
+    }
+
+    /// Requantize lanes.
+    pub fn lanes(&self) -> usize {
+        self.array.r
+    }
+
+    /// Bits of the weight memory and the scratchpad, weights of 8 bits: no design of this plan has fewer.
+    pub fn least_memory_bits(&self) -> usize {
+        let array = self.layers.iter().filter(|l| matches!(l.layer.kernel, Kernel::Array(_)));
+        let words: usize = array.map(|l| l.loops.reads * l.loops.blocks).sum();
+        8 * (words * self.array.k * self.array.c + self.words * self.array.word())
+    }
+
     /// Cycles of one sample.
     pub fn cycles(&self) -> usize {
         self.layers.iter().map(|l| l.loops.cycles).sum()
@@ -99,31 +120,25 @@ impl Plan<'_> {
 /// that the engine lacks, O2C0401 for layers that exceed it.
 pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options) -> Result<Plan<'a>> {
     let [p, c, k] = options.array;
-    check_array([p, c, k])?;
-    let layers = layers::layers(graph, quantized)?;
-    if layers.is_empty() {
-        return Err(Diagnostic::new(code::GRAPH_INVALID, "there is nothing to compute", "no layer is left")
-            .remedy("the model's integer part is empty: it needs no accelerator")
-            .into());
+    // Independent of each other: one run lists all that is at fault.
+    let mut faults = Vec::new();
+    let lanes = keep(lanes(options), &mut faults);
+    let layers = keep(layers::layers(graph, quantized), &mut faults);
+    if layers.as_ref().is_some_and(Vec::is_empty) {
+        faults.push(
+            Diagnostic::new(code::GRAPH_INVALID, "there is nothing to compute", "no layer is left")
+                .remedy("the model's integer part is empty: it needs no accelerator"),
+        );
     }
-    let (input, _) = one_input(graph)?;
-    let output = one_output(graph)?;
-    if output == input {
-        return Err(unsupported("an output of the model is its input", "it needs no accelerator"));
+    let input = keep(one_input(graph), &mut faults);
+    let output = keep(one_output(graph), &mut faults);
+    if input.is_some() && input == output {
+        faults.extend(unsupported("an output of the model is its input", "it needs no accelerator").0);
     }
-    let group = k.min(p * c);
-    let lanes = match options.lanes {
-        Some(r) if r.is_power_of_two() && r <= group => vec![r],
-        Some(r) => {
-            return Err(Diagnostic::new(
-                code::ARRAY_INVALID,
-                "the number of requantize lanes is not valid",
-                format!("{r} lanes; the array {p},{c},{k} takes a power of two up to {group}"),
-            )
-            .remedy(format!("give --lanes as a power of two from 1 to {group}"))
-            .into());
-        }
-        None => (0..=group.ilog2()).map(|l| 1 << l).collect(),
+    let (Some(lanes), Some(layers), Some(input), Some(output), true) =
+        (lanes, layers, input, output, faults.is_empty())
+    else {
+        return Err(Diagnostics(faults));
     };
     let plans: Vec<Plan<'a>> = lanes
         .into_iter()
@@ -132,6 +147,40 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
     chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried").into())
+}
+
+/// The value, or nothing and its faults in the list.
+fn keep<T>(result: Result<T>, faults: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|Diagnostics(more)| faults.extend(more)).ok()
+}
+
+/// Array shapes with at most `macs` multipliers that can be built, ascending by multipliers.
+pub fn arrays(macs: usize) -> Vec<[usize; 3]> {
+    let powers = || (0..=MAX_AXIS.ilog2()).map(|l| 1usize << l);
+    let mut found: Vec<[usize; 3]> = powers()
+        .flat_map(|p| powers().flat_map(move |c| powers().map(move |k| [p, c, k])))
+        .filter(|a| check_array(*a).is_ok() && a.iter().product::<usize>() <= macs)
+        .collect();
+    found.sort_by_key(|a| (a.iter().product::<usize>(), *a));
+    found
+}
+
+/// The numbers of requantize lanes to choose from.
+fn lanes(options: &Options) -> Result<Vec<usize>> {
+    let [p, c, k] = options.array;
+    check_array([p, c, k])?;
+    let group = k.min(p * c);
+    match options.lanes {
+        Some(r) if r.is_power_of_two() && r <= group => Ok(vec![r]),
+        Some(r) => Err(Diagnostic::new(
+            code::ARRAY_INVALID,
+            "the number of requantize lanes is not valid",
+            format!("{r} lanes; the array {p},{c},{k} takes a power of two up to {group}"),
+        )
+        .remedy(format!("give --lanes as a power of two from 1 to {group}"))
+        .into()),
+        None => Ok((0..=group.ilog2()).map(|l| 1 << l).collect()),
+    }
 }
 
 fn check_array([p, c, k]: [usize; 3]) -> Result<()> {
@@ -144,8 +193,8 @@ fn check_array([p, c, k]: [usize; 3]) -> Result<()> {
     if p.saturating_mul(c) > MAX_WORD {
         return fault(format!("a scratchpad word of P*C = {} bytes exceeds {MAX_WORD}", p.saturating_mul(c)));
     }
-    if k > 256 || p > 256 {
-        return fault(format!("{p},{c},{k}: P and K are at most 256"));
+    if k > MAX_AXIS || p > MAX_AXIS {
+        return fault(format!("{p},{c},{k}: P and K are at most {MAX_AXIS}"));
     }
     Ok(())
 }
@@ -154,17 +203,11 @@ fn unsupported(message: &str, cause: impl Into<String>) -> Diagnostics {
     Diagnostic::new(code::INPUT_UNSUPPORTED, message, cause).into()
 }
 
-fn one_input(graph: &IntGraph) -> Result<(Port, &HostInput)> {
-    let found: Vec<(NodeId, &HostInput)> = graph
-        .ids()
-        .into_iter()
-        .filter_map(|id| match &graph.node(id).op {
-            IntOp::Input(host) => Some((id, host)),
-            _ => None,
-        })
-        .collect();
+fn one_input(graph: &IntGraph) -> Result<Port> {
+    let found: Vec<NodeId> =
+        graph.ids().into_iter().filter(|&id| matches!(graph.node(id).op, IntOp::Input(_))).collect();
     match found.as_slice() {
-        [(id, host)] => Ok((Port::from(*id), host)),
+        [id] => Ok(Port::from(*id)),
         _ => {
             let cause = format!("it has {}; the accelerator has one input stream", found.len());
             Err(unsupported("a model with several inputs can't be compiled", cause))
@@ -205,17 +248,18 @@ fn on_array<'a>(
         let map = Map::plain(layer.x.shape, array);
         let loops = cycles::loops(layer, array, &map, window.kernel);
         let mut entry = Planned { layer: layer.clone(), map, loops, folded: false };
-        if layer.input == input && readers(layers, input) == 1 {
-            if let Some((map, loops)) = folded(layer, array).filter(|(_, l)| l.cycles < loops.cycles) {
-                let [_, _, out_w] = layer.y.shape;
-                fold = Fold {
-                    columns: window.kernel[1],
-                    stride: window.strides[1],
-                    pad_left: window.pads[1],
-                    out_w,
-                };
-                entry = Planned { map, loops, folded: true, ..entry };
-            }
+        if layer.input == input
+            && readers(layers, input) == 1
+            && let Some((map, loops)) = folded(layer, array).filter(|(_, l)| l.cycles < loops.cycles)
+        {
+            let [_, _, out_w] = layer.y.shape;
+            fold = Fold {
+                columns: window.kernel[1],
+                stride: window.strides[1],
+                pad_left: window.pads[1],
+                out_w,
+            };
+            entry = Planned { map, loops, folded: true, ..entry };
         }
         planned.push(entry);
     }
@@ -241,7 +285,8 @@ fn on_array<'a>(
     }
     let (bases, words) = arena::place(&blocks);
     let tensors = ports.into_iter().zip(bases).collect();
-    Plan { graph, quantized, array, layers: planned, input, output, fold, tensors, words }
+    let least_words = arena::bound(&blocks);
+    Plan { graph, quantized, array, layers: planned, input, output, fold, tensors, words, least_words }
 }
 
 /// Layers that read a tensor, residual operands included.

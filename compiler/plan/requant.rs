@@ -6,6 +6,7 @@
 
 use super::bits::{self, Word};
 use crate::arith::lane::Channel;
+use crate::design::Field;
 
 /// One channel's parameters before packing.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,31 @@ pub(crate) struct Widths {
 }
 
 impl Widths {
+    /// The fields of a word of `lanes` channels, in the order of [`word`].
+    pub(crate) fn fields(&self, lanes: usize) -> Vec<Field> {
+        let mut lsb = 0;
+        let mut field = |name: &str, width, signed, count, add| {
+            let found = Field { name: name.into(), lsb, width, signed, count, stride: self.entry(), add };
+            lsb = if count == lanes { lsb + width } else { lsb };
+            found
+        };
+        let mut fields = vec![
+            field("bias", self.bias, true, lanes, 0),
+            field("multiplier", self.mul, false, lanes, 0),
+            field("offset", self.off, true, lanes, 0),
+            field("shift", self.shift, false, lanes, self.shift_base as i64),
+        ];
+        if self.exact {
+            fields.push(field("exact", 1, false, lanes, 0));
+        }
+        if self.select > 0 {
+            let mut table = field("table", self.select, false, 1, 0);
+            table.lsb = lanes * self.entry();
+            fields.push(table);
+        }
+        fields
+    }
+
     /// Bits of one channel's parameters.
     pub(crate) fn entry(&self) -> usize {
         self.bias + self.mul + self.off + self.shift + usize::from(self.exact)

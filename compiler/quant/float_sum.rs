@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::interval::Interval;
+use super::average::Share;
 use crate::arith::AverageSpec;
 use crate::arith::lane::Channel;
 
@@ -30,15 +30,15 @@ pub struct FloatSum {
 }
 
 /// Finds estimates and thresholds; `None` where the scale or the window is beyond what can be examined.
-/// `divisors`: each with the taps inside the map and the interval of its centred sums; `offset`: the file's offset of y.
+/// `magnitude`: the largest centred input; `offset`: the file's offset of y.
 pub(super) fn solve(
     spec: &AverageSpec,
-    divisors: &[(i32, i64, Interval)],
+    shares: &[Share],
     magnitude: i64,
     offset: i32,
 ) -> Option<(FloatSum, Vec<Channel>)> {
     let (sx, _) = spec.x;
-    let taps = divisors.iter().map(|&(_, taps, _)| taps).max()?;
+    let taps = shares.iter().map(|s| s.taps).max()?;
     if !SCALES.contains(&sx) || !(1..=MOST_TAPS).contains(&taps) || !(0..=255).contains(&magnitude) {
         return None;
     }
@@ -48,9 +48,10 @@ pub(super) fn solve(
     let unit = f64::from(f32::from_bits(sx.to_bits() & 0xff80_0000)) / f64::from(1u32 << 23);
     // Exact in double, so rounded once: never decreasing, and itself for sums of 24 significant bits.
     let byte = |sum: i64, divisor: i32| i32::from(spec.finish((sum as f64 * unit) as f32, divisor, offset));
-    let mut thresholds = Vec::with_capacity(divisors.len());
-    let mut channels = Vec::with_capacity(divisors.len());
-    for &(divisor, taps, reach) in divisors {
+    let mut thresholds = Vec::with_capacity(shares.len());
+    let mut channels = Vec::with_capacity(shares.len());
+    for share in shares {
+        let divisor = share.divisor;
         let above = |q: i32| {
             if q >= spec.hi || byte(most, divisor) <= q {
                 return most;
@@ -67,20 +68,15 @@ pub(super) fn solve(
             high
         };
         thresholds.push((-128..=127).map(above).collect());
-        channels.push(estimate(spec, divisor, (taps, magnitude), reach, offset)?);
+        channels.push(estimate(spec, share, magnitude, offset)?);
     }
     let mantissa = (sx.to_bits() & 0x7f_ffff) | 0x80_0000;
     Some((FloatSum { mantissa, bits, thresholds }, channels))
 }
 
 /// The narrowest lane whose result is the byte or one less, for every float32 sum of every integer sum.
-fn estimate(
-    spec: &AverageSpec,
-    divisor: i32,
-    (taps, magnitude): (i64, i64),
-    (from, to): Interval,
-    offset: i32,
-) -> Option<Channel> {
+fn estimate(spec: &AverageSpec, share: &Share, magnitude: i64, offset: i32) -> Option<Channel> {
+    let Share { divisor, taps, sums: (from, to) } = *share;
     let slope = f64::from(spec.x.0) / (f64::from(spec.y.0) * f64::from(divisor));
     let bounds: Vec<(i32, i32)> = (from..=to)
         .map(|sum| {

@@ -5,37 +5,39 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{LaneKind, LayerQuant, Tables, add, float_sum, offset, signed_bits};
+use super::{LaneKind, LayerQuant, Tables, add, average, offset, signed_bits};
 use crate::arith::lane::Channel;
-use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, Spread, requantize};
+use crate::arith::{AddForm, AddSpec, requantize};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::NodeId;
-use crate::graph::int::{AveragePool, Conv, IntGraph, IntOp, QFact};
-
-/// Scales outside are refused by ONNX Runtime's global average pool.
-const GLOBAL_SCALES: std::ops::Range<f64> = 1.0 / 4_294_967_296.0..256.0;
+use crate::graph::int::{Conv, IntGraph, IntOp, QFact};
 
 /// A node's place in diagnostics and its operands' facts.
-struct Place<'a> {
-    name: &'a str,
+pub(super) struct Place<'a> {
+    pub(super) name: &'a str,
     kind: &'static str,
     x: Option<(&'a QFact, Interval)>,
 }
 
 impl Place<'_> {
-    fn fault(&self, code: crate::diag::Code, message: &str, cause: impl Into<String>) -> Diagnostic {
+    pub(super) fn fault(
+        &self,
+        code: crate::diag::Code,
+        message: &str,
+        cause: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic::new(code, message, cause).at(format!("node \"{}\" ({})", self.name, self.kind))
     }
 
     /// The first operand, which every kernel here has.
-    fn operand(&self) -> Result<(&QFact, Operand)> {
+    pub(super) fn operand(&self) -> Result<(&QFact, Operand)> {
         match self.x {
             Some((fact, range)) => Ok((fact, Operand { range, zero_point: i64::from(fact.zero_point) })),
             None => Err(self.fault(code::INTERNAL, "a node has no operand", "quant::solve").into()),
         }
     }
 
-    fn bounds(&self, lo: i32, hi: i32) -> Result<()> {
+    pub(super) fn bounds(&self, lo: i32, hi: i32) -> Result<()> {
         if -128 <= lo && lo <= hi && hi <= 127 {
             return Ok(());
         }
@@ -44,7 +46,7 @@ impl Place<'_> {
     }
 
     /// A zero point that an 8-bit tensor can have, in the file's or the canonical numbering.
-    fn zero_point(&self, zero_point: i32) -> Result<()> {
+    pub(super) fn zero_point(&self, zero_point: i32) -> Result<()> {
         if (-128..=255).contains(&zero_point) {
             return Ok(());
         }
@@ -53,7 +55,7 @@ impl Place<'_> {
     }
 
     /// A scale that the formulas hold for.
-    fn scale(&self, what: &str, scale: f32, zero_allowed: bool) -> Result<()> {
+    pub(super) fn scale(&self, what: &str, scale: f32, zero_allowed: bool) -> Result<()> {
         if scale.is_finite() && (scale > 0.0 || (zero_allowed && scale == 0.0)) {
             return Ok(());
         }
@@ -76,7 +78,7 @@ pub(crate) fn solve(
     match (&node.op, y) {
         (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
         (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
-        (IntOp::AveragePool(op), Some(y)) => average(&place("AveragePool"), op, y, format).map(Some),
+        (IntOp::AveragePool(op), Some(y)) => average::solve(&place("AveragePool"), op, y, format).map(Some),
         (IntOp::Add(op), _) => addition(&place("Add"), &op.spec).map(Some),
         (IntOp::Table(op), _) => {
             let (_, x) = place("Table").operand()?;
@@ -98,7 +100,7 @@ pub(crate) fn solve(
 }
 
 /// A layer without a rescale of its own: bytes in, bytes out.
-fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> LayerQuant {
+pub(super) fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> LayerQuant {
     LayerQuant {
         name: name.to_owned(),
         channels: vec![Channel::IDENTITY],
@@ -120,13 +122,14 @@ fn passive(name: &str, lane: LaneKind, input: Interval, output: Interval) -> Lay
 }
 
 /// One channel of a rescale: the reference as steps, and its float32 scale for the exact lane.
-struct Reference {
-    steps: Steps,
+pub(super) struct Reference {
+    /// The reference.
+    pub(super) steps: Steps,
     /// Steps are near acc * slope + zero_point.
-    slope: f64,
+    pub(super) slope: f64,
     /// The float32 scale that the exact lane is tried with; the proof decides.
-    scale: f32,
-    zero_point: i32,
+    pub(super) scale: f32,
+    pub(super) zero_point: i32,
 }
 
 /// What one channel got.
@@ -158,7 +161,7 @@ impl Reference {
 }
 
 /// Assembles a layer from its channels' references.
-fn rescaled(
+pub(super) fn rescaled(
     place: &Place,
     references: &[Reference],
     (lo, hi): (i32, i32),
@@ -201,7 +204,7 @@ fn rescaled(
 }
 
 /// Refuses an interval that leaves int32.
-fn within_int32(place: &Place, what: &str, (from, to): Interval) -> Result<()> {
+pub(super) fn within_int32(place: &Place, what: &str, (from, to): Interval) -> Result<()> {
     if i32::try_from(from).is_ok() && i32::try_from(to).is_ok() {
         return Ok(());
     }
@@ -210,7 +213,7 @@ fn within_int32(place: &Place, what: &str, (from, to): Interval) -> Result<()> {
 }
 
 /// The int32 accumulator of an argument that `within_int32` has admitted.
-fn int32(acc: i64) -> i32 {
+pub(super) fn int32(acc: i64) -> i32 {
     i32::try_from(acc).unwrap_or(if acc < 0 { i32::MIN } else { i32::MAX })
 }
 
@@ -248,105 +251,6 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         })
         .collect();
     rescaled(place, &references, (spec.lo, spec.hi), raw, format)
-}
-
-fn average(place: &Place, op: &AveragePool, y: &QFact, format: Option<FixedFormat>) -> Result<LayerQuant> {
-    let (fact, x) = place.operand()?;
-    let spec = &op.spec;
-    place.bounds(spec.lo, spec.hi)?;
-    place.scale("input's scale", spec.x.0, false)?;
-    place.scale("output's scale", spec.y.0, false)?;
-    place.zero_point(spec.x.1)?;
-    place.zero_point(spec.y.1)?;
-    let ([_, ih, iw], [_, oh, ow]) = (fact.shape, y.shape);
-    let Ok(taps) = i64::try_from(op.window.kernel[0].saturating_mul(op.window.kernel[1])) else {
-        return Err(place
-            .fault(code::ACCUMULATOR_OVERFLOW, "the window is too large", "its size overflows")
-            .into());
-    };
-    let whole = op.window.kernel == [ih, iw] && op.window.pads == [0; 4];
-    if whole && spec.form == AverageForm::QLinear {
-        let cause = "QLinearAveragePool over the whole map is computed as QLinearGlobalAveragePool";
-        return Err(place
-            .fault(code::INTERNAL, "an average was imported with the wrong formula", cause)
-            .into());
-    }
-    let counts = interval::inside_counts(&op.window, [ih, iw], [oh, ow]);
-    let raw = interval::pool_raw(taps, counts.first().is_none_or(|&n| n < taps), x);
-    within_int32(place, "the sum of a window", raw)?;
-    // Each divisor with the interval of its sums.
-    let mut reach: std::collections::BTreeMap<i64, Interval> = std::collections::BTreeMap::new();
-    let mut inside_most: std::collections::BTreeMap<i64, i64> = std::collections::BTreeMap::new();
-    let (mut ambiguous, mut ambiguous_sums) = (None, 0u64);
-    for &inside in &counts {
-        let sums = interval::pool_sum(inside, x);
-        within_int32(place, "the sum of a window", sums)?;
-        let divisor = if op.count_include_pad { taps } else { inside };
-        let spread = spread(spec, inside, x, divisor);
-        ambiguous_sums = ambiguous_sums.saturating_add(spread.ambiguous);
-        ambiguous = ambiguous.or(spread.first.map(|first| (inside, first)));
-        inside_most.entry(divisor).and_modify(|n| *n = inside.max(*n)).or_insert(inside);
-        reach.entry(divisor).and_modify(|r| *r = hull(*r, sums)).or_insert(sums);
-    }
-    let divisors: Vec<i32> = reach.keys().copied().map(int32).collect();
-    let by_float = || {
-        let each: Vec<(i32, i64, Interval)> =
-            reach.iter().map(|(&d, &sums)| (int32(d), inside_most[&d], sums)).collect();
-        let magnitude = (x.range.0 - x.zero_point).abs().max((x.range.1 - x.zero_point).abs());
-        let (float_sum, channels) = float_sum::solve(spec, &each, magnitude, y.source_offset)?;
-        let mut layer =
-            passive(place.name, LaneKind::Float, (0, 0), (i64::from(spec.lo), i64::from(spec.hi)));
-        layer.reachable = each.iter().map(|e| e.2).reduce(hull).unwrap_or((0, 0));
-        layer.intervals = each.iter().map(|e| e.2).collect();
-        (layer.channels, layer.divisors, layer.float_sum) = (channels, divisors.clone(), Some(float_sum));
-        (layer.lo, layer.hi, layer.raw) = (spec.lo, spec.hi, raw);
-        layer.accumulator_bits = signed_bits(raw.0).max(signed_bits(raw.1));
-        Some(layer)
-    };
-    if let (AverageForm::QLinear, Some((taps, first))) = (spec.form, ambiguous) {
-        let cause = format!(
-            "ONNX Runtime adds {taps} float32 values of scale {:e}; from the sum {first} on float32 decides the byte",
-            spec.x.0
-        );
-        return by_float().ok_or_else(|| {
-            place
-                .fault(code::RESCALE_INFEASIBLE, "an average is not a function of its integer sum", cause)
-                .remedy("use GlobalAveragePool, or quantize the input with a power-of-two scale")
-                .into()
-        });
-    }
-    let mut references = Vec::with_capacity(reach.len());
-    for (&divisor, &(from, to)) in &reach {
-        let divisor = int32(divisor);
-        let (sx, sy) = (spec.x.0, spec.y.0);
-        let slope = f64::from(sx) / (f64::from(sy) * f64::from(divisor));
-        if spec.form == AverageForm::QLinearGlobal && !GLOBAL_SCALES.contains(&slope) {
-            let cause =
-                format!("input scale / (output scale * {divisor}) is {slope:e}; it must be in 2^-32 .. 256");
-            return Err(place
-                .fault(code::SCALE_INVALID, "the average's scale is out of range", cause)
-                .into());
-        }
-        let f = |sum| i32::from(spec.apply(int32(sum), divisor));
-        let steps = Steps::find(f, from, to, slope, f64::from(spec.y.1));
-        let scale = spec.integer_scale(divisor);
-        references.push(Reference { steps, slope, scale, zero_point: spec.y.1 });
-    }
-    match rescaled(place, &references, (spec.lo, spec.hi), raw, format) {
-        Ok(layer) => Ok(LayerQuant { divisors, ambiguous_sums, ..layer }),
-        // Ties that go to even with an odd zero point added, or two divisions that round: no lane does those.
-        Err(faults) => match spec.form {
-            AverageForm::Float if ambiguous.is_some() => Err(faults),
-            AverageForm::QLinear | AverageForm::Float => by_float().ok_or(faults),
-            AverageForm::QLinearGlobal => Err(faults),
-        },
-    }
-}
-
-/// The sums for which an average is no function of its integer sum.
-fn spread(spec: &AverageSpec, taps: i64, x: Operand, divisor: i64) -> Spread {
-    let range = (int32(x.range.0), int32(x.range.1));
-    spec.spread(usize::try_from(taps).unwrap_or(usize::MAX), range, int32(divisor))
 }
 
 fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {

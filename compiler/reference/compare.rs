@@ -34,7 +34,11 @@ pub struct Cpu {
 /// All results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// Build description of ONNX Runtime.
+    /// Version of ONNX Runtime, where it is known.
+    pub version: Option<String>,
+    /// Its library.
+    pub library: String,
+    /// Its build description.
     pub runtime: String,
     /// The processor.
     pub cpu: Cpu,
@@ -198,7 +202,14 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
         result.error = done.err().map(|e| e.to_string());
         settings.push(result);
     }
-    Ok(Comparison { runtime: runtime.build.clone(), cpu: Cpu::detect(), samples, settings })
+    Ok(Comparison {
+        version: runtime.version.clone(),
+        library: runtime.library.display().to_string(),
+        runtime: runtime.build.clone(),
+        cpu: Cpu::detect(),
+        samples,
+        settings,
+    })
 }
 
 /// Compares with our export alone, every tensor of it: for graphs without a file.

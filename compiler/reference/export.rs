@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 
 use super::build::{Builder, MICROSOFT, sizes};
-use super::{layout, steps};
+use super::{expression, layout, steps};
 use crate::arith::{AddForm, AverageForm};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::expression::{Expression, Operand, Quantization, Step};
 use crate::graph::int::*;
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Attribute, DType, Model};
@@ -82,12 +83,8 @@ pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
 /// The oldest ai.onnx opset that has what the graph needs.
 fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
     let needs = |op: &IntOp| match op {
-        IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => match *name {
-            "Gelu" => 20,
-            "Mish" => 18,
-            "HardSwish" => 14,
-            _ => 13,
-        },
+        IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => expression::opset(name),
+        IntOp::Table(Table { source: TableSource::Expression(e), .. }) => expression::opset_of(e),
         IntOp::AveragePool(p) if p.window.dilations != [1, 1] => 19,
         IntOp::Input(_)
         | IntOp::Conv(_)
@@ -152,7 +149,7 @@ impl Exporter<'_> {
                     }
                     self.qlinear(name, "QLinearAdd", &operands, id, &target, vec![])?;
                 }
-                AddForm::Float => self.float(name, "Add", &inputs, id, &target, vec![], &[])?,
+                AddForm::Float => self.float(name, "Add", &inputs, id, &target, vec![])?,
             },
             IntOp::MaxPool(pool) => {
                 let x = self.operand(inputs[0]);
@@ -247,8 +244,8 @@ impl Exporter<'_> {
             }
             AverageForm::QLinearGlobal => Err(self.fault(id, "a global average pool over a part of the map")),
             AverageForm::QLinear => self.qlinear(&name, "QLinearAveragePool", &[x], id, y, attributes),
-            AverageForm::Float if whole => self.float(&name, "GlobalAveragePool", &[x], id, y, vec![], &[]),
-            AverageForm::Float => self.float(&name, "AveragePool", &[x], id, y, attributes, &[]),
+            AverageForm::Float if whole => self.float(&name, "GlobalAveragePool", &[x], id, y, vec![]),
+            AverageForm::Float => self.float(&name, "AveragePool", &[x], id, y, attributes),
         }
     }
 
@@ -256,7 +253,7 @@ impl Exporter<'_> {
         let name = self.graph.node(id).name.clone();
         let float = |a: &[(&'static str, f32)]| a.iter().map(|(k, v)| (*k, Attribute::Float(*v))).collect();
         match &table.source {
-            TableSource::Requantize => self.float(&name, "", &[x], id, y, vec![], &[]),
+            TableSource::Requantize => self.float(&name, "", &[x], id, y, vec![]),
             TableSource::Clamp(lo, hi) => {
                 let fact = self.fact(x).clone();
                 if dtype(&fact) != dtype(self.fact(id.into())) {
@@ -267,16 +264,26 @@ impl Exporter<'_> {
                 Ok(())
             }
             TableSource::QLinear(op, attributes) => self.qlinear(&name, op, &[x], id, y, float(attributes)),
-            // From opset 11 on the bounds of Clip are operands.
-            TableSource::Float("Clip", attributes) => {
-                let bound = |key: &str, default: f32| {
-                    attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v)
+            TableSource::Float(op, attributes) => {
+                let q = |f: &QFact| Quantization {
+                    scale: f.scale,
+                    zero_point: f.zero_point,
+                    offset: f.source_offset,
                 };
-                let low = self.b.floats(&format!("{name}_min"), &[], &[bound("min", f32::MIN)]);
-                let high = self.b.floats(&format!("{name}_max"), &[], &[bound("max", f32::MAX)]);
-                self.float(&name, "Clip", &[x], id, y, vec![], &[&low, &high])
+                let steps = vec![
+                    Step::Dequantize((Operand::X, q(self.fact(x)))),
+                    Step::Function(op, attributes.clone(), Operand::Step(0)),
+                    Step::Quantize(Operand::Step(1), q(self.fact(id.into()))),
+                ];
+                let at = self.operand(x);
+                expression::write(&mut self.b, &name, &Expression { steps }, &at, y);
+                Ok(())
             }
-            TableSource::Float(op, attributes) => self.float(&name, op, &[x], id, y, float(attributes), &[]),
+            TableSource::Expression(e) => {
+                let at = self.operand(x);
+                expression::write(&mut self.b, &name, e, &at, y);
+                Ok(())
+            }
         }
     }
 
@@ -306,10 +313,6 @@ impl Exporter<'_> {
     }
 
     /// DequantizeLinear of each operand, a float operator ("" for none), QuantizeLinear.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one call per operator form; a struct would only rename them"
-    )]
     fn float(
         &mut self,
         name: &str,
@@ -318,7 +321,6 @@ impl Exporter<'_> {
         id: NodeId,
         y: &str,
         attributes: Vec<(&str, Attribute)>,
-        more: &[&str],
     ) -> Result<()> {
         let mut operands = Vec::new();
         for port in inputs {
@@ -330,8 +332,7 @@ impl Exporter<'_> {
         }
         let mut at = operands[0].clone();
         if !op.is_empty() {
-            let operands: Vec<&str> =
-                operands.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
             let to = self.b.fresh(&format!("{y}_float"));
             at = self.b.node(name, ("", op), &operands, &to, attributes);
         }

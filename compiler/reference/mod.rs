@@ -4,6 +4,7 @@ mod build;
 pub mod compare;
 mod cut;
 pub mod export;
+mod expression;
 mod float;
 mod layout;
 mod moves;

@@ -24,6 +24,8 @@ pub struct Runtime {
     environment: ort::environment::Environment,
     /// Where it was found.
     pub library: PathBuf,
+    /// Its version, e.g. `1.32.0`, where the library's name or its build description tells.
+    pub version: Option<String>,
     /// Its build description, e.g. `git-branch=rel-1.32.0, ...`.
     pub build: String,
 }
@@ -111,10 +113,35 @@ fn load() -> Result<Runtime> {
         .build()
         .map_err(|e| missing(e.to_string()))?;
     environment.set_log_level(ort::logging::LogLevel::Error);
-    Ok(Runtime { environment, library, build: ort::info().to_owned() })
+    let build = ort::info().to_owned();
+    let version = version(&library, &build);
+    Ok(Runtime { environment, library, version, build })
 }
 
-/// The shared library: `ORT_DYLIB_PATH`, else that of the Python package in `.venv`, else of `python3`.
+/// The version in the library's name (`libonnxruntime.so.1.32.0`), else in its branch's (`rel-1.32.0`).
+fn version(library: &Path, build: &str) -> Option<String> {
+    let number = |text: &str| {
+        let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let digits = digits.trim_end_matches('.');
+        digits.contains('.').then(|| digits.to_owned())
+    };
+    // The plain name is often a link to the one with the version.
+    let file = std::fs::canonicalize(library).unwrap_or_else(|_| library.to_owned());
+    let name = file.file_name()?.to_string_lossy().into_owned();
+    let in_name =
+        ["libonnxruntime.so.", "libonnxruntime."].iter().find_map(|p| number(name.strip_prefix(p)?));
+    in_name.or_else(|| number(build.split_once("git-branch=rel-")?.1))
+}
+
+/// The virtual environments to look in: the active one, `.venv` here, `.venv` beside or above the executable.
+fn environments() -> Vec<PathBuf> {
+    let active = std::env::var_os("VIRTUAL_ENV").filter(|p| !p.is_empty()).map(PathBuf::from);
+    let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
+    let above = exe.iter().flat_map(|p| p.ancestors().skip(1)).map(|d| d.join(".venv"));
+    active.into_iter().chain([PathBuf::from(".venv")]).chain(above).collect()
+}
+
+/// The shared library: `ORT_DYLIB_PATH`, else that of the Python package in a virtual environment, else of `python3`.
 fn locate() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()) {
         let path = PathBuf::from(path);
@@ -126,12 +153,13 @@ fn locate() -> Result<PathBuf> {
             .at(format!("file {}", path.display()))
             .into());
     }
-    let mut packages: Vec<PathBuf> = children(Path::new(".venv/lib"), "python3")
-        .into_iter()
-        .map(|p| p.join("site-packages/onnxruntime"))
-        .collect();
+    let package = |environment: PathBuf| {
+        let found = children(&environment.join("lib"), "python3").into_iter();
+        found.map(|p| p.join("site-packages/onnxruntime")).rfind(|p| p.is_dir())
+    };
+    let mut packages: Vec<PathBuf> = environments().into_iter().find_map(package).into_iter().collect();
     let ask = "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
-    if !packages.iter().any(|p| p.is_dir())
+    if packages.is_empty()
         && let Ok(out) = Command::new("python3").args(["-c", ask]).output()
     {
         packages.extend(
@@ -155,7 +183,8 @@ fn locate() -> Result<PathBuf> {
             Diagnostic::new(
                 code::NO_REFERENCE,
                 "ONNX Runtime is not available",
-                "neither ORT_DYLIB_PATH nor the Python package onnxruntime was found",
+                "ORT_DYLIB_PATH is not set, and the Python package onnxruntime is neither in a virtual environment (the \
+                 active one, .venv here, .venv beside or above the executable) nor in python3's path",
             )
             .into()
         })
@@ -264,5 +293,19 @@ fn data(value: &DynValue) -> std::result::Result<Data, String> {
         Some(TensorElementType::Int32) => own(value.try_extract_array()).map(Data::I32),
         Some(TensorElementType::Int64) => own(value.try_extract_array()).map(Data::I64),
         other => Err(format!("an output of type {other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        let of = |file: &str, build: &str| version(Path::new(file), build);
+        assert_eq!(of("/none/libonnxruntime.so.1.32.0", "").as_deref(), Some("1.32.0"));
+        assert_eq!(of("/none/libonnxruntime.1.20.1.dylib", "").as_deref(), Some("1.20.1"));
+        assert_eq!(of("/none/libonnxruntime.so", "git-branch=rel-1.22.0, x").as_deref(), Some("1.22.0"));
+        assert_eq!(of("/none/libonnxruntime.so.1", "git-branch=HEAD"), None);
     }
 }

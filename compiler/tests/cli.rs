@@ -1,5 +1,5 @@
 //! The program as a user runs it: exit codes, diagnostics, JSON shapes, files left behind.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::print_stdout, reason = "a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -33,6 +33,7 @@ fn refusals() {
     let (out, unknown) = (path("out"), write("unknown.toml", "arrray = [4, 4, 16]\n"));
     let (both, odd) =
         (write("both.toml", "macs = 4\narray = [1, 1, 1]\n"), write("odd.toml", "target = \"fpga\"\n"));
+    let shape = write("shape.toml", "array = \"4,4\"\n");
     let npy = model("micro_speech_features3.npy");
     let readme = model("README.md");
     std::fs::create_dir(scratch.path().join("mine")).unwrap();
@@ -47,11 +48,19 @@ fn refusals() {
     check(&["compile"], 2, "Usage");
     check(&["compile", "none.onnx", "-o", &out], 2, "error[O2C0001]");
     check(&["compile", &readme, "-o", &out], 2, "error[O2C0010]");
-    check(&["compile", &lenet, "-o", &mine], 2, "error[O2C0003]");
+    check(
+        &["compile", &lenet, "-o", &mine],
+        2,
+        "error[O2C0003]: the output folder would overwrite something\n folder: ",
+    );
     check(&["compile", &lenet, "-o", &path("odd.toml/out")], 2, "error[O2C0002]");
     check(&["compile", &lenet, "-o", &out, "--array", "4,4"], 2, "three numbers");
     check(&["compile", &lenet, "-o", &out, "--array", "3,4,16"], 2, "error[O2C0400]");
     check(&["compile", &lenet, "-o", &out, "--target", "fpga"], 2, "error[O2C0004]");
+    check(&["compile", &lenet, "-o", &out, "--macs", "0"], 2, "--macs is at least 1");
+    let large = ["compile", &lenet, "-o", &out, "--target", "ecp5-25k", "--array", "4,4,16"];
+    check(&large, 2, "LFE5U-25F has 28\n remedy: --array ");
+    check(&["compile", &lenet, "-o", &out, "--config", &shape], 2, "three numbers are expected");
     check(&["compile", &lenet, "-o", &out, "--swl", "16"], 2, "error[O2C0004]");
     check(&["compile", &lenet, "-o", &out, "--config", &unknown], 2, "unknown field `arrray`");
     check(&["compile", &lenet, "-o", &out, "--config", &both], 2, "error[O2C0004]");
@@ -64,7 +73,7 @@ fn refusals() {
     check(&["explain", "O2C9999"], 2, "error[O2C0004]");
     // Nothing is left of a compilation that was refused.
     assert!(!Path::new(&out).exists());
-    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 4);
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 5);
 }
 
 #[test]
@@ -84,6 +93,71 @@ fn inspect_as_json() {
     let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
     assert_eq!((o.status.code(), &v["macs"]), (Some(0), &12_501_632.into()));
     assert_eq!(v["layers"][0]["output"], serde_json::json!([16, 32, 32]));
+    assert_eq!(v["inputs"][0]["shape"], serde_json::json!([1, 3, 32, 32]));
+}
+
+/// What is built for which options: fields of the report, lines of the files.
+#[test]
+fn targets_and_names() {
+    let scratch = tempfile::tempdir().unwrap();
+    let lenet = model("mnist_lenet_int8_qdq.onnx");
+    let own = scratch.path().join("o2c_ram.onnx");
+    std::fs::copy(&lenet, &own).unwrap();
+    let own = own.display().to_string();
+    let config = scratch.path().join("c.toml");
+    std::fs::write(&config, "array = \"2,2,8\"\n").unwrap();
+    let config = config.display().to_string();
+    let dir = scratch.path().join("out");
+    let out = dir.display().to_string();
+    let compile = |model: &str, extra: &[&str]| {
+        let o = run(&[&["compile", model, "-o", &out, "--samples", "1", "--json"], extra].concat());
+        assert_eq!(o.status.code(), Some(0), "{extra:?}: {}", text(&o.stderr));
+        serde_json::from_slice::<serde_json::Value>(&o.stdout).unwrap()
+    };
+    let number = |v: &serde_json::Value| v.as_u64().unwrap();
+    let file = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    for (target, multipliers, line) in
+        [("ecp5-25k", 28, "--25k"), ("ecp5-45k", 72, "--45k"), ("xc7a35t", 90, "--85k")]
+    {
+        let v = compile(&lenet, &["--target", target]);
+        let used = number(&v["multipliers"]) + number(&v["lanes"]) * number(&v["lane_multipliers"]);
+        assert!(used <= multipliers && used > multipliers / 3, "{target}: {used} of {multipliers}");
+        assert!(file("Makefile").contains(line), "{target}");
+        let part = if target == "xc7a35t" { "set part xc7a35tcsg324-1" } else { "set part xc7a100tcsg324-1" };
+        assert!(file("constraints/vivado.tcl").contains(part), "{target}");
+        assert!(v["memories"].as_array().unwrap().iter().all(|m| number(&m["blocks"]) > 0));
+    }
+    // "At most": what can't be built is not tried, and what does not help is not taken.
+    assert!(number(&compile(&lenet, &["--macs", "1000000"])["multipliers"]) <= 16_384);
+    assert_eq!(compile(&lenet, &["--macs", "1"])["multipliers"], 1);
+    assert_eq!(compile(&lenet, &["--config", &config])["array"], serde_json::json!([2, 2, 8]));
+    for (model, extra, name) in [
+        (&own, &[][..], "n_o2c_ram"),
+        (&lenet, &["--name", "o2c_engine"], "n_o2c_engine"),
+        (&lenet, &["--name", "module"], "n_module"),
+        (&lenet, &["--name", "assert"], "n_assert"),
+        (&lenet, &["--name", "tb"], "n_tb"),
+        (&lenet, &["--name", "3 a"], "n_3_a"),
+    ] {
+        assert_eq!(compile(model, extra)["name"], name);
+        assert!(dir.join(format!("rtl/{name}.v")).exists());
+    }
+    // An edit is not lost unasked, and asking for samples that are not there says how to get them.
+    std::fs::write(dir.join("rtl/o2c_ram.v"), "// mine\n").unwrap();
+    let again = |extra: &[&str]| {
+        let o = run(&[&["compile", &lenet, "-o", &out], extra].concat());
+        (o.status.code(), text(&o.stdout) + &text(&o.stderr))
+    };
+    let (status, said) = again(&[]);
+    assert!(status == Some(2) && said.contains("rtl/o2c_ram.v in it was changed"), "{said}");
+    let (status, said) = again(&["--force"]);
+    assert!(status == Some(0) && said.contains("top module mnist_lenet_int8_qdq;"), "{said}");
+    for (n, expect) in
+        [("0", "--samples is at least 1"), ("99", "holds 3 golden samples, --samples asks for 99")]
+    {
+        let o = run(&["simulate", &out, "--samples", n]);
+        assert!(o.status.code() == Some(2) && text(&o.stderr).contains(expect), "{}", text(&o.stderr));
+    }
 }
 
 /// A reader that goes away, e.g. `head`, is not a fault.
@@ -184,8 +258,15 @@ fn compile_and_simulate() {
             "{stderr}"
         );
     }
-    let (status, v, stderr) = simulate(&["--protocol"]);
-    assert_eq!((status, &v["failures"]), (Some(0), &serde_json::json!([])), "{stderr}");
+    for stall in ["none", "random"] {
+        let (status, v, stderr) = simulate(&["--protocol", "--stall", stall]);
+        assert_eq!((status, &v["failures"]), (Some(0), &serde_json::json!([])), "{stderr}");
+        assert_eq!(v["stall"], stall);
+        let checks: u64 = v["results"].as_array().unwrap().iter().filter_map(|t| t["checks"].as_u64()).sum();
+        assert_eq!(v["checks"], checks);
+    }
+    let o = run(&["simulate", &a.display().to_string(), "--protocol"]);
+    assert!(text(&o.stdout).contains("short packet "), "{}", text(&o.stdout));
     assert_eq!(built(), before);
 
     // One changed digit of one weight.
@@ -229,5 +310,5 @@ fn compile_and_simulate() {
         .unwrap();
     let stderr = text(&o.stderr);
     assert!(stderr.contains("error[O2C0602]") && stderr.contains("broken"), "{stderr}");
-    assert_eq!(o.status.code(), Some(1));
+    assert_eq!(o.status.code(), Some(3));
 }

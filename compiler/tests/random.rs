@@ -11,6 +11,7 @@ use super::o2c;
 use ndarray::{Array4, ArrayD, IxDyn};
 use o2c::arith::{AddForm, AddSpec, AverageForm, AverageSpec, RescaleSpec, unary_table};
 use o2c::exec::Data;
+use o2c::graph::expression::{Binary, Expression, Operand, Quantization, Step};
 use o2c::graph::int::*;
 use o2c::graph::{Port, Value};
 
@@ -362,17 +363,22 @@ impl Net {
     fn table(&mut self, x: Port) -> Port {
         let xf = self.fact_of(x);
         let mut fact = self.fact(xf.shape);
-        let source = match self.rng.range(0, 6) {
+        let source = match self.rng.range(0, 7) {
             0 => TableSource::Requantize,
             1 => TableSource::Clamp(self.rng.range(-100, 0), self.rng.range(1, 100)),
             2 => TableSource::QLinear("QLinearSigmoid", vec![]),
             3 => TableSource::QLinear("QLinearLeakyRelu", vec![("alpha", 0.1)]),
             4 => TableSource::Float("HardSwish", vec![]),
             5 => TableSource::Float("Clip", vec![("min", 0.0), ("max", 3.0)]),
+            6 => TableSource::Expression(gated(&xf)),
             _ => TableSource::Float("Tanh", vec![]),
         };
         if let TableSource::Clamp(..) = source {
             fact = xf.clone();
+        }
+        if let TableSource::Expression(_) = source {
+            // The expression's last step says what the integers mean.
+            fact = QFact { scale: xf.scale / 2.0, zero_point: -20, ..xf.clone() };
         }
         let table = unary_table(&source, &xf, &fact).unwrap();
         self.add(IntOp::Table(Table { table, source }), &[x], fact)
@@ -508,4 +514,20 @@ pub(crate) fn inputs(graph: &IntGraph, seed: u64, n: usize) -> Data {
 /// A count that an environment variable may raise.
 pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |v| v.parse().unwrap())
+}
+
+/// x * Sigmoid(x), the gate rounded to 8 bits and a float factor on top.
+fn gated(x: &QFact) -> Expression {
+    let of = |f: &QFact| Quantization { scale: f.scale, zero_point: f.zero_point, offset: f.source_offset };
+    let x = of(x);
+    let gate = Quantization { scale: 1.0 / 256.0, zero_point: -128, offset: x.offset };
+    let y = Quantization { scale: x.scale / 2.0, zero_point: -20, offset: x.offset };
+    let steps = vec![
+        Step::QLinearFunction("QLinearSigmoid", vec![], (Operand::X, x), gate),
+        Step::QLinearArithmetic(Binary::Mul, [(Operand::X, x), (Operand::Step(0), gate)], y),
+        Step::Dequantize((Operand::Step(1), y)),
+        Step::Arithmetic(Binary::Sub, [Operand::Float(0.25), Operand::Step(2)]),
+        Step::Quantize(Operand::Step(3), y),
+    ];
+    Expression { steps }
 }

@@ -341,7 +341,8 @@ impl Lower<'_> {
                 Ok(())
             }
             Kernel::Table(source) => self.table(id, q, source),
-            Kernel::Softmax(_) => Ok(()),
+            // Products are refused before; Softmax is the host's.
+            Kernel::Mul | Kernel::Softmax(_) => Ok(()),
         }
     }
 
@@ -402,15 +403,7 @@ impl Lower<'_> {
         let (placed, xf) = self.operand(id, x, q.inputs.first())?;
         let yf = fact(self.graph, id, &q.output, xf.shape)?;
         let compute = |source: &TableSource, x: &QFact| {
-            arith::unary_table(source, x, &yf).ok_or_else(|| {
-                at(
-                    self.graph,
-                    id,
-                    code::OP_UNSUPPORTED,
-                    "the function has no exact table",
-                    format!("no bit-exact formula is known for {source:?} with these scales"),
-                )
-            })
+            arith::unary_table(source, x, &yf).ok_or_else(|| refuse::no_table(self.graph, id, source, x, &yf))
         };
         let table = compute(source, &xf)?;
         let (lo, hi) = bounds(q);

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, code};
 use crate::graph::float::{FloatGraph, is_float};
+use crate::graph::int::{QFact, TableSource};
 use crate::graph::{NodeId, Port};
 use crate::ops::Op;
 use crate::ops::binary::Binary;
 use crate::ops::import::of_activation;
 use crate::ops::quantized::Kernel;
+use crate::passes::fold_expressions::one_tensor;
 use crate::passes::names::{at, label};
 
 /// Whether the host runs the operator at the end of the graph.
@@ -78,6 +80,7 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
             Op::Gather(_) | Op::Concat(_) | Op::Slice(_) | Op::Cast(_) => {
                 faults.push(of_activation(&op.name(), label(graph, id)));
             }
+            Op::Quantized(q) if q.kernel == Kernel::Mul => faults.push(two_activations(graph, id, "Mul")),
             _ if !on_host(graph, id) => faults.push(leftover(graph, id, before.contains(&id))),
             _ => {}
         }
@@ -97,9 +100,6 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
         .collect();
     let op = &graph.node(id).op;
     match op {
-        Op::Binary(Binary::Mul | Binary::Div | Binary::Sub) => {
-            format!("{} is folded on constants only", op.name())
-        }
         Op::BatchNormalization(_) => {
             "it can be folded into float weights only; these are quantized, or there are none".to_owned()
         }
@@ -111,8 +111,86 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
     }
 }
 
+/// A product, difference or the like whose operands are no functions of one tensor.
+pub(super) fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Diagnostic {
+    let constant = graph.inputs(id).into_iter().find(|p| constant(graph, *p));
+    if let Some(port) = constant {
+        return at(
+            graph,
+            id,
+            code::INPUT_UNSUPPORTED,
+            format!("{name} with a constant of several different elements is not supported"),
+            format!("\"{}\" has shape {:?}", graph.value(port).name, graph.value(port).fact.shape),
+        )
+        .remedy("use one constant for the whole tensor, or fold the operator into the weights before it");
+    }
+    let operands: Vec<_> =
+        graph.inputs(id).into_iter().map(|p| format!("\"{}\"", graph.value(p).name)).collect();
+    at(
+        graph,
+        id,
+        code::OP_UNSUPPORTED,
+        format!("{name} of two activations is not supported yet"),
+        format!(
+            "{} are not functions of one quantized tensor, by elementwise operators",
+            operands.join(" and ")
+        ),
+    )
+    .remedy("only Add combines different activations")
+}
+
+/// Whether a value is constant, or the DequantizeLinear of a constant.
+fn constant(graph: &FloatGraph, port: Port) -> bool {
+    match &graph.node(port.node).op {
+        Op::Const(_) => true,
+        Op::Dequantize(_) => graph.inputs(port.node).first().is_some_and(|p| constant(graph, *p)),
+        _ => false,
+    }
+}
+
+/// A function whose bytes can't be vouched for.
+pub(super) fn no_table(
+    graph: &FloatGraph,
+    id: NodeId,
+    source: &TableSource,
+    x: &QFact,
+    y: &QFact,
+) -> Diagnostic {
+    at(
+        graph,
+        id,
+        code::OP_UNSUPPORTED,
+        format!("{} has no exact table for these scales", source.onnx_name()),
+        format!(
+            "with input scale {} and output scale {} a value lies so near a rounding threshold that the last bit \
+             of ONNX Runtime's library function decides, and that is not known",
+            x.scale, y.scale
+        ),
+    )
+    .remedy("calibrate again, or change the output's scale a little")
+}
+
 fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     let name = graph.node(id).op.name();
+    let quantized = |p: Port| constant(graph, p) || matches!(graph.node(p.node).op, Op::Dequantize(_));
+    if matches!(graph.node(id).op, Op::Binary(kind) if kind != Binary::Add)
+        && graph.inputs(id).into_iter().all(quantized)
+        && !one_tensor(graph, id.into())
+    {
+        return two_activations(graph, id, &name);
+    }
+    if let Op::BatchNormalization(_) = graph.node(id).op {
+        return at(
+            graph,
+            id,
+            if inside { code::FLOAT_ISLAND } else { code::NOT_QUANTIZED },
+            format!("{name} is computed in float"),
+            reason(graph, id),
+        )
+        .remedy(
+            "fuse it into the weights: run onnxruntime.quantization.quant_pre_process before quantizing",
+        );
+    }
     if inside {
         at(
             graph,

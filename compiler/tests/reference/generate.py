@@ -20,13 +20,14 @@ from onnx import helper as h
 from onnx import numpy_helper as nh
 
 MS = "com.microsoft"
+DOMAIN = {"Gelu": MS, "FastGelu": MS, "QuickGelu": MS}
 RNG = np.random.default_rng(20)
 F32, I32 = np.float32, np.int32
 
 
 def session(nodes, inputs, outputs, constants):
     graph = h.make_graph(nodes, "g", inputs, outputs, [nh.from_array(v, k) for k, v in constants.items()])
-    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17), h.make_opsetid(MS, 1)], ir_version=9)
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 18), h.make_opsetid(MS, 1)], ir_version=9)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
@@ -201,7 +202,8 @@ def unary(w, name, attributes, form):
     if form == "QLinear":
         nodes = [h.make_node(name, ["x", "sx", "zx", "sy", "zy"], ["y"], domain=MS, **attributes)]
     else:
-        middle = [] if form == "Requantize" else [h.make_node(name, ["fx"], ["fy"], **attributes)]
+        domain = DOMAIN.get(name, "")
+        middle = [] if form == "Requantize" else [h.make_node(name, ["fx"], ["fy"], domain=domain, **attributes)]
         nodes = [
             h.make_node("DequantizeLinear", ["x", "sx", "zx"], ["fx"]), *middle,
             h.make_node("QuantizeLinear", ["fy" if middle else "fx", "sy", "zy"], ["y"]),
@@ -210,6 +212,55 @@ def unary(w, name, attributes, form):
     params = {"form": form, "name": name, "attributes": attributes, "signed": signed, "scales": [float(sx), float(sy)],
               "zero_points": [zx, zy]}
     w.put("unary", params, y=y.astype(np.int16))
+
+
+# The functions that are no part of UNARY: its order, and so the cases before, stay as they are.
+MORE = {
+    "Floor": {}, "Ceil": {}, "Round": {}, "Sign": {}, "Sqrt": {}, "Reciprocal": {}, "Log": {}, "Erf": {}, "Gelu": {},
+    "FastGelu": {}, "QuickGelu": {"alpha": 1.702}, "Celu": {"alpha": 1.3}, "Mish": {},
+    "Selu": {"alpha": 1.1, "gamma": 2.0},
+}
+LIBRARY = ["Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh"]
+DENSE = ["Elu", "Selu", "Celu", "Softplus", "Mish", "Log", "Exp", "Erf", "Gelu", "FastGelu", "QuickGelu", "Sqrt", "Reciprocal"]
+
+
+def function(w, name, attributes, count):
+    """Floats; an odd count, so that some elements are left over from vectors."""
+    x = (RNG.standard_normal(count) * 10.0 ** RNG.uniform(-2, 1.2, count)).astype(F32)
+    if name in ("Log", "Sqrt"):
+        x = np.abs(x)
+    if name in ("Asin", "Acos", "Atanh"):
+        x = np.tanh(x)
+    if name == "Acosh":
+        x = np.abs(x) + F32(1)
+    if name in LIBRARY:
+        x = np.clip(x, -39, 39)
+    node = h.make_node(name, ["x"], ["y"], domain=DOMAIN.get(name, ""), **attributes)
+    y = np.concatenate([run([node], {"x": x}, {}), run([node], {"x": x[:3]}, {})])
+    w.put("function", {"name": name, "attributes": attributes}, x=np.concatenate([x, x[:3]]), y=y)
+
+
+def arithmetic(w, name, hard=False):
+    signed = bool(RNG.integers(2))
+    dtype = signed_type(signed)
+    lo, hi = bounds(signed)
+    x, b = np.arange(lo, hi + 1).astype(dtype), int(RNG.integers(lo, hi + 1))
+    s = [scale(-3, -1), scale(-3, -1)]
+    # Wide enough for most results to lie inside; ties where the scales are powers of two.
+    s.append(F32(s[0] * s[1] * RNG.uniform(20, 250)) if name == "Mul" else scale(-2.5, -0.5))
+    if RNG.random() < 0.4:
+        s = [F32(2.0 ** np.round(np.log2(v))) for v in s]
+    z = [zero_point(signed) for _ in s]
+    if hard:
+        # Ties everywhere, which an odd zero point sends the other way.
+        s, b = [F32(2.0**-5), F32(2.0**-5), F32(2.0**-10 * 2 ** int(RNG.integers(1, 6)))], z[1] + (1 if z[1] < hi else -1)
+        z[2] = int(RNG.integers(lo // 2, hi // 2)) | 1
+    c = {f"s{i}": np.asarray(v) for i, v in enumerate(s)} | {f"z{i}": np.asarray(dtype(v)) for i, v in enumerate(z)}
+    c["b"] = np.asarray(dtype(b))
+    node = h.make_node(f"QLinear{name}", ["x", "s0", "z0", "b", "s1", "z1", "s2", "z2"], ["y"], domain=MS)
+    y = run([node], {"x": x}, c)
+    params = {"name": name, "constant": b, "signed": signed, "scales": [float(v) for v in s], "zero_points": z}
+    w.put("arithmetic", params, y=y.astype(np.int16))
 
 
 def host(w, count):
@@ -280,6 +331,14 @@ def main():
         host(w, 20000 if size > 1 else 200)
         softmax(w, 50 if size > 1 else 4)
         qlinear_softmax(w, 50 if size > 1 else 4)
+    for _ in range(4 * size):
+        for name, attributes in MORE.items():
+            unary(w, name, attributes, "Float")
+        arithmetic(w, "Add")
+        arithmetic(w, "Mul")
+        arithmetic(w, "Mul", hard=True)
+    for name in DENSE + LIBRARY:
+        function(w, name, MORE.get(name, UNARY.get(name, {})), 300 if size == 1 else 200_001)
 
 
 main()

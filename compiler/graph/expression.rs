@@ -1,0 +1,185 @@
+//! A function of one quantized element, as the operators that compute it.
+//!
+//! In: the operators between two 8-bit tensors, where all operands stem from the first one or are constants. Out: a
+//! list of steps, each reading x, constants and earlier steps, from which `arith` makes a table and `reference`
+//! writes ONNX nodes. Integers are canonical (signed); the last step's value is the result.
+
+/// Elementwise operators of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are ONNX's own")]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Min,
+    Max,
+    Pow,
+    PRelu,
+}
+
+impl Binary {
+    /// The ONNX name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "Add",
+            Binary::Sub => "Sub",
+            Binary::Mul => "Mul",
+            Binary::Div => "Div",
+            Binary::Min => "Min",
+            Binary::Max => "Max",
+            Binary::Pow => "Pow",
+            Binary::PRelu => "PRelu",
+        }
+    }
+}
+
+/// Name and value of each float attribute.
+pub type Attributes = Vec<(&'static str, f32)>;
+
+/// How integers stand for reals: (q - zero_point) * scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantization {
+    /// Real value of one step.
+    pub scale: f32,
+    /// Canonical integer of real 0.
+    pub zero_point: i32,
+    /// Add this to a canonical integer to get the file's: 0 for int8, 128 for uint8.
+    pub offset: i32,
+}
+
+/// What a step reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    /// The function's argument, an integer.
+    X,
+    /// The value of an earlier step.
+    Step(usize),
+    /// A float constant.
+    Float(f32),
+    /// A canonical integer constant.
+    Integer(i32),
+}
+
+/// An integer operand with its meaning.
+pub type Quantized = (Operand, Quantization);
+
+/// One operator.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// DequantizeLinear: integer to float.
+    Dequantize(Quantized),
+    /// QuantizeLinear: float to integer.
+    Quantize(Operand, Quantization),
+    /// Integer clamp to canonical bounds.
+    Clamp(Quantized, i32, i32),
+    /// A float function of one operand.
+    Function(&'static str, Attributes, Operand),
+    /// The com.microsoft QLinear form of a function of one operand, with the result's quantization.
+    QLinearFunction(&'static str, Attributes, Quantized, Quantization),
+    /// Float arithmetic.
+    Arithmetic(Binary, [Operand; 2]),
+    /// com.microsoft QLinearAdd or QLinearMul, with the result's quantization.
+    QLinearArithmetic(Binary, [Quantized; 2], Quantization),
+}
+
+impl Step {
+    /// What the step reads.
+    pub fn operands(&self) -> Vec<Operand> {
+        match self {
+            Step::Dequantize((x, _))
+            | Step::Quantize(x, _)
+            | Step::Clamp((x, _), ..)
+            | Step::Function(_, _, x)
+            | Step::QLinearFunction(_, _, (x, _), _) => vec![*x],
+            Step::Arithmetic(_, [a, b]) | Step::QLinearArithmetic(_, [(a, _), (b, _)], _) => vec![*a, *b],
+        }
+    }
+
+    /// The step with other operands.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(Operand) -> Operand) -> Step {
+        let q = |(x, p): Quantized| (f(x), p);
+        match self {
+            Step::Dequantize(x) => Step::Dequantize(q(*x)),
+            Step::Quantize(x, y) => Step::Quantize(f(*x), *y),
+            Step::Clamp(x, lo, hi) => Step::Clamp(q(*x), *lo, *hi),
+            Step::Function(name, a, x) => Step::Function(name, a.clone(), f(*x)),
+            Step::QLinearFunction(name, a, x, y) => Step::QLinearFunction(name, a.clone(), q(*x), *y),
+            Step::Arithmetic(kind, [a, b]) => Step::Arithmetic(*kind, [f(*a), f(*b)]),
+            Step::QLinearArithmetic(kind, [a, b], y) => Step::QLinearArithmetic(*kind, [q(*a), q(*b)], *y),
+        }
+    }
+
+    /// The ONNX operator.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Dequantize(_) => "DequantizeLinear",
+            Step::Quantize(..) => "QuantizeLinear",
+            Step::Clamp(..) => "Clip",
+            Step::Function(name, ..) | Step::QLinearFunction(name, ..) => name,
+            Step::Arithmetic(kind, _) => kind.name(),
+            Step::QLinearArithmetic(Binary::Mul, ..) => "QLinearMul",
+            Step::QLinearArithmetic(..) => "QLinearAdd",
+        }
+    }
+}
+
+/// The steps, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expression {
+    /// Never empty in a graph.
+    pub steps: Vec<Step>,
+}
+
+impl Expression {
+    /// The last operator that is no conversion: what reports call the function.
+    pub fn name(&self) -> &'static str {
+        let conversion = |s: &&Step| matches!(s, Step::Dequantize(_) | Step::Quantize(..) | Step::Clamp(..));
+        self.steps.iter().rev().find(|s| !conversion(s)).map_or("Requantize", Step::name)
+    }
+}
+
+impl std::fmt::Display for Operand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Operand::X => write!(f, "x"),
+            Operand::Step(n) => write!(f, "${n}"),
+            Operand::Float(v) => write!(f, "{v}"),
+            Operand::Integer(v) => write!(f, "{v}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Quantization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} +{}", self.scale, self.zero_point, self.offset)
+    }
+}
+
+/// `name operands parameters` of each step, separated by semicolons.
+impl std::fmt::Display for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (n, step) in self.steps.iter().enumerate() {
+            let between = if n > 0 { "; " } else { "" };
+            write!(f, "{between}{}", step.name())?;
+            for x in step.operands() {
+                write!(f, " {x}")?;
+            }
+            match step {
+                Step::Dequantize((_, p)) | Step::Quantize(_, p) => write!(f, " by {p}")?,
+                Step::Clamp(_, lo, hi) => write!(f, " {lo} {hi}")?,
+                Step::Function(_, attributes, _) => {
+                    attributes.iter().try_for_each(|(n, v)| write!(f, " {n}={v}"))?;
+                }
+                Step::QLinearFunction(_, attributes, (_, p), y) => {
+                    attributes.iter().try_for_each(|(n, v)| write!(f, " {n}={v}"))?;
+                    write!(f, " by {p} to {y}")?;
+                }
+                Step::Arithmetic(..) => {}
+                Step::QLinearArithmetic(_, [(_, a), (_, b)], y) => write!(f, " by {a}, {b} to {y}")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! Makes several operators between two quantized tensors one table, where all operands stem from the first one.
+//!
+//! Looked at are each QuantizeLinear that is left, each product and each addition. Its operands are followed up to the
+//! nearest integer tensor of which they all are elementwise functions, through float operators, tables and
+//! conversions; constants count if all their elements are equal. What lies between keeps its own rounding: it becomes
+//! a step of the table's expression.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::swap_names;
+use crate::arith::AddForm;
+use crate::diag::Result;
+use crate::graph::expression::{Expression, Operand, Quantization, Quantized as Integer, Step};
+use crate::graph::float::{FloatGraph, is_float};
+use crate::graph::int::TableSource;
+use crate::graph::{NodeId, Port};
+use crate::onnx::model::{DType, Tensor, TensorData};
+use crate::ops::Op;
+use crate::ops::binary::Binary;
+use crate::ops::clip::Clip;
+use crate::ops::quantization::Params;
+use crate::ops::quantized::{Kernel, Quantized};
+
+/// Most steps of an expression; every table that is inlined adds its own.
+const MOST: usize = 64;
+
+/// What a value is a function of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    /// Nothing.
+    Constant,
+    /// One integer tensor.
+    At(Port),
+}
+
+/// Of each value its base, and of each integer tensor the one that it is a function of.
+#[derive(Default)]
+struct Origins {
+    base: BTreeMap<Port, Base>,
+    above: BTreeMap<Port, Port>,
+}
+
+impl Origins {
+    fn of(graph: &FloatGraph, order: &[NodeId]) -> Origins {
+        let mut origins = Origins::default();
+        for &id in order {
+            let inputs = graph.inputs(id);
+            let all = || {
+                let mut bases = inputs.iter().map(|p| origins.base.get(p).copied());
+                let first = bases.next()??;
+                bases.try_fold(first, |a, b| origins.common(a, b?))
+            };
+            let base = match &graph.node(id).op {
+                Op::Const(t) => element(t).map(|_| Base::Constant),
+                Op::Clip(_) if !is_float(graph.value(id.into()).fact.dtype) => None,
+                Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
+                Op::Quantized(q) => match &q.kernel {
+                    Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul => all(),
+                    Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => {
+                        None
+                    }
+                },
+                Op::Input
+                | Op::Conv(_)
+                | Op::Gemm(_)
+                | Op::MatMul
+                | Op::BatchNormalization(_)
+                | Op::MaxPool(_)
+                | Op::AveragePool(_)
+                | Op::Reshape(_)
+                | Op::Transpose(_)
+                | Op::Identity
+                | Op::Softmax(_)
+                | Op::ArgMax(_)
+                | Op::Gather(_)
+                | Op::Concat(_)
+                | Op::Slice(_)
+                | Op::Cast(_) => None,
+            };
+            let port = Port::from(id);
+            let integers = matches!(graph.value(port).fact.dtype, DType::U8 | DType::I8);
+            if let (true, Some(Base::At(above))) = (integers, base) {
+                origins.above.insert(port, above);
+            }
+            let own = if integers && base != Some(Base::Constant) && !constant(graph, port) {
+                Some(Base::At(port))
+            } else {
+                base
+            };
+            if let Some(base) = own {
+                origins.base.insert(port, base);
+            }
+        }
+        origins
+    }
+
+    /// The nearest tensor that both are functions of.
+    fn common(&self, a: Base, b: Base) -> Option<Base> {
+        let (Base::At(mut a), Base::At(mut b)) = (a, b) else {
+            return Some(if a == Base::Constant { b } else { a });
+        };
+        let mut seen = BTreeSet::from([a]);
+        while let Some(above) = self.above.get(&a) {
+            a = *above;
+            seen.insert(a);
+        }
+        while !seen.contains(&b) {
+            b = *self.above.get(&b)?;
+        }
+        Some(Base::At(b))
+    }
+}
+
+fn constant(graph: &FloatGraph, port: Port) -> bool {
+    matches!(graph.node(port.node).op, Op::Const(_))
+}
+
+/// The element of a constant whose elements are all equal.
+fn element(t: &Tensor) -> Option<Operand> {
+    match (&t.data, t.dtype) {
+        (TensorData::Float(v), DType::F32) => {
+            let first = *v.first()?;
+            // Exact: the tensor holds float32 values widened to f64.
+            v.iter().all(|x| *x == first).then_some(Operand::Float(first as f32))
+        }
+        (TensorData::Int(v), DType::U8 | DType::I8) if v.len() == 1 => {
+            let offset = if t.dtype == DType::U8 { 128 } else { 0 };
+            i32::try_from(*v.first()? - offset).ok().map(Operand::Integer)
+        }
+        (TensorData::Float(_) | TensorData::Int(_), _) => None,
+    }
+}
+
+/// 8-bit parameters of a whole tensor.
+fn quantization(p: &Params) -> Option<Quantization> {
+    let (scale, zero_point) = p.per_tensor()?;
+    if !matches!(p.dtype, DType::U8 | DType::I8) {
+        return None;
+    }
+    let zero_point = i32::try_from(zero_point - p.offset()).ok()?;
+    Some(Quantization { scale, zero_point, offset: i32::try_from(p.offset()).ok()? })
+}
+
+struct Builder<'a> {
+    graph: &'a FloatGraph,
+    x: Port,
+    /// How x is read.
+    params: Option<Params>,
+    known: BTreeMap<Port, Operand>,
+    steps: Vec<Step>,
+}
+
+impl Builder<'_> {
+    fn push(&mut self, step: Step) -> Option<Operand> {
+        self.steps.push(step);
+        (self.steps.len() <= MOST).then(|| Operand::Step(self.steps.len() - 1))
+    }
+
+    /// Where a value is, after the steps that compute it.
+    fn operand(&mut self, port: Port) -> Option<Operand> {
+        if port == self.x {
+            return Some(Operand::X);
+        }
+        if let Some(known) = self.known.get(&port) {
+            return Some(*known);
+        }
+        let graph = self.graph;
+        let inputs = graph.inputs(port.node);
+        let operand = match &graph.node(port.node).op {
+            Op::Const(t) => element(t),
+            Op::Dequantize(p) => {
+                let x = self.integer(inputs[0], p)?;
+                self.push(Step::Dequantize(x))
+            }
+            Op::Quantize(p) => {
+                let x = self.operand(inputs[0])?;
+                self.push(Step::Quantize(x, quantization(p)?))
+            }
+            Op::Unary(f) => {
+                let x = self.operand(inputs[0])?;
+                self.push(Step::Function(f.name, f.attributes.clone(), x))
+            }
+            Op::Clip(clip) => {
+                let x = self.operand(inputs[0])?;
+                let (name, attributes) = match *clip {
+                    Clip { min: Some(0.0), max: None } => ("Relu", Vec::new()),
+                    Clip { min, max } => {
+                        let bounds = [("min", min), ("max", max)];
+                        ("Clip", bounds.into_iter().filter_map(|(n, v)| Some((n, v?))).collect())
+                    }
+                };
+                self.push(Step::Function(name, attributes, x))
+            }
+            Op::Binary(kind) => {
+                let operands = [self.operand(inputs[0])?, self.operand(inputs[1])?];
+                self.push(Step::Arithmetic(*kind, operands))
+            }
+            Op::Quantized(q) => self.quantized(q, &inputs),
+            _ => None,
+        }?;
+        self.known.insert(port, operand);
+        Some(operand)
+    }
+
+    /// An integer operand that is read by the parameters given.
+    fn integer(&mut self, port: Port, params: &Params) -> Option<Integer> {
+        if port == self.x && !self.params.get_or_insert_with(|| params.clone()).same(params) {
+            return None;
+        }
+        Some((self.operand(port)?, quantization(params)?))
+    }
+
+    fn quantized(&mut self, q: &Quantized, inputs: &[Port]) -> Option<Operand> {
+        let y = quantization(&q.output)?;
+        let result = match &q.kernel {
+            Kernel::Table(source) => {
+                let x = self.integer(*inputs.first()?, q.inputs.first()?)?;
+                self.table(source, x, y)?
+            }
+            Kernel::Add(AddForm::Float) => {
+                let a = self.integer(inputs[0], &q.inputs[0])?;
+                let b = self.integer(inputs[1], &q.inputs[1])?;
+                let a = self.push(Step::Dequantize(a))?;
+                let b = self.push(Step::Dequantize(b))?;
+                let sum = self.push(Step::Arithmetic(Binary::Add, [a, b]))?;
+                self.push(Step::Quantize(sum, y))?
+            }
+            Kernel::Add(AddForm::QLinear) | Kernel::Mul => {
+                let mut a = self.integer(inputs[0], &q.inputs[0])?;
+                let mut b = self.integer(inputs[1], &q.inputs[1])?;
+                // ONNX Runtime's kernels take a scalar as the second operand.
+                if matches!(a.0, Operand::Integer(_)) {
+                    std::mem::swap(&mut a, &mut b);
+                }
+                let kind = if q.kernel == Kernel::Mul { Binary::Mul } else { Binary::Add };
+                self.push(Step::QLinearArithmetic(kind, [a, b], y))?
+            }
+            Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => {
+                return None;
+            }
+        };
+        if (q.lo, q.hi) == q.output.range() {
+            return Some(result);
+        }
+        let canonical = |v: i64| i32::try_from(v - q.output.offset()).ok();
+        self.push(Step::Clamp((result, y), canonical(q.lo)?, canonical(q.hi)?))
+    }
+
+    fn table(&mut self, source: &TableSource, x: Integer, y: Quantization) -> Option<Operand> {
+        match source {
+            TableSource::Requantize => {
+                let v = self.push(Step::Dequantize(x))?;
+                self.push(Step::Quantize(v, y))
+            }
+            TableSource::Clamp(lo, hi) => self.push(Step::Clamp(x, *lo, *hi)),
+            TableSource::QLinear(name, attributes) => {
+                self.push(Step::QLinearFunction(name, attributes.clone(), x, y))
+            }
+            TableSource::Float(name, attributes) => {
+                let v = self.push(Step::Dequantize(x))?;
+                let v = self.push(Step::Function(name, attributes.clone(), v))?;
+                self.push(Step::Quantize(v, y))
+            }
+            TableSource::Expression(e) => {
+                let before = self.steps.len();
+                let moved = |operand| match operand {
+                    Operand::X => x.0,
+                    Operand::Step(n) => Operand::Step(before + n),
+                    Operand::Float(_) | Operand::Integer(_) => operand,
+                };
+                let steps: Vec<Step> = e.steps.iter().map(|s| s.map(moved)).collect();
+                let mut last = None;
+                for step in steps {
+                    last = Some(self.push(step)?);
+                }
+                last
+            }
+        }
+    }
+}
+
+/// Whether a value is a function of one quantized tensor, or constant.
+pub(super) fn one_tensor(graph: &FloatGraph, port: Port) -> bool {
+    Origins::of(graph, &graph.topo().unwrap_or_default()).base.contains_key(&port)
+}
+
+pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
+    let order = graph.topo().unwrap_or_default();
+    let origins = Origins::of(graph, &order);
+    for id in order {
+        let folds = match &graph.node(id).op {
+            Op::Quantize(_) => true,
+            Op::Quantized(q) => matches!(q.kernel, Kernel::Add(_) | Kernel::Mul),
+            _ => false,
+        };
+        let Some(&x) = origins.above.get(&id.into()).filter(|_| folds) else { continue };
+        if graph.value(x).fact.shape != graph.value(id.into()).fact.shape {
+            continue;
+        }
+        let mut builder = Builder { graph, x, params: None, known: BTreeMap::new(), steps: Vec::new() };
+        if !matches!(builder.operand(id.into()), Some(Operand::Step(_))) {
+            continue;
+        }
+        let (steps, Some(params)) = (builder.steps, builder.params) else { continue };
+        let output = match &graph.node(id).op {
+            Op::Quantize(p) => {
+                let p = p.clone();
+                let mut core = graph.inputs(id)[0].node;
+                while let (Op::Clip(_), [above]) = (&graph.node(core).op, graph.inputs(core).as_slice()) {
+                    core = above.node;
+                }
+                swap_names(graph, id, core);
+                p
+            }
+            Op::Quantized(q) => q.output.clone(),
+            _ => continue,
+        };
+        let kernel = Kernel::Table(TableSource::Expression(Expression { steps }));
+        graph.node_mut(id).op = Op::Quantized(Quantized::new(kernel, vec![params], output));
+        graph.set_inputs(id, &[x]);
+    }
+    Ok(())
+}

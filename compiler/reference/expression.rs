@@ -1,0 +1,131 @@
+//! A table's expression as ONNX nodes, one for each step.
+
+use super::build::{Builder, MICROSOFT};
+use crate::graph::expression::{Attributes, Expression, Operand, Quantization, Step};
+use crate::onnx::model::{Attribute, DType};
+
+/// The oldest ai.onnx opset that has a float function.
+pub(crate) fn opset(function: &str) -> i64 {
+    match function {
+        "Gelu" => 20,
+        "Mish" => 18,
+        "HardSwish" => 14,
+        _ => 13,
+    }
+}
+
+/// The oldest ai.onnx opset that has every function of an expression.
+pub(crate) fn opset_of(expression: &Expression) -> i64 {
+    let steps = expression.steps.iter();
+    steps.map(|s| if let Step::Function(name, ..) = s { opset(name) } else { 13 }).max().unwrap_or(13)
+}
+
+fn byte(q: &Quantization) -> DType {
+    if q.offset > 0 { DType::U8 } else { DType::I8 }
+}
+
+struct Writer<'a> {
+    b: &'a mut Builder,
+    name: &'a str,
+    x: &'a str,
+    values: Vec<String>,
+}
+
+impl Writer<'_> {
+    fn operand(&mut self, operand: Operand, q: Option<&Quantization>) -> String {
+        match operand {
+            Operand::X => self.x.to_owned(),
+            Operand::Step(n) => self.values.get(n).cloned().unwrap_or_default(),
+            Operand::Float(v) => self.b.floats(&format!("{}_constant", self.name), &[], &[v]),
+            Operand::Integer(v) => {
+                let (dtype, offset) = q.map_or((DType::I8, 0), |q| (byte(q), q.offset));
+                let value = vec![i64::from(v) + i64::from(offset)];
+                self.b.ints(&format!("{}_constant", self.name), dtype, &[], value)
+            }
+        }
+    }
+
+    /// Scale and zero point.
+    fn pair(&mut self, q: &Quantization) -> [String; 2] {
+        let scale = self.b.floats(&format!("{}_scale", self.name), &[], &[q.scale]);
+        let zero = vec![i64::from(q.zero_point) + i64::from(q.offset)];
+        [scale, self.b.ints(&format!("{}_zero_point", self.name), byte(q), &[], zero)]
+    }
+
+    fn node(&mut self, op: (&str, &str), inputs: &[String], to: &str, attributes: &Attributes) {
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let attributes = attributes.iter().map(|(k, v)| (*k, Attribute::Float(*v))).collect();
+        self.b.node(self.name, op, &inputs, to, attributes);
+    }
+
+    fn step(&mut self, step: &Step, to: &str) {
+        let mut inputs = Vec::new();
+        let mut triple = |w: &mut Self, operand: Operand, q: &Quantization| {
+            inputs.push(w.operand(operand, Some(q)));
+            inputs.extend(w.pair(q));
+        };
+        match step {
+            Step::Dequantize((x, q)) => {
+                triple(self, *x, q);
+                self.node(("", "DequantizeLinear"), &inputs, to, &vec![]);
+            }
+            Step::Quantize(x, y) => {
+                let x = self.operand(*x, None);
+                let [scale, zero] = self.pair(y);
+                self.node(("", "QuantizeLinear"), &[x, scale, zero], to, &vec![]);
+            }
+            Step::Clamp((x, q), lo, hi) => {
+                let inputs = [
+                    self.operand(*x, Some(q)),
+                    self.operand(Operand::Integer(*lo), Some(q)),
+                    self.operand(Operand::Integer(*hi), Some(q)),
+                ];
+                self.node(("", "Clip"), &inputs, to, &vec![]);
+            }
+            // From opset 11 on the bounds of Clip are operands.
+            Step::Function("Clip", attributes, x) => {
+                let bound = |key: &str, default: f32| {
+                    attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v)
+                };
+                let (low, high) = (bound("min", f32::MIN), bound("max", f32::MAX));
+                let inputs = [
+                    self.operand(*x, None),
+                    self.operand(Operand::Float(low), None),
+                    self.operand(Operand::Float(high), None),
+                ];
+                self.node(("", "Clip"), &inputs, to, &vec![]);
+            }
+            Step::Function(name, attributes, x) => {
+                let x = self.operand(*x, None);
+                let domain = if matches!(*name, "FastGelu" | "QuickGelu") { MICROSOFT } else { "" };
+                self.node((domain, name), &[x], to, attributes);
+            }
+            Step::QLinearFunction(name, attributes, (x, q), y) => {
+                triple(self, *x, q);
+                inputs.extend(self.pair(y));
+                self.node((MICROSOFT, name), &inputs, to, attributes);
+            }
+            Step::Arithmetic(kind, [a, b]) => {
+                let inputs = [self.operand(*a, None), self.operand(*b, None)];
+                self.node(("", kind.name()), &inputs, to, &vec![]);
+            }
+            Step::QLinearArithmetic(_, [(a, p), (b, q)], y) => {
+                triple(self, *a, p);
+                triple(self, *b, q);
+                inputs.extend(self.pair(y));
+                self.node((MICROSOFT, step.name()), &inputs, to, &vec![]);
+            }
+        }
+    }
+}
+
+/// Writes the steps for tensor `x`; the last one's result is called `y`.
+pub(crate) fn write(b: &mut Builder, name: &str, expression: &Expression, x: &str, y: &str) {
+    let mut w = Writer { b, name, x, values: Vec::new() };
+    for (k, step) in expression.steps.iter().enumerate() {
+        let last = k + 1 == expression.steps.len();
+        let to = if last { y.to_owned() } else { w.b.fresh(&format!("{y}_step{k}")) };
+        w.step(step, &to);
+        w.values.push(to);
+    }
+}

@@ -1,0 +1,240 @@
+//! A hand-off folder explains itself: every golden value again, from manifest.json, mem/ and vectors/ alone.
+//!
+//! Nothing of the compiler is used but its reader of `.npy` files; the formulas are those that the manifest writes out.
+#![allow(missing_docs, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use onnx2chip::exec::{Data, npy};
+use serde_json::Value;
+
+/// A folder as its user sees it.
+struct Folder {
+    dir: PathBuf,
+    manifest: Value,
+}
+
+/// Channels, rows, columns and the canonical values.
+#[derive(Clone)]
+struct Tensor {
+    shape: [i64; 3],
+    values: Vec<i64>,
+}
+
+impl Tensor {
+    /// `None` outside.
+    fn at(&self, c: i64, y: i64, x: i64) -> Option<i64> {
+        let [_, h, w] = self.shape;
+        let inside = (0..h).contains(&y) && (0..w).contains(&x);
+        inside.then(|| self.values[usize::try_from((c * h + y) * w + x).unwrap()])
+    }
+}
+
+fn numbers(v: &Value) -> Vec<i64> {
+    v.as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect()
+}
+
+fn number(v: &Value) -> i64 {
+    v.as_i64().unwrap_or_else(|| panic!("{v} is not a number"))
+}
+
+impl Folder {
+    fn entry(&self, path: &str) -> &Value {
+        let files = self.manifest["files"].as_array().unwrap();
+        files.iter().find(|f| f["path"] == path).unwrap_or_else(|| panic!("{path} is not in the manifest"))
+    }
+
+    /// The first sample of an array.
+    fn array(&self, path: &str) -> Vec<i64> {
+        let all: Vec<i64> = match npy::load(&self.dir.join(path)).unwrap() {
+            Data::I8(a) => a.iter().map(|v| i64::from(*v)).collect(),
+            Data::U8(a) => a.iter().map(|v| i64::from(*v)).collect(),
+            Data::I32(a) => a.iter().map(|v| i64::from(*v)).collect(),
+            Data::I64(_) | Data::F32(_) => panic!("{path}"),
+        };
+        let samples = numbers(&self.entry(path)["shape"])[0];
+        all[..all.len() / usize::try_from(samples).unwrap()].to_vec()
+    }
+
+    fn words(&self, memory: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.dir.join(format!("mem/{memory}.hex"))).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The value of a field of a word, `which` of those in it.
+    fn field(&self, memory: &str, word: &str, name: &str, which: i64) -> Option<i64> {
+        let fields = self.entry(&format!("mem/{memory}.hex"))["fields"].as_array().unwrap();
+        let f = fields.iter().find(|f| f["name"] == name)?;
+        assert!(which < number(&f["count"]));
+        let (lsb, width) = (number(&f["lsb"]) + which * number(&f["stride"]), number(&f["width"]));
+        let digits: Vec<u32> = word.chars().rev().map(|c| c.to_digit(16).unwrap()).collect();
+        let bit = |at: i64| i64::from(digits[usize::try_from(at / 4).unwrap()] >> (at % 4) & 1);
+        let raw = (0..width).fold(0, |sum, i| sum | bit(lsb + i) << i);
+        let signed = f["signed"] == true && raw >> (width - 1) & 1 == 1;
+        Some(raw - if signed { 1 << width } else { 0 } + number(&f["add"]))
+    }
+}
+
+/// |acc| to 24 significant bits, nearest even.
+fn round24(a: i128) -> i128 {
+    let drop = (128 - a.leading_zeros()).saturating_sub(24);
+    let (kept, rest) = (a >> drop, a & ((1 << drop) - 1));
+    let half = if drop == 0 { 1 } else { 1 << (drop - 1) };
+    (kept + i128::from(rest > half || (rest == half && kept & 1 == 1))) << drop
+}
+
+/// One requantized integer, by the parameters' fields.
+fn requantize(folder: &Folder, word: &str, lane: i64, acc: i64, q: &[i64]) -> i64 {
+    let of = |name| folder.field("parameters", word, name, lane);
+    let (m, offset, shift) = (of("multiplier").unwrap(), of("offset").unwrap(), of("shift").unwrap());
+    let (acc, m) = (i128::from(acc), i128::from(m));
+    let value = if of("exact").unwrap_or(0) == 0 {
+        (acc * m + i128::from(offset)) >> shift
+    } else {
+        let p = round24(acc.abs()) * m;
+        let (k, distance) = (p >> shift, ((p & ((1 << shift) - 1)) - (1 << (shift - 1))).abs());
+        let reach = shift + i64::from(128 - k.leading_zeros()) - 25;
+        let tie = distance <= if reach < 0 { 0 } else { 1 << reach };
+        let up = if tie { k & 1 == 1 } else { p & ((1 << shift) - 1) > 1 << (shift - 1) };
+        let n = k + i128::from(up);
+        (if acc < 0 { -n } else { n }) + i128::from(offset)
+    };
+    i64::try_from(value.clamp(i128::from(q[0]), i128::from(q[1]))).unwrap()
+}
+
+/// Compiles a model and computes every layer again.
+fn check(model: &str, extra: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("out");
+    let out = Command::new(env!("CARGO_BIN_EXE_onnx2chip"))
+        .arg("compile")
+        .arg(root.join("models").join(model))
+        .args(["-o".as_ref(), dir.as_os_str()])
+        .args(extra)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let manifest = serde_json::from_slice(&std::fs::read(dir.join("manifest.json")).unwrap()).unwrap();
+    let folder = Folder { dir, manifest };
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.dir.join("report.json")).unwrap()).unwrap();
+    let (parameters, weights) = (folder.words("parameters"), folder.words("weights"));
+    let tables = [folder.words("table_a"), folder.words("table_b")];
+    let [p, c, k] = *numbers(&report["array"]) else { panic!("array") };
+    let (w, r) = (p * c, number(&report["lanes"]));
+    let shift = report["parameters"].as_array().unwrap().iter().find(|v| v["name"] == "TABLE_SHIFT").unwrap();
+    let shift = number(&shift["value"]);
+
+    let layers = folder.manifest["layers"].as_array().unwrap();
+    let mut known: BTreeMap<String, Tensor> = BTreeMap::new();
+    let input = &layers[0]["reads"][0];
+    let shape: [i64; 3] = numbers(&layers[0]["input_shape"]).try_into().unwrap();
+    let offset = if folder.entry("vectors/input.npy")["sign"] == "unsigned" { 128 } else { 0 };
+    let bytes = folder.array("vectors/input.npy");
+    let pixels = shape[1] * shape[2];
+    let canonical = (0..bytes.len() as i64).map(|i| {
+        let (channel, pixel) = (i / pixels, i % pixels);
+        bytes[usize::try_from(pixel * shape[0] + channel).unwrap()] - offset
+    });
+    known.insert(input.as_str().unwrap().into(), Tensor { shape, values: canonical.collect() });
+
+    for l in layers {
+        let place = |what: &str| format!("{model} {extra:?} {}: {what}", l["name"]);
+        let golden = |kind: &str| {
+            let paths = l["golden"].as_array().unwrap().iter().filter_map(Value::as_str);
+            paths.into_iter().find(|p| p.ends_with(&format!("_{kind}.npy"))).map(|p| folder.array(p))
+        };
+        let reads: Vec<&Tensor> =
+            l["reads"].as_array().unwrap().iter().map(|n| &known[n.as_str().unwrap()]).collect();
+        let (x, unit) = (reads[0], l["unit"].as_str().unwrap());
+        let shape: [i64; 3] = numbers(&l["output_shape"]).try_into().unwrap();
+        let pair = |name: &str| <[i64; 2]>::try_from(numbers(&l[name])).unwrap();
+        let ([kh, kw], [sh, sw], [dh, dw], [top, left]) =
+            (pair("kernel"), pair("strides"), pair("dilations"), pair("pads"));
+        let (q, base) = (numbers(&l["q"]), number(&l["parameter_word"]));
+        let channels = x.shape[0];
+        let (mut accs, mut qs, mut ys) = (vec![], vec![], vec![]);
+        for o in 0..shape[0] {
+            // The weights of one output channel, in the order of the loops below.
+            let mut kernel = vec![];
+            for (row, column, channel) in (0..kh * kw * channels)
+                .map(|i| (i / (kw * channels), i / channels % kw, i % channels))
+                .filter(|_| unit == "array")
+            {
+                let (column, columns, channel, all) = if l["folded"] == true {
+                    (0, 1, column * channels + channel, kw * channels)
+                } else {
+                    (column, kw, channel, channels)
+                };
+                let word = number(&l["weight_word"])
+                    + ((((o / k) * kh + row) * columns + column) * ((all + w - 1) / w) + channel / w) * p
+                    + (channel % w) / c;
+                let word = &weights[usize::try_from(word).unwrap()];
+                kernel.push(folder.field("weights", word, "weight", (o % k) * c + channel % c).unwrap());
+            }
+            for (y, z) in (0..shape[1] * shape[2]).map(|i| (i / shape[2], i % shape[2])) {
+                let of = if unit == "array" { 0..channels } else { o..o + 1 };
+                let mut taps = vec![];
+                for (row, column) in (0..kh * kw).map(|i| (i / kw, i % kw)) {
+                    let at = (y * sh - top + row * dh, z * sw - left + column * dw);
+                    taps.extend(of.clone().map(|channel| x.at(channel, at.0, at.1)));
+                }
+                let pad = number(&l["pad_value"]);
+                let inside = taps.iter().flatten().count() as i64;
+                let value = |t: &Option<i64>| t.unwrap_or(pad);
+                let (word, lane) = match unit {
+                    "array" => (base + o / r, o % r),
+                    _ if l["by_taps"] == true => (base + inside - 1, 0),
+                    _ => (base, 0),
+                };
+                let byte = if unit == "maximum" {
+                    taps.iter().flatten().max().unwrap().clamp(&q[0], &q[1]).to_owned()
+                } else {
+                    let word = &parameters[usize::try_from(word).unwrap()];
+                    let sum: i64 = match unit {
+                        "array" => taps.iter().zip(&kernel).map(|(t, w)| value(t) * w).sum(),
+                        "sum" => taps.iter().map(value).sum(),
+                        other => panic!("{other}"),
+                    };
+                    let acc = sum + folder.field("parameters", word, "bias", lane).unwrap();
+                    accs.push(acc);
+                    requantize(&folder, word, lane, acc, &q)
+                };
+                qs.push(byte);
+                let Some(table) = l["table"].as_i64() else {
+                    ys.push(byte);
+                    continue;
+                };
+                let entry = |which: usize, v: i64| {
+                    let at = usize::try_from(256 * table + v + 128).unwrap();
+                    folder.field(["table_a", "table_b"][which], &tables[which][at], "entry", 0).unwrap()
+                };
+                let s = entry(0, byte) + reads.get(1).map_or(0, |b| entry(1, b.at(o, y, z).unwrap()));
+                let v = s >> shift;
+                let tie = shift > 0 && s & ((1 << shift) - 1) == 0;
+                let odd = (v & 1 == 1) != (l["ties_to_odd"] == true);
+                let bounds = numbers(&l["y"]);
+                ys.push((v - i64::from(tie && odd)).clamp(bounds[0], bounds[1]));
+            }
+        }
+        if let Some(expect) = golden("acc") {
+            assert!(accs == expect, "{}", place("accumulators"));
+            assert!(Some(qs) == golden("q"), "{}", place("requantized"));
+        }
+        assert!(ys == golden("y").unwrap(), "{}", place("result"));
+        known.insert(l["tensor"].as_str().unwrap().into(), Tensor { shape, values: ys });
+    }
+    // The host's steps can be tested as well.
+    assert_eq!(folder.entry("vectors/host_output.npy")["shape"][0], 1);
+}
+
+#[test]
+fn every_value_follows_from_the_folder() {
+    check("mnist_lenet_int8_qdq.onnx", &["--samples", "1", "--array", "2,2,4"]);
+    check("mnist_lenet_int8_qoperator.onnx", &["--samples", "1", "--array", "1,4,8"]);
+    check("tflm_micro_speech_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16", "--lanes", "2"]);
+    check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
+}
