@@ -27,7 +27,7 @@ pub(crate) struct Run {
     /// Input samples stacked on the first axis, .npy; NAME= where there are several inputs
     #[arg(long, value_name = "[NAME=]FILE", required = true)]
     input: Vec<String>,
-    /// Where the output goes, .npy
+    /// Where the output goes, .npy: samples on its first axis, or on a new one where the model gives it no batch of 1
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Folder for every node's accumulators and result
