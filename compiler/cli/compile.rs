@@ -130,7 +130,7 @@ fn show(dir: &Path, r: &Report) -> String {
         .iter()
         .map(|l| {
             vec![
-                l.name.clone(),
+                term::name(&l.name),
                 l.op.clone(),
                 l.lane.clone(),
                 shape(&l.output_shape),

@@ -64,7 +64,7 @@ fn show(m: &Inspection) -> String {
             let stride = l.strides.map_or_else(String::new, |s| format!("{}x{}", s[0], s[1]));
             let q = &l.quantization;
             vec![
-                l.name.clone(),
+                term::name(&l.name),
                 operator(l),
                 shape(&l.input),
                 shape(&l.output),

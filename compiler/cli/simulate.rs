@@ -264,7 +264,7 @@ fn show(report: &Report, outcome: &Outcome) -> String {
     for (l, o) in report.layers.iter().zip(&outcome.layers) {
         let used = o.cycles_measured.unwrap_or(l.cycles_predicted);
         rows.push(vec![
-            l.name.clone(),
+            term::name(&l.name),
             l.op.clone(),
             l.lane.clone(),
             shape(&l.output_shape),

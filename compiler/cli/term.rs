@@ -100,6 +100,21 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], left: usize) -> String 
     out
 }
 
+/// Characters of a layer's name in a table: exporters chain the names of all that they fused.
+const NAME_WIDTH: usize = 40;
+
+/// A name that fits a table: of a long one the beginning and the end. Reports and JSON hold it whole.
+pub(crate) fn name(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= NAME_WIDTH {
+        return name.to_owned();
+    }
+    let half = (NAME_WIDTH - 3) / 2;
+    let (start, end): (String, String) =
+        (name.chars().take(half).collect(), name.chars().skip(count - half).collect());
+    format!("{start}...{end}")
+}
+
 /// An integer in groups of three digits.
 pub(crate) fn group(v: u64) -> String {
     grouped(v, ',')
