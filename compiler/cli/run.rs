@@ -142,6 +142,12 @@ fn show(s: &Summary) -> String {
             };
         }
     }
+    if !c.float_means.is_empty() {
+        out += &format!(
+            "ONNX Runtime averages in float32 and adds in an order of its own ({}): near a tie a byte may differ by one step\n",
+            c.float_means.join(", ")
+        );
+    }
     for d in c.settings.iter().filter(|r| r.judged).flat_map(|r| r.all()) {
         if let Some(f) = &d.first {
             out += &format!(

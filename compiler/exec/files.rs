@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::data::{array, type_name};
 use super::{Data, Edge, Executor, Stage, npy};
+use crate::arith::Lanes;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::IntGraph;
 
@@ -115,7 +116,8 @@ pub fn load_inputs(executor: &Executor, files: &[InputFile]) -> Result<Vec<Data>
 /// # Errors
 /// Those of [`load_inputs`] and [`Executor::run`], and `FILE_UNWRITABLE`.
 pub fn run_files(graph: &IntGraph, options: &RunFiles) -> Result<RunReport> {
-    let executor = Executor::new(graph)?;
+    // What ONNX Runtime gives on this CPU: its float Softmax depends on the vector width.
+    let executor = Executor::new(graph)?.with_lanes(Lanes::detect());
     let inputs = load_inputs(&executor, &options.inputs)?;
     let results = executor.run(&inputs)?;
     let samples = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
