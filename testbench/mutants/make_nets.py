@@ -5,7 +5,7 @@ Small, random, and with every mechanism that a mutant may break: both axes of ev
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
 
   one   folded first convolution, table, dilation, residual addition, both pools, the exact lane, more than 2^24 in an
-        accumulator, additions and tables of their own, several output blocks and channel blocks
+        accumulator, additions of their own, several output blocks and channel blocks
   two   the input is read by two layers, so it is released late; K > P*C; every addition's group would be one cycle
   three the output takes longer to send than the next sample to compute
   four  scales whose sums end on ties that float32 can't tell apart; averages that it adds, with several divisors
@@ -86,8 +86,9 @@ def one():
     e = n.conv("e", d, (11, 6, 3, 2), np.where(huge, scales(11, 8e-7), scales(11, 2e-4)), big,
                strides=[2, 1], dilations=[1, 2], pads=[1, 1, 1, 1])
     e = n.quantize(n.node("Relu", [e], "relu"), "relu", .0075, 60, u8)
-    f = n.quantize(n.node("Sigmoid", [e], "sigmoid"), "sigmoid", 1 / 256, 0, u8)
+    f = n.quantize(n.conv("f", e, (11, 11, 1, 1), scales(11, .002), bias(11, 9000)), "f", .011, 30, u8)
     g = n.quantize(n.node("Add", [e, f], "sum"), "sum", .0103, 5, u8)
+    g = n.quantize(n.node("Add", [f, g], "sum2"), "sum2", .0103, 5, u8)
     flat = n.node("Flatten", [g], "flat")
     flat = n.quantize(flat, "flat", .0103, 5, u8)
     h = n.weight("h", flat, (5, 99), scales(5, .002), bias(5, 30000))
