@@ -89,7 +89,9 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
         let inputs = graph.inputs(id);
         let (kernel, op) = match &node.op {
             IntOp::Input(_) | IntOp::Output(_) => continue,
-            IntOp::Conv(conv) => (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" }),
+            IntOp::Conv(conv) => {
+                (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" })
+            }
             IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
             IntOp::AveragePool(pool) => {
                 let whole = graph.value(inputs[0]).fact.shape[1..] == pool.window.kernel;

@@ -92,7 +92,10 @@ mod tests {
             let group = o * groups / outputs;
             for channel in group * inputs / groups..(group + 1) * inputs / groups {
                 let first = reach.first(o / k);
-                assert!((first..first + reach.count).contains(&(channel / (p * c))), "{reach:?} {o} {channel}");
+                assert!(
+                    (first..first + reach.count).contains(&(channel / (p * c))),
+                    "{reach:?} {o} {channel}"
+                );
             }
         }
         let blocks = outputs.div_ceil(k);

@@ -275,7 +275,8 @@ impl Net {
             }
             let divisors: Vec<usize> =
                 (1..=channels).filter(|&n| channels.is_multiple_of(n) && co.is_multiple_of(n)).collect();
-            groups = if self.rng.chance(60) { divisors[divisors.len() - 1] } else { self.rng.pick(&divisors) };
+            groups =
+                if self.rng.chance(60) { divisors[divisors.len() - 1] } else { self.rng.pick(&divisors) };
         }
         let cg = xf.shape[0] / groups;
         let cost = |co: usize, window: &Window| co * cg * window.kernel[0] * window.kernel[1] * h * w;
