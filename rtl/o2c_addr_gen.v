@@ -3,6 +3,7 @@
 //
 // Array layers (pool_i = 0):
 //   for kb: for tile of P flattened output pixels: for C (kh): for B (kw): for A (channel block): for p: read
+//   The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: grouped convolutions.
 // Pool layers (pool_i = 1):
 //   for pixel: for C (channel block): for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
 //
@@ -53,6 +54,8 @@ module o2c_addr_gen #(
   input  wire [AW-1:0]        walk_base_i,
   input  wire [AW-1:0]        walk_col_i,
   input  wire [AW-1:0]        walk_row_i,
+  input  wire [7:0]           block_step_i,   // array: words
+  input  wire [7:0]           block_repeat_i, // array: minus 1
   input  wire [AW-1:0]        inc_a_i,
   input  wire [AW-1:0]        inc_b_i,
   input  wire [AW-1:0]        inc_c_i,
@@ -77,6 +80,11 @@ module o2c_addr_gen #(
   reg [CW-1:0]        walk_col;
   reg [MW-1:0]        walk_tile;
   reg [PW-1:0]        walk_p;
+  reg [AW-1:0]        walk_first;    // of this output channel block
+  reg [7:0]           walk_repeat;
+  wire [31:0]         step_wide = {24'd0, block_step_i};
+  wire [AW-1:0]       walk_again = walk_repeat == block_repeat_i ? walk_first + step_wide[AW-1:0] : walk_first;
+  wire                unused_step = &{1'b0, step_wide};
 
   // Entries.
   (* mem2reg *) reg [AW-1:0]        entry_addr [0:P-1];
@@ -139,6 +147,8 @@ module o2c_addr_gen #(
       walk_col  <= {CW{1'b0}};
       walk_tile <= {MW{1'b0}};
       walk_p    <= {PW{1'b0}};
+      walk_first  <= walk_base_i;
+      walk_repeat <= 8'd0;
     end else if (push) begin
       walk_p <= walk_p + 1'b1;
       if (!pool_i && walk_p == P_LAST) begin
@@ -146,11 +156,13 @@ module o2c_addr_gen #(
         walk_tile <= walk_tile + 1'b1;
       end
       if (!pool_i && walk_p == P_LAST && walk_tile == unit_last_i) begin
-        walk_addr <= walk_base_i;
+        walk_addr <= walk_again;
         walk_h    <= walk_h0_i;
         walk_w    <= walk_w0_i;
         walk_col  <= {CW{1'b0}};
         walk_tile <= {MW{1'b0}};
+        walk_first  <= walk_again;
+        walk_repeat <= walk_repeat == block_repeat_i ? 8'd0 : walk_repeat + 8'd1;
       end else if (walk_col == out_w_last_i) begin
         walk_addr <= walk_addr + walk_row_i;
         walk_h    <= walk_h + $signed(stride_h_i);

@@ -21,8 +21,8 @@
 //   10  [15:0] row dilation [31:16] column dilation
 //   11  first window's address   12  address step of a column   13  of a row's end
 //   14  address steps of A   15  of B   16  of C
-//   17  first weight word; float32 sums: mantissa of the input's scale   18  [15:0] first parameter word   [31:16] output groups
-//   19  first output word   20  residual operand's address minus the output's   21  [23:0] output pixels
+//   17  [23:0] first weight word; float32 sums: mantissa of the input's scale   [31:24] block step   18  [15:0] first parameter word   [31:16] output groups
+//   19  first output word   20  residual operand's address minus the output's   21  [23:0] output pixels   [31:24] block repetitions - 1
 //
 // Cycles of a layer, from its issue to the next one's (T = reads of a unit + gap, U = units, all blocks,
 // n = cycles from a unit's first read to its last, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C):
@@ -98,9 +98,9 @@ module o2c_engine #(
   localparam integer WAW = WDEPTH > 1 ? $clog2(WDEPTH) : 1;
   localparam integer PAW = PDEPTH > 1 ? $clog2(PDEPTH) : 1;
 
-  generate if (CW > 16 || NW > 16 || MW > 24 || AW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
+  generate if (CW > 16 || NW > 16 || MW > 24 || AW > 24 || WAW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
 `ifdef VERILATOR
-    $error("o2c_engine: CW, NW at most 16, MW, AW at most 24, POOL_W <= SUM_W <= ACC_W");
+    $error("o2c_engine: CW, NW at most 16, MW, AW, weight addresses at most 24, POOL_W <= SUM_W <= ACC_W");
 `else
     o2c_engine_ERROR_parameters_see_header u_bad ();
 `endif
@@ -161,6 +161,8 @@ module o2c_engine #(
     .walk_base_i    (desc[32*11 +: AW]),
     .walk_col_i     (desc[32*12 +: AW]),
     .walk_row_i     (desc[32*13 +: AW]),
+    .block_step_i   (desc[32*17 + 24 +: 8]),
+    .block_repeat_i (desc[32*21 + 24 +: 8]),
     .inc_a_i        (desc[32*14 +: AW]),
     .inc_b_i        (desc[32*15 +: AW]),
     .inc_c_i        (desc[32*16 +: AW]),

@@ -90,6 +90,12 @@ pub struct Recipe {
     pub pad_value: i32,
     /// In `weights`, channel `column * channels + channel` and one column stand for columns and channels.
     pub folded: bool,
+    /// Blocks of P*C channels that an output channel reads; the others' weights are 0 and not stored.
+    pub blocks: usize,
+    /// The first of them rises by so much for ...
+    pub block_step: usize,
+    /// ... so many blocks of K output channels.
+    pub block_repeat: usize,
     /// First word in `weights`.
     pub weight_word: Option<u64>,
     /// First word in `parameters`.

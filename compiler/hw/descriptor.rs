@@ -109,7 +109,9 @@ fields! {
     /// Address step of the outer loop.
     inc_c: 16, 0, 32;
     /// First weight word; of float32 sums the 24-bit mantissa of the input's scale.
-    weight_base: 17, 0, 32;
+    weight_base: 17, 0, 24;
+    /// Array: words from the input channels of an output channel block to those of the next.
+    block_step: 17, 24, 8;
     /// First parameter word.
     param_base: 18, 0, 16;
     /// Slices that hold the layer's channels.
@@ -120,6 +122,8 @@ fields! {
     res_delta: 20, 0, 32;
     /// Output pixels.
     pixels: 21, 0, 24;
+    /// Output channel blocks that read the same input channels, minus 1.
+    block_repeat: 21, 24, 8;
 }
 
 impl Descriptor {

@@ -369,7 +369,7 @@ known! {
     "" "Concat" concat::import, "constants only";
     "" "Constant" constant::import, "a tensor or a number";
     "" "ConstantOfShape" constant::import_of_shape, "constants only";
-    "" "Conv" conv::import, "1-D and 2-D, constant weights; group = 1 in hardware, any group with `run`";
+    "" "Conv" conv::import, "1-D and 2-D, constant weights, any group";
     "" "Cos" unary::import, "table";
     "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";

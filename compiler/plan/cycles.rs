@@ -1,6 +1,7 @@
 //! A layer on the engine: loops, units, cycles. The formula is that of `rtl/o2c_engine.v`'s header, exactly.
 
 use super::layers::{Kernel, Layer, Tail};
+use super::reach::Reach;
 use crate::hw::descriptor;
 
 /// The array: pixels, dot length, output channels, requantize lanes.
@@ -76,17 +77,17 @@ pub(crate) struct Loops {
     pub(crate) to_last_write: usize,
 }
 
-/// The loops of a layer whose main operand lies as `map` and whose window on that map is `kernel` (rows, columns).
-pub(crate) fn loops(layer: &Layer<'_>, array: Array, map: &Map, kernel: [usize; 2]) -> Loops {
+/// The loops of a layer that reads `reach` of its main operand, with the window `kernel` (rows, columns) there.
+pub(crate) fn loops(layer: &Layer<'_>, array: Array, reach: &Reach, kernel: [usize; 2]) -> Loops {
     let Array { p, c, k, r } = array;
     let group = array.group();
     let [channels, h, w] = layer.y.shape;
     let pixels = h * w;
     let pool = !matches!(layer.kernel, Kernel::Array(_));
     let (reads, tiles, blocks, vectors, groups) = if pool {
-        (kernel[0] * kernel[1], pixels, map.blocks, 1, array.word() / group)
+        (kernel[0] * kernel[1], pixels, reach.count, 1, array.word() / group)
     } else {
-        let reads = kernel[0] * kernel[1] * map.blocks * p;
+        let reads = kernel[0] * kernel[1] * reach.count * p;
         (reads, pixels.div_ceil(p), channels.div_ceil(k), pixels.min(p), k / group)
     };
     let units = tiles * blocks;

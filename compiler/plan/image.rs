@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::bits::Word;
 use super::cycles::{Array, Loops, Map};
 use super::layers::{Kernel, Layer, Tail};
+use super::reach::Reach;
 use super::requant::Entry;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::Conv;
@@ -15,23 +16,37 @@ pub(crate) fn weight_bits<'a>(convs: impl Iterator<Item = &'a Conv>) -> usize {
     convs.flat_map(|c| c.weight.iter()).map(|&w| super::bits::signed(i64::from(w))).max().unwrap_or(1).max(8)
 }
 
-/// The words of one array layer: for each output channel block, kernel row, kernel column, channel block and cycle,
-/// K x C weights, channel fastest. `fold` says that kernel columns lie in the channel axis of the map.
-pub(crate) fn weights(conv: &Conv, array: Array, map: &Map, fold: bool, bits: usize, out: &mut Vec<Vec<u8>>) {
+/// The words of one array layer: for each output channel block, kernel row, kernel column, channel block that it reads
+/// and cycle, K x C weights, channel fastest. `fold` says that kernel columns lie in the channel axis of the map.
+/// Channels of other groups have weight 0.
+pub(crate) fn weights(
+    conv: &Conv,
+    array: Array,
+    map: &Map,
+    reach: &Reach,
+    fold: bool,
+    bits: usize,
+    out: &mut Vec<Vec<u8>>,
+) {
     let Array { p, c, k, .. } = array;
-    let (co, ci, kh, kw) = conv.weight.dim();
+    let (co, group_channels, kh, kw) = conv.weight.dim();
+    let all = group_channels * conv.groups;
     let columns = if fold { 1 } else { kw };
     let at = |o: usize, channel: usize, row: usize, column: usize| {
         if o >= co || channel >= map.channels {
             return 0;
         }
-        let index = if fold { (o, channel % ci, row, channel / ci) } else { (o, channel, row, column) };
-        conv.weight[index]
+        let (channel, column) = if fold { (channel % all, channel / all) } else { (channel, column) };
+        let first = o * conv.groups / co * group_channels;
+        match channel.checked_sub(first) {
+            Some(i) if i < group_channels => conv.weight[(o, i, row, column)],
+            _ => 0,
+        }
     };
     for kb in 0..co.div_ceil(k) {
         for row in 0..kh {
             for column in 0..columns {
-                for cb in 0..map.blocks {
+                for cb in (0..reach.count).map(|i| reach.first(kb) + i) {
                     for j in 0..p {
                         let mut word = Word::new(k * c * bits);
                         for o in 0..k {

@@ -73,7 +73,7 @@ pub(crate) struct Layer<'a> {
 /// Deals the graph's nodes to layers.
 ///
 /// # Errors
-/// O2C0201 for grouped convolutions; O2C0900 if the graph has a cycle.
+/// O2C0900 if the graph has a cycle.
 pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<Vec<Layer<'a>>> {
     let internal = |cause: &str| Diagnostic::new(code::INTERNAL, "the graph can't be scheduled", cause);
     let order = super::schedule::schedule(graph).ok_or_else(|| internal("it has a cycle"))?;
@@ -83,7 +83,6 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
         _ => None,
     };
     let mut layers = Vec::new();
-    let mut faults = Vec::new();
     let mut fused: Vec<NodeId> = Vec::new();
     for &id in &order {
         let node = graph.node(id);
@@ -91,17 +90,6 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
         let (kernel, op) = match &node.op {
             IntOp::Input(_) | IntOp::Output(_) => continue,
             IntOp::Conv(conv) => {
-                if conv.groups != 1 {
-                    faults.push(
-                        Diagnostic::new(
-                            code::ATTRIBUTE_UNSUPPORTED,
-                            "a grouped convolution is not supported",
-                            format!("its group is {}", conv.groups),
-                        )
-                        .at(format!("node \"{}\" (Conv)", node.name))
-                        .remedy("use group = 1; grouped and depthwise convolutions run with `run` only"),
-                    );
-                }
                 (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" })
             }
             IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
@@ -167,9 +155,6 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
             }
         }
         layers.push(layer);
-    }
-    if !faults.is_empty() {
-        return Err(crate::diag::Diagnostics(faults));
     }
     Ok(layers)
 }

@@ -351,6 +351,9 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
         pads: [window.pads[0], window.pads[1]],
         pad_value: signed(d.pad_value),
         folded: l.folded,
+        blocks: l.reach.count,
+        block_step: l.reach.step,
+        block_repeat: l.reach.repeat,
         weight_word: array.then_some(d.weight_base),
         parameter_word: d.param_base,
         by_taps: d.count_divisor == 1,
@@ -478,7 +481,7 @@ fn descriptor(
     weight_bits: usize,
     images: &mut Images,
 ) -> Result<Descriptor> {
-    let Planned { layer, map, loops, folded } = l;
+    let Planned { layer, map, reach, loops, folded } = l;
     let array = plan.array;
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let window = layer.kernel.window();
@@ -489,6 +492,7 @@ fn descriptor(
     let [top, left] = [window.pads[0], if *folded { 0 } else { window.pads[1] }];
     let [out_c, out_h, out_w] = layer.y.shape;
     let (cb, pitch) = (int(map.blocks), int(map.w * map.blocks));
+    let read = int(reach.count);
     let out_map = Map::plain(layer.y.shape, array);
 
     let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
@@ -502,7 +506,7 @@ fn descriptor(
     images.entries.extend(entries);
     let weight_base = images.weights.len();
     if let Kernel::Array(conv) = layer.kernel {
-        image::weights(conv, array, map, *folded, weight_bits, &mut images.weights);
+        image::weights(conv, array, map, reach, *folded, weight_bits, &mut images.weights);
     }
     let table_index = images.tables.len();
     let tables = TableImage::of(layer, first, last)?;
@@ -534,8 +538,8 @@ fn descriptor(
         let rewind = (int(kh) - 1) * int(dh) * pitch + back;
         (kw, kh, map.blocks, int(dw) * cb, down, 1 - rewind)
     } else {
-        let down = int(dh) * pitch - back - (cb - 1);
-        (map.blocks, kw, kh, 1, int(dw) * cb - (cb - 1), down)
+        let down = int(dh) * pitch - back - (read - 1);
+        (reach.count, kw, kh, 1, int(dw) * cb - (read - 1), down)
     };
     let col = int(sw) * cb;
     let minus = |n: usize| (-int(n)).rem_euclid(1 << 16).unsigned_abs();
@@ -586,5 +590,7 @@ fn descriptor(
         out_base: out_base as u64,
         res_delta: step(res_delta),
         pixels: (out_h * out_w) as u64,
+        block_step: reach.step as u64,
+        block_repeat: reach.repeat as u64 - 1,
     })
 }

@@ -10,6 +10,7 @@ mod cycles;
 mod image;
 mod layers;
 mod lower;
+mod reach;
 mod requant;
 mod schedule;
 
@@ -21,6 +22,7 @@ use crate::quant::Quantized;
 use arena::Block;
 use cycles::{Array, Loops, Map};
 use layers::{Kernel, Layer, Tail};
+use reach::Reach;
 
 /// Bytes of the widest scratchpad word.
 const MAX_WORD: usize = 64;
@@ -58,9 +60,23 @@ pub(crate) struct Fold {
 pub(crate) struct Planned<'a> {
     pub(crate) layer: Layer<'a>,
     pub(crate) map: Map,
+    /// Which of the map's channel blocks are read.
+    pub(crate) reach: Reach,
     pub(crate) loops: Loops,
     /// Whether the kernel's columns lie in the map's channels.
     pub(crate) folded: bool,
+}
+
+impl<'a> Planned<'a> {
+    fn new(layer: &Layer<'a>, array: Array, map: Map, folded: bool) -> Planned<'a> {
+        let reach = match layer.kernel {
+            Kernel::Array(conv) => Reach::of(conv, array, &map, folded),
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => Reach::dense(&map),
+        };
+        let [rows, columns] = layer.kernel.window().kernel;
+        let loops = cycles::loops(layer, array, &reach, [rows, if folded { 1 } else { columns }]);
+        Planned { layer: layer.clone(), map, reach, loops, folded }
+    }
 }
 
 /// A network on one engine.
@@ -245,12 +261,10 @@ fn on_array<'a>(
     let mut planned = Vec::with_capacity(layers.len());
     for layer in layers {
         let window = layer.kernel.window();
-        let map = Map::plain(layer.x.shape, array);
-        let loops = cycles::loops(layer, array, &map, window.kernel);
-        let mut entry = Planned { layer: layer.clone(), map, loops, folded: false };
+        let mut entry = Planned::new(layer, array, Map::plain(layer.x.shape, array), false);
         if layer.input == input
             && readers(layers, input) == 1
-            && let Some((map, loops)) = folded(layer, array).filter(|(_, l)| l.cycles < loops.cycles)
+            && let Some(folded) = folded(layer, array).filter(|f| f.loops.cycles < entry.loops.cycles)
         {
             let [_, _, out_w] = layer.y.shape;
             fold = Fold {
@@ -259,7 +273,7 @@ fn on_array<'a>(
                 pad_left: window.pads[1],
                 out_w,
             };
-            entry = Planned { map, loops, folded: true, ..entry };
+            entry = folded;
         }
         planned.push(entry);
     }
@@ -296,7 +310,7 @@ fn readers(layers: &[Layer<'_>], port: Port) -> usize {
 }
 
 /// The first convolution with its kernel's columns folded into the channels by the ingest unit.
-fn folded(layer: &Layer<'_>, array: Array) -> Option<(Map, Loops)> {
+fn folded<'a>(layer: &Layer<'a>, array: Array) -> Option<Planned<'a>> {
     let Kernel::Array(conv) = layer.kernel else { return None };
     let window = conv.window;
     let [channels, h, _] = layer.x.shape;
@@ -305,5 +319,5 @@ fn folded(layer: &Layer<'_>, array: Array) -> Option<(Map, Loops)> {
         return None;
     }
     let map = Map { channels: group, h, w: layer.y.shape[2], blocks: group.div_ceil(array.word()) };
-    Some((map, cycles::loops(layer, array, &map, [window.kernel[0], 1])))
+    Some(Planned::new(layer, array, map, true))
 }

@@ -164,13 +164,20 @@ fn check(model: &str, extra: &[&str]) {
                 .map(|i| (i / (kw * channels), i / channels % kw, i % channels))
                 .filter(|_| unit == "array")
             {
-                let (column, columns, channel, all) = if l["folded"] == true {
-                    (0, 1, column * channels + channel, kw * channels)
+                let (column, columns, channel) = if l["folded"] == true {
+                    (0, 1, column * channels + channel)
                 } else {
-                    (column, kw, channel, channels)
+                    (column, kw, channel)
                 };
+                let [blocks, step, repeat] =
+                    ["blocks", "block_step", "block_repeat"].map(|name| number(&l[name]));
+                let block = channel / w - step * (o / k / repeat);
+                if !(0..blocks).contains(&block) {
+                    kernel.push(0);
+                    continue;
+                }
                 let word = number(&l["weight_word"])
-                    + ((((o / k) * kh + row) * columns + column) * ((all + w - 1) / w) + channel / w) * p
+                    + ((((o / k) * kh + row) * columns + column) * blocks + block) * p
                     + (channel % w) / c;
                 let word = &weights[usize::try_from(word).unwrap()];
                 kernel.push(folder.field("weights", word, "weight", (o % k) * c + channel % c).unwrap());
@@ -237,4 +244,5 @@ fn every_value_follows_from_the_folder() {
     check("mnist_lenet_int8_qoperator.onnx", &["--samples", "1", "--array", "1,4,8"]);
     check("tflm_micro_speech_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16", "--lanes", "2"]);
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
+    check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,8"]);
 }

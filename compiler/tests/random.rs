@@ -22,8 +22,6 @@ pub(crate) struct Profile {
     pub(crate) nodes: (i32, i32),
     /// Most multiplications of one convolution.
     pub(crate) macs: usize,
-    /// Grouped convolutions.
-    pub(crate) groups: bool,
     /// Dilated averages, uint8 turned into int8: what the hardware can do, and the export does not write.
     pub(crate) beyond: bool,
 }
@@ -267,9 +265,19 @@ impl Net {
 
     fn conv_of(&mut self, x: Port, mut window: Window, y: [usize; 3]) -> Port {
         let xf = self.fact_of(x);
-        let depthwise = self.profile.groups && self.rng.chance(30) && y[0].is_multiple_of(xf.shape[0]);
-        let groups = if depthwise { xf.shape[0] } else { 1 };
         let [mut co, h, w] = y;
+        // Depthwise, with a channel multiplier where the result's shape is free; or any groups that divide both.
+        let mut groups = 1;
+        if self.rng.chance(40) {
+            let channels = xf.shape[0];
+            if y != xf.shape && self.rng.chance(60) {
+                co = channels * self.rng.size(1, 3);
+            }
+            let divisors: Vec<usize> =
+                (1..=channels).filter(|&n| channels.is_multiple_of(n) && co.is_multiple_of(n)).collect();
+            groups =
+                if self.rng.chance(60) { divisors[divisors.len() - 1] } else { self.rng.pick(&divisors) };
+        }
         let cg = xf.shape[0] / groups;
         let cost = |co: usize, window: &Window| co * cg * window.kernel[0] * window.kernel[1] * h * w;
         if cost(co, &window) > self.profile.macs && groups == 1 && y != xf.shape {

@@ -18,7 +18,7 @@ mod random;
 
 use random::{Profile, Rng, number};
 
-const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, groups: false, beyond: true };
+const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, beyond: true };
 
 /// Pixels, channels, outputs.
 const ARRAYS: [[usize; 3]; 14] = [

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to four.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to five.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -9,6 +9,7 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   two   the input is read by two layers, so it is released late; K > P*C; every addition's group would be one cycle
   three the output takes longer to send than the next sample to compute
   four  scales whose sums end on ties that float32 can't tell apart; averages that it adds, with several divisors
+  five  grouped convolutions: a channel multiplier, depthwise, groups across words
 """
 import pathlib
 
@@ -142,7 +143,21 @@ def four():
     n.save(HERE / "four.onnx", [1, 3, 7, 8], f, [1, 10, 6, 4])
 
 
+def five():
+    n = Net(5)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-9000, 9001, count)
+    i8 = np.int8
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.conv("a", x, (36, 1, 3, 2), scales(36, .004), bias(36), pads=[1, 0, 1, 1], group=18)
+    a = n.quantize(a, "a", .04, 9, i8)
+    b = n.quantize(n.conv("b", a, (36, 1, 2, 2), scales(36, .006), bias(36), strides=[1, 2], group=36), "b", .05, -7, i8)
+    c = n.quantize(n.conv("c", b, (9, 12, 1, 1), scales(9, .004), bias(9), group=3), "c", .06, 1, i8)
+    n.save(HERE / "five.onnx", [1, 18, 4, 5], c, [1, 9, 3, 2])
+
+
 one()
 two()
 three()
 four()
+five()

@@ -1,0 +1,123 @@
+//! Which channel blocks of the input an output channel block reads: all of them, or for a grouped convolution the
+//! few that its groups lie in.
+//!
+//! In: a convolution, the array, how the input lies. Out: a [`Reach`], the shortest that the engine's address step
+//! can express. Guarantees: every block that carries a weight is read, and none outside the map.
+
+use super::cycles::{Array, Map};
+use crate::graph::int::Conv;
+
+/// Output channel block b reads `count` words of a pixel, from word `step * (b / repeat)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Words of a pixel that are read for each tap.
+    pub(crate) count: usize,
+    /// Words from one first word to the next, at most [`MAX`].
+    pub(crate) step: usize,
+    /// Output channel blocks that share a first word, at most [`MAX`] + 1.
+    pub(crate) repeat: usize,
+}
+
+/// The largest step, and the largest repetition minus 1: fields of 8 bits in the descriptor.
+const MAX: usize = 255;
+
+impl Reach {
+    /// Every word for every output channel block.
+    pub(crate) fn dense(map: &Map) -> Reach {
+        Reach { count: map.blocks, step: 0, repeat: 1 }
+    }
+
+    /// The shortest reach of a convolution whose input lies plainly or, if `folded`, with the kernel's columns in the
+    /// channel axis.
+    pub(crate) fn of(conv: &Conv, array: Array, map: &Map, folded: bool) -> Reach {
+        let dense = Reach::dense(map);
+        if conv.groups == 1 || folded {
+            return dense;
+        }
+        let (outputs, channels, _, _) = conv.weight.dim();
+        let group = |o: usize| o * conv.groups / outputs;
+        let needs: Vec<(usize, usize)> = (0..outputs.div_ceil(array.k))
+            .map(|b| {
+                let last = ((b + 1) * array.k).min(outputs) - 1;
+                let (from, to) = (group(b * array.k) * channels, (group(last) + 1) * channels - 1);
+                (from / array.word(), to / array.word())
+            })
+            .collect();
+        // First words that rise by `step` every `repeat` blocks; the last block's decides which steps can do.
+        let most = needs.last().map_or(0, |n| n.0);
+        let shortest = (1..=needs.len().min(MAX + 1)).flat_map(|repeat| {
+            let rises = (needs.len() - 1) / repeat;
+            let largest = if rises == 0 { 0 } else { (most / rises).min(MAX) };
+            (0..=largest).filter_map(move |step| Some((repeat, step)))
+        });
+        let candidate = |(repeat, step): (usize, usize)| {
+            let first = |b: usize| step * (b / repeat);
+            let count = needs.iter().enumerate().map(|(b, n)| (n.0 >= first(b)).then(|| n.1 - first(b) + 1));
+            let count = count.collect::<Option<Vec<usize>>>()?.into_iter().max()?;
+            (first(needs.len() - 1) + count <= map.blocks).then_some(Reach { count, step, repeat })
+        };
+        shortest.filter_map(candidate).min_by_key(|r| r.count).unwrap_or(dense)
+    }
+
+    /// The first word of a pixel that output channel block `b` reads.
+    pub(crate) fn first(&self, b: usize) -> usize {
+        self.step * (b / self.repeat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arith::RescaleSpec;
+    use crate::graph::int::Window;
+    use ndarray::Array4;
+
+    fn conv(outputs: usize, inputs: usize, groups: usize) -> Conv {
+        Conv {
+            window: Window::POINT,
+            groups,
+            weight: Array4::zeros((outputs, inputs / groups, 1, 1)),
+            bias: vec![0; outputs],
+            rescale: RescaleSpec { scale: vec![1.0], zero_point: 0, lo: -128, hi: 127 },
+            weight_scale: vec![1.0],
+        }
+    }
+
+    fn reach(outputs: usize, inputs: usize, groups: usize, [p, c, k]: [usize; 3]) -> [usize; 3] {
+        let array = Array { p, c, k, r: 1 };
+        let map = Map::plain([inputs, 1, 1], array);
+        let conv = conv(outputs, inputs, groups);
+        let reach = Reach::of(&conv, array, &map, false);
+        for o in 0..outputs {
+            let group = o * groups / outputs;
+            for channel in group * inputs / groups..(group + 1) * inputs / groups {
+                let first = reach.first(o / k);
+                assert!(
+                    (first..first + reach.count).contains(&(channel / (p * c))),
+                    "{reach:?} {o} {channel}"
+                );
+            }
+        }
+        let blocks = outputs.div_ceil(k);
+        assert!(reach.first(blocks - 1) + reach.count <= map.blocks, "{reach:?}");
+        [reach.count, reach.step, reach.repeat]
+    }
+
+    #[test]
+    fn shortest_that_covers_every_weight() {
+        // Depthwise with K = W; K = W / 2; K = 2 W; with a channel multiplier; plain.
+        assert_eq!(reach(64, 64, 64, [4, 4, 16]), [1, 1, 1]);
+        assert_eq!(reach(64, 64, 64, [4, 4, 8]), [1, 1, 2]);
+        assert_eq!(reach(64, 64, 64, [2, 4, 16]), [2, 2, 1]);
+        assert_eq!(reach(64, 32, 32, [4, 4, 16]), [1, 1, 2]);
+        assert_eq!(reach(64, 64, 1, [4, 4, 16]), [4, 0, 1]);
+        // Groups of 24 do not end where words do.
+        assert_eq!(reach(48, 48, 2, [4, 4, 16]), [3, 0, 1]);
+        assert_eq!(reach(40, 40, 40, [4, 4, 16]), [1, 1, 1]);
+        for (outputs, inputs, groups) in [(96, 48, 4), (36, 36, 3), (20, 100, 10), (255, 51, 51), (7, 7, 7)] {
+            for array in [[1, 1, 1], [2, 4, 8], [4, 4, 16], [8, 4, 32], [1, 16, 4], [8, 8, 2]] {
+                reach(outputs, inputs, groups, array);
+            }
+        }
+    }
+}
