@@ -9,14 +9,19 @@ struct Layer {
   const char* name;
   const char* op;
   unsigned channels, rows, columns;  // of the output
+  const unsigned* segments;          // channels beside each other, each part from a word on; their sum is `channels`
   uint64_t macs;
   uint64_t cycles;    // predicted
   bool accumulator;   // whether accumulator and requantized values are golden
 };
 
+<%- for l in layers %>
+constexpr unsigned kSegments<{ loop.index0 }>[] = {<% for s in l.layer.segments %><{ s }><% if !loop.last %>, <% endif %><% endfor %>};
+<%- endfor %>
+
 constexpr Layer kLayers[] = {
 <%- for l in layers %>
-    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>},
+    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>},
 <%- endfor %>
 };
 constexpr size_t kLayerCount = sizeof(kLayers) / sizeof(kLayers[0]);
@@ -39,6 +44,7 @@ constexpr Param kParams[] = {
 };
 
 constexpr unsigned kLanes = <{ d.lanes }>;        // values of one trace beat
+constexpr unsigned kWord = <{ d.array[0] * d.array[1] }>;          // channels of a scratchpad word
 constexpr unsigned kBeat = <{ beat }>;         // bytes of one stream beat
 constexpr unsigned kMultipliers = <{ multipliers }>;
 constexpr uint64_t kCycles = <{ d.cycles }>ull;    // predicted, one sample

@@ -59,13 +59,15 @@ class Checker {
     if (b.layer >= design::kLayerCount) return fault("a trace beat of layer " + std::to_string(b.layer), cycle);
     const design::Layer& d = design::kLayers[b.layer];
     State& s = layers_[b.layer];
-    if (b.channel >= d.channels) return;
+    unsigned channel;
+    if (!channel_at(d, b.channel, channel)) return;
     if (b.pixel >= s.pixels)
       return fault(std::string(d.name) + ": a trace beat of pixel " + std::to_string(b.pixel), cycle);
     if (b.sample >= samples_) return fault(std::string(d.name) + ": a trace beat after the last sample", cycle);
     while (s.sample < b.sample) close(b.layer, cycle);
-    for (unsigned lane = 0; lane < design::kLanes && b.channel + lane < d.channels; ++lane) {
-      const size_t index = size_t{b.channel + lane} * s.pixels + b.pixel;
+    for (unsigned lane = 0; lane < design::kLanes; ++lane) {
+      if (!channel_at(d, b.channel + lane, channel)) continue;
+      const size_t index = size_t{channel} * s.pixels + b.pixel;
       const size_t at = s.sample * s.values + index;
       if (s.sample != b.sample || s.seen[index]) {
         ++s.mismatches;
@@ -169,6 +171,21 @@ class Checker {
   }
 
  private:
+  // The layer's channel at a place among its words; false where there is none.
+  static bool channel_at(const design::Layer& d, unsigned at, unsigned& channel) {
+    unsigned from = 0;
+    channel = 0;
+    for (const unsigned* segment = d.segments; channel < d.channels; channel += *segment++) {
+      const unsigned end = from + (*segment + design::kWord - 1) / design::kWord * design::kWord;
+      if (at < end) {
+        channel += at - from;
+        return at - from < *segment;
+      }
+      from = end;
+    }
+    return false;
+  }
+
   // Ends a layer's sample: what was not seen of it is missing.
   void close(size_t layer, uint64_t cycle) {
     const design::Layer& d = design::kLayers[layer];

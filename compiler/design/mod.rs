@@ -84,8 +84,9 @@ pub struct Recipe {
     pub strides: [usize; 2],
     /// Distance of its taps.
     pub dilations: [usize; 2],
-    /// Rows above, columns to the left; below and to the right as far as the output reaches.
-    pub pads: [usize; 2],
+    /// Rows above, columns to the left, negative where the first ones are left out; below and to the right as far as the
+    /// output reaches.
+    pub pads: [i64; 2],
     /// Value of a tap outside the operand.
     pub pad_value: i32,
     /// In `weights`, channel `column * channels + channel` and one column stand for columns and channels.
@@ -143,6 +144,9 @@ pub struct Layer {
     pub input_shape: [usize; 3],
     /// Channels, rows, columns of the result.
     pub output_shape: [usize; 3],
+    /// How many of the result's channels stand beside each other; each such part begins at a word. One part, unless the
+    /// operand is a concatenation.
+    pub segments: Vec<usize>,
     /// Activation and weight bits.
     pub bits: [u8; 2],
     /// Multiply-accumulates of the network's own layer (padding taps counted, alignment not).

@@ -71,7 +71,9 @@ fn order(graph: &IntGraph, input: bool, stream: &Stream) -> Option<Vec<i64>> {
         | IntOp::Add(_)
         | IntOp::Table(_)
         | IntOp::MaxPool(_)
-        | IntOp::AveragePool(_) => None,
+        | IntOp::AveragePool(_)
+        | IntOp::Select(_)
+        | IntOp::Concat(_) => None,
     })?;
     let [c, h, w] = stream.shape;
     let at = |pixel: usize| (0..c).map(move |channel| i64::from(source[channel * h * w + pixel]));
@@ -92,7 +94,9 @@ fn boundary(graph: &IntGraph, input: bool) -> Result<NodeId> {
             | IntOp::Add(_)
             | IntOp::Table(_)
             | IntOp::MaxPool(_)
-            | IntOp::AveragePool(_) => None,
+            | IntOp::AveragePool(_)
+            | IntOp::Select(_)
+            | IntOp::Concat(_) => None,
         })
         .collect();
     match found.as_slice() {
@@ -186,7 +190,13 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                 }
                 after.extend(host.steps.iter().map(sentence));
             }
-            IntOp::Conv(_) | IntOp::Add(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) => {}
+            IntOp::Conv(_)
+            | IntOp::Add(_)
+            | IntOp::Table(_)
+            | IntOp::MaxPool(_)
+            | IntOp::AveragePool(_)
+            | IntOp::Select(_)
+            | IntOp::Concat(_) => {}
         }
     }
     (before, after)

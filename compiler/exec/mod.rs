@@ -11,6 +11,7 @@ mod host;
 mod kernel;
 pub mod npy;
 mod pool;
+mod select;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use files::{InputFile, RunFiles, RunReport, run_files};
 use host::{Reader, Sample, Writer};
 pub use kernel::Kernel;
 use pool::Pool;
+use select::Selection;
 
 /// A model input or output as the executor sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +99,9 @@ enum Prepared {
     Table(Box<[i8; 256]>),
     Max(Pool, i8),
     Average { pool: Pool, spec: AverageSpec, offset: i32, count_include_pad: bool },
+    Select(Selection),
+    /// Channels of each operand.
+    Concat(Vec<usize>),
 }
 
 /// One worker's buffers: the result of every step.
@@ -138,7 +143,9 @@ impl Executor {
                 | IntOp::Table(_)
                 | IntOp::MaxPool(_)
                 | IntOp::AveragePool(_)
+                | IntOp::Select(_)
                 | IntOp::Output(_) => 1,
+                IntOp::Concat(_) => ports.len().max(1),
             };
             if ports.len() != operands || ports.iter().any(|p| p.out != 0) {
                 return Err(fault("wrong operands"));
@@ -185,6 +192,17 @@ impl Executor {
                     offset: fact.source_offset,
                     count_include_pad: pool.count_include_pad,
                 },
+                IntOp::Select(select) => {
+                    Prepared::Select(Selection::new(select, facts[0], fact, &place)?)
+                }
+                IntOp::Concat(_) => {
+                    let channels: Vec<usize> = facts.iter().map(|f| f.shape[0]).collect();
+                    let same = facts.iter().all(|f| f.shape[1..] == fact.shape[1..]);
+                    if !same || channels.iter().sum::<usize>() != fact.shape[0] {
+                        return Err(fault("shapes disagree"));
+                    }
+                    Prepared::Concat(channels)
+                }
                 IntOp::Output(_) => continue,
             };
             at.insert(id, steps.len());
@@ -351,6 +369,14 @@ impl Executor {
                     }
                 }
                 Prepared::Max(pool, lowest) => pool.max(x(0), y, *lowest),
+                Prepared::Select(selection) => selection.run(x(0), y),
+                Prepared::Concat(channels) => {
+                    let mut at = 0;
+                    for (k, &n) in channels.iter().enumerate() {
+                        select::concat(x(k), n, at, y, step.shape[0]);
+                        at += n;
+                    }
+                }
                 Prepared::Average { pool, spec, offset, count_include_pad } => {
                     let sums = acc.as_deref_mut();
                     let (_, zero_point) = spec.x;

@@ -169,6 +169,26 @@ pub struct AveragePool {
     pub spec: AverageSpec,
 }
 
+/// Elements chosen and placed, values unchanged: Slice, Pad with a constant, Split, a permutation of channels.
+///
+/// y[c, h, w] = x[channels[c], origin[0] + steps[0] * h, origin[1] + steps[1] * w], or `fill` where `channels[c]` is
+/// `None` or the place lies outside x. Output parameters equal the input's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// The source channel of each output channel.
+    pub channels: Vec<Option<usize>>,
+    /// Row and column of x for y's first ones; negative where y begins with padding.
+    pub origin: [i64; 2],
+    /// Rows and columns of x from one of y to the next.
+    pub steps: [usize; 2],
+    /// Canonical integer outside x.
+    pub fill: i32,
+}
+
+/// Tensors one after the other along the channels; all have the output's parameters, rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concat;
+
 /// How one sample of an ONNX tensor maps to canonical `[c, h, w]` order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrangement {
@@ -259,6 +279,10 @@ pub enum IntOp {
     MaxPool(MaxPool),
     /// Operand x.
     AveragePool(AveragePool),
+    /// Operand x.
+    Select(Select),
+    /// One operand or more.
+    Concat(Concat),
     /// Operand x; no outputs. Listed in order of the model's outputs.
     Output(HostOutput),
 }

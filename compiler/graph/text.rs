@@ -280,6 +280,13 @@ fn int_op(op: &IntOp) -> (String, String) {
             );
             ("AveragePool".into(), text)
         }
+        IntOp::Select(s) => {
+            let channel = |c: &Option<usize>| c.map_or_else(|| "-".to_owned(), |c| c.to_string());
+            let channels = integers(s.channels.iter().map(channel));
+            let text = format!("channels {channels} origin {:?} steps {:?} fill {}", s.origin, s.steps, s.fill);
+            ("Select".into(), text)
+        }
+        IntOp::Concat(_) => ("Concat".into(), String::new()),
         IntOp::Output(o) => {
             let steps: Vec<_> = o.steps.iter().map(step).collect();
             let mut text = format!("{:?} {}", o.dtype, arrangement(&o.arrangement));

@@ -88,7 +88,13 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
     let arity = match op {
         IntOp::Input(_) => 0,
         IntOp::Add(_) => 2,
-        IntOp::Conv(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) | IntOp::Output(_) => 1,
+        IntOp::Conv(_)
+        | IntOp::Table(_)
+        | IntOp::MaxPool(_)
+        | IntOp::AveragePool(_)
+        | IntOp::Select(_)
+        | IntOp::Output(_) => 1,
+        IntOp::Concat(_) => inputs.len().max(1),
     };
     if inputs.len() != arity {
         return Err(format!("{} operands instead of {arity}", inputs.len()));
@@ -103,6 +109,9 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             let ceil = w.output(x.shape[d + 1], d, true);
             flat == Some(y.shape[d + 1]) || ceil == Some(y.shape[d + 1])
         })
+    };
+    let alike = |x: &QFact, y: &QFact| {
+        (x.scale, x.zero_point, x.source_offset, x.bits) == (y.scale, y.zero_point, y.source_offset, y.bits)
     };
     match op {
         IntOp::Input(input) => {
@@ -138,9 +147,7 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
         }
         IntOp::MaxPool(p) => {
             let (x, y) = (inputs[0], y()?);
-            let same = (x.scale, x.zero_point, x.source_offset, x.bits)
-                == (y.scale, y.zero_point, y.source_offset, y.bits);
-            if x.shape[0] != y.shape[0] || !windowed(&p.window, x, y) || !same {
+            if x.shape[0] != y.shape[0] || !windowed(&p.window, x, y) || !alike(x, y) {
                 return Err(format!("x {x:?}, y {y:?}"));
             }
         }
@@ -148,6 +155,21 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             let (x, y) = (inputs[0], y()?);
             if x.shape[0] != y.shape[0] || !windowed(&p.window, x, y) {
                 return Err(format!("x {:?}, y {:?}", x.shape, y.shape));
+            }
+        }
+        IntOp::Select(s) => {
+            let (x, y) = (inputs[0], y()?);
+            let known = s.channels.iter().flatten().all(|&c| c < x.shape[0]);
+            if !known || s.channels.len() != y.shape[0] || s.steps.contains(&0) || !alike(x, y) {
+                return Err(format!("x {x:?}, y {y:?}, {s:?}"));
+            }
+        }
+        IntOp::Concat(_) => {
+            let y = y()?;
+            let channels: usize = inputs.iter().map(|x| x.shape[0]).sum();
+            let same = inputs.iter().all(|x| x.shape[1..] == y.shape[1..] && alike(x, y));
+            if channels != y.shape[0] || !same {
+                return Err(format!("{inputs:?} to {y:?}"));
             }
         }
         IntOp::Output(out) => {

@@ -210,7 +210,13 @@ fn fill(inspection: &mut Inspection, graph: &IntGraph) {
                 }
                 outputs += 1;
             }
-            IntOp::Conv(_) | IntOp::Add(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) => {
+            IntOp::Conv(_)
+            | IntOp::Add(_)
+            | IntOp::Table(_)
+            | IntOp::MaxPool(_)
+            | IntOp::AveragePool(_)
+            | IntOp::Select(_)
+            | IntOp::Concat(_) => {
                 let layer = layer(graph, id);
                 inspection.macs += layer.macs;
                 if let IntOp::Conv(conv) = &graph.node(id).op {
@@ -301,6 +307,11 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
             layer.detail = format!("{:?}", pool.spec.form);
             window = Some(pool.window);
         }
+        IntOp::Select(select) => {
+            layer.op = "Select";
+            layer.detail = format!("{:?} by {:?}", select.origin, select.steps);
+        }
+        IntOp::Concat(_) => layer.op = "Concat",
         IntOp::Input(_) | IntOp::Output(_) => {}
     }
     layer.kernel = window.map(|w| w.kernel);

@@ -17,6 +17,7 @@ mod integer_clip;
 mod lower;
 mod move_layout;
 mod names;
+pub mod own_memory;
 mod remove_identity;
 
 pub use inspect::{Inspection, inspect};
@@ -148,9 +149,12 @@ type Trace<'a> = dyn FnMut(&'static str, &dyn Fn() -> String) + 'a;
 
 fn compile(model: &Model, trace: &mut Trace<'_>) -> Result<IntGraph> {
     let graph = canonical(model, trace)?;
-    let int = lower::run(&graph, model)?;
+    let mut int = lower::run(&graph, model)?;
     verify::int(&int, "lower")?;
     trace("lower", &|| text::int(&int));
+    own_memory::run(&mut int);
+    verify::int(&int, "own-memory")?;
+    trace("own-memory", &|| text::int(&int));
     Ok(int)
 }
 

@@ -28,30 +28,6 @@ impl Array {
     }
 }
 
-/// How a tensor lies in the scratchpad: rows of pixels of `blocks` words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Map {
-    /// Channels that carry data (folded: kernel columns times channels).
-    pub(crate) channels: usize,
-    /// Rows.
-    pub(crate) h: usize,
-    /// Columns.
-    pub(crate) w: usize,
-    /// Words of a pixel.
-    pub(crate) blocks: usize,
-}
-
-impl Map {
-    /// The plain map of a tensor `[channels, rows, columns]`.
-    pub(crate) fn plain([channels, h, w]: [usize; 3], array: Array) -> Map {
-        Map { channels, h, w, blocks: channels.div_ceil(array.word()) }
-    }
-    /// Words of the whole tensor.
-    pub(crate) fn words(&self) -> usize {
-        self.h * self.w * self.blocks
-    }
-}
-
 /// A layer's loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loops {
@@ -77,24 +53,31 @@ pub(crate) struct Loops {
     pub(crate) to_last_write: usize,
 }
 
-/// The loops of a layer that reads `reach` of its main operand, with the window `kernel` (rows, columns) there.
-pub(crate) fn loops(layer: &Layer<'_>, array: Array, reach: &Reach, kernel: [usize; 2]) -> Loops {
+/// The loops of a layer that reads `reach` of its main operand, with the window `kernel` (rows, columns) there, and
+/// writes `extent` channels, unused ones among them.
+pub(crate) fn loops(
+    layer: &Layer<'_>,
+    array: Array,
+    reach: &Reach,
+    kernel: [usize; 2],
+    extent: usize,
+) -> Loops {
     let Array { p, c, k, r } = array;
     let group = array.group();
-    let [channels, h, w] = layer.y.shape;
+    let [_, h, w] = layer.y.shape;
     let pixels = h * w;
-    let pool = !matches!(layer.kernel, Kernel::Array(_));
+    let pool = !layer.kernel.on_array();
     let (reads, tiles, blocks, vectors, groups) = if pool {
         (kernel[0] * kernel[1], pixels, reach.count, 1, array.word() / group)
     } else {
         let reads = kernel[0] * kernel[1] * reach.count * p;
-        (reads, pixels.div_ceil(p), channels.div_ceil(k), pixels.min(p), k / group)
+        (reads, pixels.div_ceil(p), extent.div_ceil(k), pixels.min(p), k / group)
     };
     let units = tiles * blocks;
     let hold = match layer.kernel {
         // A word's slots, or the loop through a lane's adder: rtl/o2c_pool_float.v.
         Kernel::FloatSum(_) => (array.word() / r).max(3),
-        Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) => 1,
+        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => 1,
     };
     let busy = reads * hold;
     let residual = matches!(layer.tail, Tail::Add { .. });

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::bits::Word;
-use super::cycles::{Array, Loops, Map};
+use super::Planned;
+use super::cycles::{Array, Loops};
 use super::layers::{Kernel, Layer, Tail};
-use super::reach::Reach;
+use super::layout::Map;
 use super::requant::Entry;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::Conv;
@@ -17,36 +18,33 @@ pub(crate) fn weight_bits<'a>(convs: impl Iterator<Item = &'a Conv>) -> usize {
 }
 
 /// The words of one array layer: for each output channel block, kernel row, kernel column, channel block that it reads
-/// and cycle, K x C weights, channel fastest. `fold` says that kernel columns lie in the channel axis of the map.
-/// Channels of other groups have weight 0.
-pub(crate) fn weights(
-    conv: &Conv,
-    array: Array,
-    map: &Map,
-    reach: &Reach,
-    fold: bool,
-    bits: usize,
-    out: &mut Vec<Vec<u8>>,
-) {
+/// and cycle, K x C weights, channel fastest. Channels that a layer does not read, and places that hold none, have
+/// weight 0.
+pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: &mut Vec<Vec<u8>>) {
     let Array { p, c, k, .. } = array;
-    let (co, group_channels, kh, kw) = conv.weight.dim();
-    let all = group_channels * conv.groups;
-    let columns = if fold { 1 } else { kw };
-    let at = |o: usize, channel: usize, row: usize, column: usize| {
-        if o >= co || channel >= map.channels {
-            return 0;
-        }
-        let (channel, column) = if fold { (channel % all, channel / all) } else { (channel, column) };
-        let first = o * conv.groups / co * group_channels;
-        match channel.checked_sub(first) {
-            Some(i) if i < group_channels => conv.weight[(o, i, row, column)],
-            _ => 0,
+    let [kh, kw] = l.layer.kernel.window().kernel;
+    let columns = if l.folded { 1 } else { kw };
+    let at = |o: usize, at: usize, row: usize, column: usize| {
+        let (Some(o), Some(channel)) = (y.channel(o), l.map.channel(at)) else { return 0 };
+        match l.layer.kernel {
+            Kernel::Array(conv) => {
+                let (co, group_channels, _, _) = conv.weight.dim();
+                let all = group_channels * conv.groups;
+                let (channel, column) =
+                    if l.folded { (channel % all, channel / all) } else { (channel, column) };
+                match channel.checked_sub(o * conv.groups / co * group_channels) {
+                    Some(i) if i < group_channels => conv.weight[(o, i, row, column)],
+                    _ => 0,
+                }
+            }
+            Kernel::Select(select) => i16::from(select.channels[o] == Some(channel)),
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => 0,
         }
     };
-    for kb in 0..co.div_ceil(k) {
+    for kb in 0..l.loops.blocks {
         for row in 0..kh {
             for column in 0..columns {
-                for cb in (0..reach.count).map(|i| reach.first(kb) + i) {
+                for cb in (0..l.reach.count).map(|i| l.reach.first(kb) + i) {
                     for j in 0..p {
                         let mut word = Word::new(k * c * bits);
                         for o in 0..k {
@@ -70,8 +68,18 @@ pub(crate) fn parameters(
     quant: &LayerQuant,
     array: Array,
     loops: &Loops,
+    y: &Map,
 ) -> Result<(Vec<Entry>, bool)> {
+    let every = |entry: &dyn Fn(usize) -> Entry| {
+        let places = 0..loops.blocks * array.k;
+        (places.map(|at| y.channel(at).map_or(Entry::NONE, entry)).collect(), false)
+    };
     match layer.kernel {
+        Kernel::Select(select) => {
+            let channel = *quant.channels.first().ok_or_else(|| internal(layer, "it has no channel"))?;
+            let bias = |o: usize| if select.channels[o].is_none() { i64::from(select.fill) } else { 0 };
+            Ok(every(&|o| Entry { bias: bias(o), channel, table: 0 }))
+        }
         Kernel::Array(conv) => {
             let co = conv.weight.dim().0;
             if quant.channels.len() != co || conv.bias.len() != co {
@@ -83,10 +91,7 @@ pub(crate) fn parameters(
                     conv.weight.index_axis(ndarray::Axis(0), o).iter().map(|&w| i64::from(w)).sum();
                 Entry { bias: i64::from(conv.bias[o]) - zx * sum, channel: quant.channels[o], table: 0 }
             };
-            Ok((
-                (0..loops.blocks * array.k).map(|o| if o < co { entry(o) } else { Entry::NONE }).collect(),
-                false,
-            ))
+            Ok(every(&entry))
         }
         Kernel::Max(_) => {
             let channel = *quant.channels.first().ok_or_else(|| internal(layer, "it has no channel"))?;

@@ -4,7 +4,7 @@
 //! layer; a layer's operands are computed by earlier ones; an Add is fused into the later of its producers.
 
 use crate::diag::{Diagnostic, Result, code};
-use crate::graph::int::{Conv, IntGraph, IntOp, QFact, Window};
+use crate::graph::int::{Conv, IntGraph, IntOp, QFact, Select, Window};
 use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 
@@ -13,6 +13,8 @@ use crate::quant::Quantized;
 pub(crate) enum Kernel<'a> {
     /// Convolution on the array.
     Array(&'a Conv),
+    /// Elements at other places, on the array: each output channel has one weight, 1.
+    Select(&'a Select),
     /// Maximum over a window.
     Max(Window),
     /// Sum over a window.
@@ -22,11 +24,31 @@ pub(crate) enum Kernel<'a> {
 }
 
 impl Kernel<'_> {
-    /// The window.
+    /// The window; of a selection without its padding, see [`Kernel::origin`].
     pub(crate) fn window(&self) -> Window {
         match self {
             Kernel::Array(conv) => conv.window,
+            Kernel::Select(select) => Window { strides: select.steps, ..Window::POINT },
             Kernel::Max(window) | Kernel::Sum(window) | Kernel::FloatSum(window) => *window,
+        }
+    }
+
+    /// Row and column of the first window's first tap.
+    pub(crate) fn origin(&self) -> [i64; 2] {
+        match self {
+            Kernel::Select(select) => select.origin,
+            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => {
+                let [top, left, ..] = self.window().pads;
+                [top, left].map(|pad| i64::try_from(pad).map_or(i64::MIN, |p| -p))
+            }
+        }
+    }
+
+    /// Whether the array computes it; else the pool unit.
+    pub(crate) fn on_array(&self) -> bool {
+        match self {
+            Kernel::Array(_) | Kernel::Select(_) => true,
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => false,
         }
     }
 }
@@ -88,7 +110,9 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
         let node = graph.node(id);
         let inputs = graph.inputs(id);
         let (kernel, op) = match &node.op {
-            IntOp::Input(_) | IntOp::Output(_) => continue,
+            // A concatenation is memory, not work.
+            IntOp::Input(_) | IntOp::Output(_) | IntOp::Concat(_) => continue,
+            IntOp::Select(select) => (Kernel::Select(select), "Select"),
             IntOp::Conv(conv) => {
                 (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" })
             }
@@ -138,7 +162,9 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
                 | IntOp::Output(_)
                 | IntOp::Conv(_)
                 | IntOp::MaxPool(_)
-                | IntOp::AveragePool(_) => None,
+                | IntOp::AveragePool(_)
+                | IntOp::Select(_)
+                | IntOp::Concat(_) => None,
             };
             if let Some((tail, name)) = tail {
                 layer.tail = tail;

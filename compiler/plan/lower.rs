@@ -1,7 +1,7 @@
 //! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
 
 use super::bits::{self, Word};
-use super::cycles::Map;
+use super::layout::Map;
 use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::requant::{self, Entry};
@@ -78,7 +78,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     let array = plan.array;
     let weight_bits = image::weight_bits(plan.layers.iter().filter_map(|l| match l.layer.kernel {
         Kernel::Array(conv) => Some(conv),
-        Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
+        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
     }));
     within_limits(plan, weight_bits)?;
     let mut images = Images::default();
@@ -108,7 +108,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         let q = quant(l.layer.first)?;
         let raw = bits::signed(q.raw.0).max(bits::signed(q.raw.1));
         sum = sum.max(raw);
-        if !matches!(l.layer.kernel, Kernel::Array(_)) {
+        if !l.layer.kernel.on_array() {
             pool = pool.max(raw);
         }
         acc = acc.max(bits::signed(q.reachable.0)).max(bits::signed(q.reachable.1));
@@ -134,7 +134,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     // A threshold is compared with the whole float32 sum.
     let float_bits = plan.layers.iter().filter_map(|l| match l.layer.kernel {
         Kernel::FloatSum(_) => quant(l.layer.first).ok()?.float_sum.as_ref().map(|f| f.bits as usize),
-        Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) => None,
+        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => None,
     });
     let float_bits = float_bits.max().unwrap_or(0);
     let table_bits = images.tables.iter().map(TableImage::entry_bits).max().unwrap_or(1).max(float_bits);
@@ -143,8 +143,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
         of.into_iter().flatten().map(|v| entry(v, table_bits)).collect()
     };
     let wide = |t: &TableImage| matches!(t, TableImage::Sum(t) if t.ties != Ties::Exact);
-    let has_array = plan.layers.iter().any(|l| matches!(l.layer.kernel, Kernel::Array(_)));
-    let has_pool = plan.layers.iter().any(|l| !matches!(l.layer.kernel, Kernel::Array(_)));
+    let has_array = plan.layers.iter().any(|l| l.layer.kernel.on_array());
+    let has_pool = plan.layers.iter().any(|l| !l.layer.kernel.on_array());
 
     let counts = plan.layers.iter().flat_map(|l| {
         let [kh, kw] = l.layer.kernel.window().kernel;
@@ -336,10 +336,10 @@ fn plain_field(name: &str, width: usize, count: usize) -> Field {
 fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
     let window = l.layer.kernel.window();
     let signed = Descriptor::signed_byte;
-    let array = matches!(l.layer.kernel, Kernel::Array(_));
+    let array = l.layer.kernel.on_array();
     Recipe {
         unit: match l.layer.kernel {
-            Kernel::Array(_) => "array",
+            Kernel::Array(_) | Kernel::Select(_) => "array",
             Kernel::Max(_) => "maximum",
             Kernel::Sum(_) => "sum",
             Kernel::FloatSum(_) => "float32 sum",
@@ -348,7 +348,7 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
         kernel: window.kernel,
         strides: window.strides,
         dilations: window.dilations,
-        pads: [window.pads[0], window.pads[1]],
+        pads: l.layer.kernel.origin().map(|n| -n),
         pad_value: signed(d.pad_value),
         folded: l.folded,
         blocks: l.reach.count,
@@ -381,7 +381,7 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
     let words = plan
         .layers
         .iter()
-        .filter(|l| matches!(l.layer.kernel, Kernel::Array(_)))
+        .filter(|l| l.layer.kernel.on_array())
         .map(|l| l.loops.reads.saturating_mul(l.loops.blocks));
     let bits = words.fold(0usize, usize::saturating_add).saturating_mul(width);
     if bits > MAX_WEIGHT_BITS {
@@ -411,12 +411,18 @@ fn entry(value: i64, bits: usize) -> Vec<u8> {
     word.finish()
 }
 
+/// First word of a tensor.
 fn base(plan: &Plan<'_>, port: Port) -> Result<usize> {
-    plan.tensors
-        .iter()
-        .find(|(p, _)| *p == port)
-        .map(|&(_, base)| base)
-        .ok_or_else(|| internal(format!("node {} has no place", port.node.0)))
+    let none = || internal(format!("node {} has no place", port.node.0));
+    let (_, region) = plan.layouts.get(&port).ok_or_else(none)?;
+    let owner = plan.regions.iter().find(|(p, _)| *p == region.owner);
+    owner.map(|&(_, base)| base + region.offset).ok_or_else(none)
+}
+
+/// How a tensor lies.
+fn lay<'a>(plan: &'a Plan<'_>, port: Port) -> Result<&'a Map> {
+    let found = plan.layouts.get(&port).map(|(map, _)| map);
+    found.ok_or_else(|| internal(format!("node {} has no layout", port.node.0)))
 }
 
 /// Bits of a signed coordinate: every row and column that a window of the map can touch.
@@ -425,7 +431,9 @@ fn coordinate_bits(plan: &Plan<'_>) -> usize {
         let w = l.layer.kernel.window();
         let [_, oh, ow] = l.layer.y.shape;
         let span = |o: usize, axis: usize| o * w.strides[axis] + w.kernel[axis] * w.dilations[axis];
-        [span(oh, 0), span(ow, 1), l.map.h + 1, l.map.w + 1, w.pads[0], w.pads[1], l.layer.x.shape[2], ow]
+        let first = l.layer.kernel.origin().map(|n| usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX));
+        let [top, left] = first;
+        [span(oh, 0) + top, span(ow, 1) + left, l.map.h + 1, l.map.w + 1, top, left, l.layer.x.shape[2], ow]
     });
     bits::signed(reach.max().unwrap_or(1) as i64) + 1
 }
@@ -449,6 +457,7 @@ fn named_layers<'a>(
                 let [_, oh, ow] = y.shape;
                 (conv.weight.len() * oh * ow, image::weight_bits(std::iter::once(conv)))
             }
+            Kernel::Select(_) => (0, 2),
             Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => (0, 0),
         };
         let mut name = l.layer.name.clone();
@@ -462,6 +471,7 @@ fn named_layers<'a>(
             last_node: l.layer.last.0,
             input_shape: l.layer.x.shape,
             output_shape: y.shape,
+            segments: lay(plan, Port::from(l.layer.last))?.segments.clone(),
             bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
             macs: macs as u64,
             cycles: l.loops.cycles as u64,
@@ -489,11 +499,12 @@ fn descriptor(
     let [kh, kw] = if *folded { [window.kernel[0], 1] } else { window.kernel };
     let [sh, sw] = if *folded { [window.strides[0], 1] } else { window.strides };
     let [dh, dw] = window.dilations;
-    let [top, left] = [window.pads[0], if *folded { 0 } else { window.pads[1] }];
-    let [out_c, out_h, out_w] = layer.y.shape;
-    let (cb, pitch) = (int(map.blocks), int(map.w * map.blocks));
+    let [top, left] = layer.kernel.origin();
+    let left = if *folded { 0 } else { left };
+    let [_, out_h, out_w] = layer.y.shape;
+    let (cb, pitch) = (int(map.pitch), int(map.w * map.pitch));
     let read = int(reach.count);
-    let out_map = Map::plain(layer.y.shape, array);
+    let y = lay(plan, Port::from(layer.last))?;
 
     let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
     let (first, last) = (proof(layer.first)?, proof(layer.last)?);
@@ -502,11 +513,11 @@ fn descriptor(
     let (q_lo, q_hi) = if standalone { (-128, 127) } else { (first.lo, first.hi) };
 
     let param_base = images.entries.len() / array.r;
-    let (entries, count_divisor) = image::parameters(layer, first, array, loops)?;
+    let (entries, count_divisor) = image::parameters(layer, first, array, loops, y)?;
     images.entries.extend(entries);
     let weight_base = images.weights.len();
-    if let Kernel::Array(conv) = layer.kernel {
-        image::weights(conv, array, map, reach, *folded, weight_bits, &mut images.weights);
+    if layer.kernel.on_array() {
+        image::weights(l, y, array, weight_bits, &mut images.weights);
     }
     let table_index = images.tables.len();
     let tables = TableImage::of(layer, first, last)?;
@@ -520,6 +531,7 @@ fn descriptor(
 
     let (mode, pad) = match layer.kernel {
         Kernel::Array(_) => (0, layer.x.zero_point),
+        Kernel::Select(select) => (0, select.fill),
         Kernel::Max(_) => (1, -128),
         Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
     };
@@ -536,13 +548,13 @@ fn descriptor(
     let (a, b, c, inc_a, inc_b, inc_c) = if pool {
         let down = int(dh) * pitch - back;
         let rewind = (int(kh) - 1) * int(dh) * pitch + back;
-        (kw, kh, map.blocks, int(dw) * cb, down, 1 - rewind)
+        (kw, kh, reach.count, int(dw) * cb, down, 1 - rewind)
     } else {
         let down = int(dh) * pitch - back - (read - 1);
         (reach.count, kw, kh, 1, int(dw) * cb - (read - 1), down)
     };
     let col = int(sw) * cb;
-    let minus = |n: usize| (-int(n)).rem_euclid(1 << 16).unsigned_abs();
+    let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
     Ok(Descriptor {
         mode,
         residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
@@ -571,14 +583,14 @@ fn descriptor(
         in_h: map.h as u64,
         in_w: map.w as u64,
         out_w_last: out_w as u64 - 1,
-        out_pitch: out_map.blocks as u64,
-        walk_h0: minus(top),
-        walk_w0: minus(left),
+        out_pitch: y.pitch as u64,
+        walk_h0: coordinate(top),
+        walk_w0: coordinate(left),
         stride_h: sh as u64,
         stride_w: sw as u64,
         dil_h: dh as u64,
         dil_w: dw as u64,
-        walk_base: step(int(in_base) - int(top) * pitch - int(left) * cb),
+        walk_base: step(int(in_base) + top * pitch + left * cb),
         walk_col: step(col),
         walk_row: step(int(sh) * pitch - (int(out_w) - 1) * col),
         inc_a: step(inc_a),
@@ -586,7 +598,7 @@ fn descriptor(
         inc_c: step(inc_c),
         weight_base: float.map_or(weight_base as u64, |f| u64::from(f.mantissa)),
         param_base: param_base as u64,
-        out_groups: out_c.div_ceil(array.group()) as u64,
+        out_groups: y.extent().div_ceil(array.group()) as u64,
         out_base: out_base as u64,
         res_delta: step(res_delta),
         pixels: (out_h * out_w) as u64,

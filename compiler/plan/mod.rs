@@ -9,6 +9,7 @@ mod bits;
 mod cycles;
 mod image;
 mod layers;
+mod layout;
 mod lower;
 mod reach;
 mod requant;
@@ -20,8 +21,9 @@ use crate::graph::int::{IntGraph, IntOp};
 use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 use arena::Block;
-use cycles::{Array, Loops, Map};
+use cycles::{Array, Loops};
 use layers::{Kernel, Layer, Tail};
+use layout::{Layouts, Map};
 use reach::Reach;
 
 /// Bytes of the widest scratchpad word.
@@ -68,13 +70,12 @@ pub(crate) struct Planned<'a> {
 }
 
 impl<'a> Planned<'a> {
-    fn new(layer: &Layer<'a>, array: Array, map: Map, folded: bool) -> Planned<'a> {
-        let reach = match layer.kernel {
-            Kernel::Array(conv) => Reach::of(conv, array, &map, folded),
-            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => Reach::dense(&map),
-        };
+    /// A layer whose input lies as `map`, and whose output as `y`.
+    fn new(layer: &Layer<'a>, array: Array, map: Map, y: &Map, folded: bool) -> Planned<'a> {
+        let reach = Reach::of(&layer.kernel, array, &map, y, folded);
         let [rows, columns] = layer.kernel.window().kernel;
-        let loops = cycles::loops(layer, array, &reach, [rows, if folded { 1 } else { columns }]);
+        let kernel = [rows, if folded { 1 } else { columns }];
+        let loops = cycles::loops(layer, array, &reach, kernel, y.extent());
         Planned { layer: layer.clone(), map, reach, loops, folded }
     }
 }
@@ -89,8 +90,10 @@ pub struct Plan<'a> {
     pub(crate) input: Port,
     pub(crate) output: Port,
     pub(crate) fold: Fold,
-    /// Tensors in the scratchpad with their first words.
-    pub(crate) tensors: Vec<(Port, usize)>,
+    /// How tensors lie, and where in which region.
+    pub(crate) layouts: Layouts,
+    /// Regions of the scratchpad with their first words.
+    pub(crate) regions: Vec<(Port, usize)>,
     /// Words of the scratchpad.
     pub(crate) words: usize,
     /// The largest sum of words of tensors that live at once: no placement needs fewer.
@@ -110,7 +113,7 @@ impl Plan<'_> {
 
     /// Bits of the weight memory and the scratchpad, weights of 8 bits: no design of this plan has fewer.
     pub fn least_memory_bits(&self) -> usize {
-        let array = self.layers.iter().filter(|l| matches!(l.layer.kernel, Kernel::Array(_)));
+        let array = self.layers.iter().filter(|l| l.layer.kernel.on_array());
         let words: usize = array.map(|l| l.loops.reads * l.loops.blocks).sum();
         8 * (words * self.array.k * self.array.c + self.words * self.array.word())
     }
@@ -159,7 +162,7 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let plans: Vec<Plan<'a>> = lanes
         .into_iter()
         .map(|r| on_array(graph, quantized, &layers, Array { p, c, k, r }, input, output))
-        .collect();
+        .collect::<Result<_>>()?;
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
     chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried").into())
@@ -255,16 +258,22 @@ fn on_array<'a>(
     array: Array,
     input: Port,
     output: Port,
-) -> Plan<'a> {
+) -> Result<Plan<'a>> {
+    let layouts = layout::layouts(graph, layers, input, array)?;
+    let lay = |port: Port| {
+        let found = layouts.get(&port).map(|(map, _)| map);
+        found.ok_or_else(|| Diagnostic::new(code::INTERNAL, "a tensor has no layout", port.node.0.to_string()))
+    };
     let plain = Fold { columns: 1, stride: 1, pad_left: 0, out_w: 1 };
     let mut fold = plain;
     let mut planned = Vec::with_capacity(layers.len());
     for layer in layers {
         let window = layer.kernel.window();
-        let mut entry = Planned::new(layer, array, Map::plain(layer.x.shape, array), false);
+        let y = lay(Port::from(layer.last))?;
+        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, false);
         if layer.input == input
             && readers(layers, input) == 1
-            && let Some(folded) = folded(layer, array).filter(|f| f.loops.cycles < entry.loops.cycles)
+            && let Some(folded) = folded(layer, array, y).filter(|f| f.loops.cycles < entry.loops.cycles)
         {
             let [_, _, out_w] = layer.y.shape;
             fold = Fold {
@@ -280,27 +289,43 @@ fn on_array<'a>(
     if let Some(last) = planned.last_mut() {
         last.loops.cycles = last.loops.to_last_write;
     }
-    // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
-    let always = (0, layers.len());
-    let input_words = planned.iter().find(|l| l.layer.input == input).map_or(0, |l| l.map.words());
-    let residual_input = Map::plain(graph.value(input).fact.shape, array).words();
-    let mut ports = vec![input];
-    let mut blocks =
-        vec![Block { words: input_words.max(if fold == plain { residual_input } else { 0 }), alive: always }];
-    for (i, l) in planned.iter().enumerate() {
-        let port = Port::from(l.layer.last);
-        let reads = |n: &Planned<'_>| {
-            n.layer.input == port || matches!(n.layer.tail, Tail::Add { other, .. } if other == port)
-        };
-        let last = planned.iter().rposition(reads).unwrap_or(i);
-        let alive = if port == output { always } else { (i, last) };
-        ports.push(port);
-        blocks.push(Block { words: Map::plain(l.layer.y.shape, array).words(), alive });
-    }
+    let (ports, blocks) = blocks(&layouts, &planned, [input, output]);
     let (bases, words) = arena::place(&blocks);
-    let tensors = ports.into_iter().zip(bases).collect();
+    let regions = ports.into_iter().zip(bases).collect();
     let least_words = arena::bound(&blocks);
-    Plan { graph, quantized, array, layers: planned, input, output, fold, tensors, words, least_words }
+    Ok(Plan { graph, quantized, array, layers: planned, input, output, fold, layouts, regions, words, least_words })
+}
+
+/// The scratchpad's regions, each from the first layer that writes into it to the last that reads from it.
+fn blocks(layouts: &Layouts, layers: &[Planned<'_>], [input, output]: [Port; 2]) -> (Vec<Port>, Vec<Block>) {
+    let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner);
+    let touches = |l: &Planned<'_>, region: Port| {
+        let other = match l.layer.tail {
+            Tail::Add { other, .. } => Some(other),
+            Tail::None | Tail::Table => None,
+        };
+        let ports = [Some(l.layer.input), other, Some(Port::from(l.layer.last))];
+        ports.into_iter().flatten().any(|port| owner(port) == Some(region))
+    };
+    let mut ports = Vec::new();
+    let mut blocks = Vec::new();
+    for (&port, (map, region)) in layouts {
+        if region.owner != port {
+            continue;
+        }
+        let users = || layers.iter().enumerate().filter(|(_, l)| touches(l, port)).map(|(i, _)| i);
+        // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
+        let alive = if [input, output].contains(&port) {
+            (0, layers.len())
+        } else {
+            (users().min().unwrap_or(0), users().max().unwrap_or(0))
+        };
+        let folded = layers.iter().find(|l| l.folded && l.layer.input == port);
+        let words = folded.map_or(map, |l| &l.map).words();
+        ports.push(port);
+        blocks.push(Block { words, alive });
+    }
+    (ports, blocks)
 }
 
 /// Layers that read a tensor, residual operands included.
@@ -310,7 +335,7 @@ fn readers(layers: &[Layer<'_>], port: Port) -> usize {
 }
 
 /// The first convolution with its kernel's columns folded into the channels by the ingest unit.
-fn folded<'a>(layer: &Layer<'a>, array: Array) -> Option<Planned<'a>> {
+fn folded<'a>(layer: &Layer<'a>, array: Array, y: &Map) -> Option<Planned<'a>> {
     let Kernel::Array(conv) = layer.kernel else { return None };
     let window = conv.window;
     let [channels, h, _] = layer.x.shape;
@@ -318,6 +343,6 @@ fn folded<'a>(layer: &Layer<'a>, array: Array) -> Option<Planned<'a>> {
     if window.kernel[1] == 1 || window.kernel[1] > 64 || window.dilations[1] != 1 || group > MAX_FOLD {
         return None;
     }
-    let map = Map { channels: group, h, w: layer.y.shape[2], blocks: group.div_ceil(array.word()) };
-    Some(Planned::new(layer, array, map, true))
+    let map = Map::plain([group, h, layer.y.shape[2]], array);
+    Some(Planned::new(layer, array, map, y, true))
 }

@@ -1,11 +1,12 @@
-//! Which channel blocks of the input an output channel block reads: all of them, or for a grouped convolution the
-//! few that its groups lie in.
+//! Which channel blocks of the input an output channel block reads: all of them, or for a grouped convolution or a
+//! selection the few that it needs.
 //!
-//! In: a convolution, the array, how the input lies. Out: a [`Reach`], the shortest that the engine's address step
+//! In: a layer, the array, how its input and its output lie. Out: a [`Reach`], the shortest that the engine's address step
 //! can express. Guarantees: every block that carries a weight is read, and none outside the map.
 
-use super::cycles::{Array, Map};
-use crate::graph::int::Conv;
+use super::cycles::Array;
+use super::layers::Kernel;
+use super::layout::Map;
 
 /// Output channel block b reads `count` words of a pixel, from word `step * (b / repeat)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +28,31 @@ impl Reach {
         Reach { count: map.blocks, step: 0, repeat: 1 }
     }
 
-    /// The shortest reach of a convolution whose input lies plainly or, if `folded`, with the kernel's columns in the
-    /// channel axis.
-    pub(crate) fn of(conv: &Conv, array: Array, map: &Map, folded: bool) -> Reach {
-        let dense = Reach::dense(map);
-        if conv.groups == 1 || folded {
-            return dense;
+    /// The shortest reach of a layer whose input lies as `x`, or, if `folded`, with the kernel's columns in the channel
+    /// axis, and whose output lies as `y`.
+    pub(crate) fn of(kernel: &Kernel<'_>, array: Array, x: &Map, y: &Map, folded: bool) -> Reach {
+        let dense = Reach::dense(x);
+        let sources: Box<dyn Fn(usize) -> Option<(usize, usize)>> = match kernel {
+            Kernel::Array(conv) if conv.groups > 1 && !folded => {
+                let (outputs, channels, _, _) = conv.weight.dim();
+                Box::new(move |o| {
+                    let group = o * conv.groups / outputs;
+                    Some((group * channels, (group + 1) * channels - 1))
+                })
+            }
+            Kernel::Select(select) => Box::new(|o| select.channels[o].map(|c| (c, c))),
+            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => return dense,
+        };
+        // The words that each output channel block needs; blocks that need none go with the one before.
+        let places: Vec<usize> = (0..x.extent()).filter(|&at| x.channel(at).is_some()).collect();
+        let word = |channel: usize| places[channel] / array.word();
+        let mut needs: Vec<(usize, usize)> = Vec::new();
+        for b in 0..y.extent().div_ceil(array.k) {
+            let outputs = (b * array.k..(b + 1) * array.k).filter_map(|at| y.channel(at));
+            let words = outputs.filter_map(&sources).map(|(from, to)| (word(from), word(to)));
+            let before = needs.last().copied().unwrap_or((0, 0));
+            needs.push(words.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or(before));
         }
-        let (outputs, channels, _, _) = conv.weight.dim();
-        let group = |o: usize| o * conv.groups / outputs;
-        let needs: Vec<(usize, usize)> = (0..outputs.div_ceil(array.k))
-            .map(|b| {
-                let last = ((b + 1) * array.k).min(outputs) - 1;
-                let (from, to) = (group(b * array.k) * channels, (group(last) + 1) * channels - 1);
-                (from / array.word(), to / array.word())
-            })
-            .collect();
         // First words that rise by `step` every `repeat` blocks; the last block's decides which steps can do.
         let most = needs.last().map_or(0, |n| n.0);
         let shortest = (1..=needs.len().min(MAX + 1)).flat_map(|repeat| {
@@ -54,7 +64,7 @@ impl Reach {
             let first = |b: usize| step * (b / repeat);
             let count = needs.iter().enumerate().map(|(b, n)| (n.0 >= first(b)).then(|| n.1 - first(b) + 1));
             let count = count.collect::<Option<Vec<usize>>>()?.into_iter().max()?;
-            (first(needs.len() - 1) + count <= map.blocks).then_some(Reach { count, step, repeat })
+            (first(needs.len() - 1) + count <= x.blocks).then_some(Reach { count, step, repeat })
         };
         shortest.filter_map(candidate).min_by_key(|r| r.count).unwrap_or(dense)
     }
@@ -69,7 +79,7 @@ impl Reach {
 mod tests {
     use super::*;
     use crate::arith::RescaleSpec;
-    use crate::graph::int::Window;
+    use crate::graph::int::{Conv, Window};
     use ndarray::Array4;
 
     fn conv(outputs: usize, inputs: usize, groups: usize) -> Conv {
@@ -87,7 +97,8 @@ mod tests {
         let array = Array { p, c, k, r: 1 };
         let map = Map::plain([inputs, 1, 1], array);
         let conv = conv(outputs, inputs, groups);
-        let reach = Reach::of(&conv, array, &map, false);
+        let y = Map::plain([outputs, 1, 1], array);
+        let reach = Reach::of(&Kernel::Array(&conv), array, &map, &y, false);
         for o in 0..outputs {
             let group = o * groups / outputs;
             for channel in group * inputs / groups..(group + 1) * inputs / groups {

@@ -39,7 +39,8 @@ fn fusible(graph: &IntGraph, port: Port) -> Option<usize> {
         IntOp::Conv(conv) => Some(conv.weight.len() / conv.weight.dim().0.max(1)),
         IntOp::MaxPool(pool) => Some(pool.window.kernel.iter().product()),
         IntOp::AveragePool(pool) => Some(pool.window.kernel.iter().product()),
-        IntOp::Input(_) | IntOp::Output(_) | IntOp::Add(_) | IntOp::Table(_) => None,
+        IntOp::Select(_) => Some(1),
+        IntOp::Input(_) | IntOp::Output(_) | IntOp::Add(_) | IntOp::Table(_) | IntOp::Concat(_) => None,
     }
 }
 

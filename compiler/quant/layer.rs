@@ -93,6 +93,15 @@ pub(crate) fn solve(
             let (_, x) = place("MaxPool").operand()?;
             Ok(Some(passive(&node.name, LaneKind::Identity, x.range, x.range)))
         }
+        (IntOp::Select(select), _) => {
+            let (_, x) = place("Select").operand()?;
+            let fill = i64::from(select.fill);
+            Ok(Some(passive(&node.name, LaneKind::Identity, x.range, hull(x.range, (fill, fill)))))
+        }
+        (IntOp::Concat(_), _) => {
+            let range = operands.iter().copied().reduce(hull).unwrap_or((-128, 127));
+            Ok(Some(passive(&node.name, LaneKind::Identity, range, range)))
+        }
         (IntOp::AveragePool(_), None) => {
             Err(place("AveragePool").fault(code::INTERNAL, "a node has no output", "quant::solve").into())
         }

@@ -92,6 +92,8 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
         | IntOp::Table(_)
         | IntOp::MaxPool(_)
         | IntOp::AveragePool(_)
+        | IntOp::Select(_)
+        | IntOp::Concat(_)
         | IntOp::Output(_) => 13,
     };
     order.iter().map(|id| needs(&graph.node(*id).op)).max().unwrap_or(13)
@@ -131,7 +133,12 @@ impl Exporter<'_> {
             IntOp::Conv(conv) => (conv.rescale.lo, conv.rescale.hi),
             IntOp::Add(add) => (add.spec.lo, add.spec.hi),
             IntOp::AveragePool(pool) => (pool.spec.lo, pool.spec.hi),
-            IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::Input(_) | IntOp::Output(_) => full,
+            IntOp::Table(_)
+            | IntOp::MaxPool(_)
+            | IntOp::Select(_)
+            | IntOp::Concat(_)
+            | IntOp::Input(_)
+            | IntOp::Output(_) => full,
         };
         let clamped = (lo, hi) != full;
         let result = self.b.fresh(&value.name);
@@ -166,6 +173,12 @@ impl Exporter<'_> {
             }
             IntOp::AveragePool(pool) => self.average(id, pool, inputs[0], &target)?,
             IntOp::Table(table) => self.table(id, table, inputs[0], &target)?,
+            IntOp::Select(select) => self.select(id, select, inputs[0], &target)?,
+            IntOp::Concat(_) => {
+                let operands: Vec<String> = inputs.iter().map(|p| self.operand(*p)).collect();
+                let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
+                self.b.node(name, ("", "Concat"), &operands, &target, vec![("axis", Attribute::Int(1))]);
+            }
             IntOp::Input(_) | IntOp::Output(_) => {}
         }
         if clamped {

@@ -10,6 +10,7 @@ mod layout;
 mod moves;
 pub mod ort;
 mod qlinear_conv;
+mod select;
 mod steps;
 #[cfg(test)]
 mod tests;

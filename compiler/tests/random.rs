@@ -141,7 +141,9 @@ impl Net {
             x = self.rng.pick(&self.ports);
         }
         match self.rng.range(0, 99) {
-            0..=39 => self.conv(x, false),
+            0..=29 => self.conv(x, false),
+            30..=35 => self.concat(x),
+            36..=39 => self.select(x),
             40..=49 => self.table(x),
             50..=61 => self.max_pool(x),
             62..=73 => self.average(x),
@@ -338,6 +340,76 @@ impl Net {
             weight_scale,
         };
         self.add(IntOp::Conv(conv), &[x], fact)
+    }
+
+    /// x and up to two other tensors beside each other: earlier ones of its rows and columns, x again, or a convolution
+    /// of it.
+    fn concat(&mut self, x: Port) -> Port {
+        let xf = self.fact_of(x);
+        let alike = |net: &Net, port: Port| {
+            let f = net.fact_of(port);
+            f.shape[1..] == xf.shape[1..]
+                && f.source_offset == xf.source_offset
+                && f.shape[0] + xf.shape[0] < 60
+        };
+        let fact = self.fact(xf.shape);
+        let mut operands = vec![x];
+        for _ in 0..self.rng.size(1, 2) {
+            let earlier: Vec<Port> = self.ports.iter().copied().filter(|&p| alike(self, p)).collect();
+            let other = match self.rng.range(0, 9) {
+                0 => x,
+                1..=3 if !earlier.is_empty() => self.rng.pick(&earlier),
+                _ => {
+                    let channels = self.rng.size(1, 20);
+                    self.conv_of(x, Window::POINT, [channels, xf.shape[1], xf.shape[2]])
+                }
+            };
+            operands.push(other);
+        }
+        let mut channels = 0;
+        for operand in &mut operands {
+            let of = self.fact_of(*operand);
+            channels += of.shape[0];
+            if (of.scale, of.zero_point) != (fact.scale, fact.zero_point) {
+                let y = QFact { shape: of.shape, ..fact.clone() };
+                let source = TableSource::Requantize;
+                let table = unary_table(&source, &of, &y).expect("a table");
+                *operand = self.add(IntOp::Table(Table { table, source }), &[*operand], y);
+            }
+        }
+        let shape = [channels, xf.shape[1], xf.shape[2]];
+        self.add(IntOp::Concat(Concat), &operands, QFact { shape, ..fact })
+    }
+
+    /// Some of x's channels, rows and columns, and padding.
+    fn select(&mut self, x: Port) -> Port {
+        let fact = self.fact_of(x);
+        let [c, h, w] = fact.shape;
+        let mut channels: Vec<Option<usize>> = match self.rng.range(0, 3) {
+            0 => (0..c).map(Some).collect(),
+            1 => (0..c).rev().map(Some).collect(),
+            2 => (self.rng.size(0, c - 1)..c).map(Some).collect(),
+            _ => (0..self.rng.size(1, 20)).map(|_| Some(self.rng.size(0, c - 1))).collect(),
+        };
+        for _ in 0..self.rng.pick(&[0, 0, 1, 5, 17]) {
+            channels.insert(self.rng.size(0, channels.len()), None);
+        }
+        let (mut origin, mut steps, mut shape) = ([0; 2], [1; 2], [channels.len(), h, w]);
+        for d in 0..2 {
+            let size = fact.shape[d + 1];
+            steps[d] = self.rng.pick(&[1, 1, 1, 2, 3]);
+            let before = self.rng.range(0, 2) - self.rng.range(0, 2).min(i32::try_from(size).unwrap() - 1);
+            origin[d] = -i64::from(before);
+            // The first place from `origin` that lies inside is kept, so something is selected.
+            let first = usize::try_from(before.max(0)).unwrap().div_ceil(steps[d]);
+            let most = (i64::try_from(size).unwrap() + 2 - origin[d]) / i64::try_from(steps[d]).unwrap();
+            shape[d + 1] = self.rng.size(first + 1, usize::try_from(most).unwrap().max(first + 1));
+            if i64::try_from(first * steps[d]).unwrap() + origin[d] >= i64::try_from(size).unwrap() {
+                (origin[d], steps[d], shape[d + 1]) = (0, 1, size);
+            }
+        }
+        let fill = if self.rng.chance(70) { fact.zero_point } else { self.rng.range(-128, 127) };
+        self.add(IntOp::Select(Select { channels, origin, steps, fill }), &[x], QFact { shape, ..fact })
     }
 
     /// x plus a tensor of its shape: itself, any earlier one, a table of it, or a convolution of it.

@@ -73,7 +73,12 @@ fn describe(graph: &IntGraph) -> String {
             IntOp::Conv(c) => Some(c.window),
             IntOp::MaxPool(p) => Some(p.window),
             IntOp::AveragePool(p) => Some(p.window),
-            IntOp::Input(_) | IntOp::Output(_) | IntOp::Add(_) | IntOp::Table(_) => None,
+            IntOp::Input(_)
+            | IntOp::Output(_)
+            | IntOp::Add(_)
+            | IntOp::Table(_)
+            | IntOp::Select(_)
+            | IntOp::Concat(_) => None,
         };
         let from: Vec<u32> = graph.inputs(id).iter().map(|p| p.node.0).collect();
         text += &format!("{} {} of {from:?}: {shape:?} {window:?}\n", id.0, node.name);
@@ -110,7 +115,8 @@ fn simulate(dir: &Path, stall: &str, seed: u64) -> std::result::Result<u64, Stri
 
 /// One seed: a network on an array with a number of lanes. Layers and values compared.
 fn network(seed: u64) -> std::result::Result<(usize, u64), String> {
-    let graph = random::graph(seed, PROFILE);
+    let mut graph = random::graph(seed, PROFILE);
+    o2c::passes::own_memory::run(&mut graph);
     let mut rng = Rng(seed);
     let array = ARRAYS[usize::try_from(seed).unwrap() % ARRAYS.len()];
     let group = array[2].min(array[0] * array[1]);
@@ -180,7 +186,8 @@ fn icarus_agrees() {
     if !installed("iverilog") {
         return;
     }
-    let graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
+    let mut graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
+    o2c::passes::own_memory::run(&mut graph);
     let compiled = compile(graph.clone(), [2, 2, 4], None).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");

@@ -1,0 +1,60 @@
+//! Select and Concat over row, column, channel order.
+//!
+//! In: canonical maps. Out: elements of them at other places, values unchanged.
+
+use crate::diag::{Diagnostic, Result, code};
+use crate::graph::int::{QFact, Select};
+
+/// A [`Select`] with its shapes.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    x: [usize; 3],
+    y: [usize; 3],
+    /// Source pixel of each output pixel, row-major; `None` outside.
+    pixels: Vec<Option<usize>>,
+    select: Select,
+    fill: i8,
+}
+
+impl Selection {
+    /// Checks the shapes.
+    pub(crate) fn new(select: &Select, x: &QFact, y: &QFact, node: &str) -> Result<Selection> {
+        let fault = |cause: String| {
+            Diagnostic::new(code::INTERNAL, "a selection is not well formed", cause).at(node.to_owned())
+        };
+        let [c, h, w] = x.shape;
+        let known = select.channels.iter().flatten().all(|&from| from < c);
+        let Some(fill) = i8::try_from(select.fill).ok().filter(|_| known && select.channels.len() == y.shape[0])
+        else {
+            return Err(fault(format!("{:?} to {:?} by {select:?}", x.shape, y.shape)).into());
+        };
+        let axis = |d: usize, size: usize, at: usize| {
+            let step = i64::try_from(select.steps[d] * at).ok()?;
+            usize::try_from(select.origin[d] + step).ok().filter(|&from| from < size)
+        };
+        let pixels = (0..y.shape[1] * y.shape[2]).map(|pixel| {
+            let (row, column) = (pixel / y.shape[2], pixel % y.shape[2]);
+            Some(axis(0, h, row)? * w + axis(1, w, column)?)
+        });
+        Ok(Selection { x: x.shape, y: y.shape, pixels: pixels.collect(), select: select.clone(), fill })
+    }
+
+    pub(crate) fn run(&self, x: &[i8], y: &mut [i8]) {
+        let c = self.x[0];
+        for (to, from) in y.chunks_exact_mut(self.y[0]).zip(&self.pixels) {
+            for (y, channel) in to.iter_mut().zip(&self.select.channels) {
+                *y = match (from, channel) {
+                    (Some(pixel), Some(channel)) => x[pixel * c + channel],
+                    _ => self.fill,
+                };
+            }
+        }
+    }
+}
+
+/// Maps of the same pixels, their channels one after the other; `at` is the first channel of `y` for `x`.
+pub(crate) fn concat(x: &[i8], channels: usize, at: usize, y: &mut [i8], all: usize) {
+    for (to, from) in y.chunks_exact_mut(all).zip(x.chunks_exact(channels)) {
+        to[at..at + channels].copy_from_slice(from);
+    }
+}

@@ -1,0 +1,167 @@
+//! How tensors lie in the scratchpad: rows of pixels of words, and whose memory they share.
+//!
+//! In: layers, concatenations, the array. Out: a [`Map`] and a [`Region`] for every tensor. Guarantees: a
+//! concatenation costs nothing: its operands are written side by side where it lies. Each of them begins at a word,
+//! so the word before may have channels that nobody uses: a map has segments.
+
+use std::collections::BTreeMap;
+
+use super::cycles::Array;
+use super::layers::{Kernel, Layer, Tail};
+use crate::diag::{Diagnostic, Result, code};
+use crate::graph::Port;
+use crate::graph::int::{IntGraph, IntOp};
+
+/// The order of a tensor's words: rows, columns, channel blocks of W.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    /// Channels that stand beside each other; each segment begins at a word. A tensor that is no concatenation has one,
+    /// and so has one whose parts end where words do. Folded: kernel columns times channels.
+    pub(crate) segments: Vec<usize>,
+    /// Rows.
+    pub(crate) h: usize,
+    /// Columns.
+    pub(crate) w: usize,
+    /// Words of a pixel.
+    pub(crate) blocks: usize,
+    /// Words from a pixel to the next: more than `blocks` in a part of a concatenation.
+    pub(crate) pitch: usize,
+    word: usize,
+}
+
+impl Map {
+    /// The map of a tensor `[channels, rows, columns]` of its own.
+    pub(crate) fn plain([channels, h, w]: [usize; 3], array: Array) -> Map {
+        Map::of(&[channels], [h, w], array)
+    }
+
+    /// Parts beside each other.
+    fn of(parts: &[usize], [h, w]: [usize; 2], array: Array) -> Map {
+        let word = array.word();
+        let mut segments: Vec<usize> = Vec::new();
+        for &part in parts {
+            match segments.last_mut() {
+                Some(last) if last.is_multiple_of(word) => *last += part,
+                _ => segments.push(part),
+            }
+        }
+        let blocks = segments.iter().map(|s| s.div_ceil(word)).sum();
+        Map { segments, h, w, blocks, pitch: blocks, word }
+    }
+
+    /// Words of the whole tensor, where nothing lies between its pixels.
+    pub(crate) fn words(&self) -> usize {
+        self.h * self.w * self.blocks
+    }
+
+    /// Channels in the order of the words, the unused ones but the last counted.
+    pub(crate) fn extent(&self) -> usize {
+        let last = self.segments.last().copied().unwrap_or(0);
+        (self.blocks - last.div_ceil(self.word)) * self.word + last
+    }
+
+    /// The tensor's channel at a place in that order.
+    pub(crate) fn channel(&self, at: usize) -> Option<usize> {
+        let (mut from, mut channel) = (0, 0);
+        for &segment in &self.segments {
+            let end = from + segment.div_ceil(self.word) * self.word;
+            if at < end {
+                return (at - from < segment).then_some(channel + at - from);
+            }
+            (from, channel) = (end, channel + segment);
+        }
+        None
+    }
+}
+
+/// Where a tensor's words are: in memory of its own, or in a concatenation's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    /// The tensor whose memory it is.
+    pub(crate) owner: Port,
+    /// First word in it.
+    pub(crate) offset: usize,
+}
+
+/// A map and a region for each tensor that a layer reads or writes.
+pub(crate) type Layouts = BTreeMap<Port, (Map, Region)>;
+
+/// Lays out every tensor.
+///
+/// # Errors
+/// O2C0900 for an addition whose operands' parts differ; see `passes::own_memory`.
+pub(crate) fn layouts(graph: &IntGraph, layers: &[Layer<'_>], input: Port, array: Array) -> Result<Layouts> {
+    let own = |owner: Port| Region { owner, offset: 0 };
+    let mut all = Layouts::new();
+    all.insert(input, (Map::plain(graph.value(input).fact.shape, array), own(input)));
+    // In the order of execution; a concatenation stands behind the last of its operands.
+    for id in graph.topo().unwrap_or_default() {
+        let port = Port::from(id);
+        let lay = |port: &Port| all.get(port).map(|(map, _): &(Map, Region)| map);
+        let map = if let IntOp::Concat(_) = graph.node(id).op {
+            let parts: Vec<usize> =
+                graph.inputs(id).iter().filter_map(lay).flat_map(|m| m.segments.clone()).collect();
+            let [_, h, w] = graph.value(port).fact.shape;
+            Map::of(&parts, [h, w], array)
+        } else {
+            let Some(layer) = layers.iter().find(|l| l.last == id) else { continue };
+            let [_, h, w] = layer.y.shape;
+            let other = match layer.tail {
+                Tail::Add { other, .. } => lay(&other),
+                Tail::None | Tail::Table => None,
+            };
+            let carried = match layer.kernel {
+                Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => lay(&layer.input),
+                Kernel::Array(_) | Kernel::Select(_) => None,
+            };
+            if let (Some(a), Some(b)) = (carried, other)
+                && a.segments != b.segments
+            {
+                let cause = format!("{:?} and {:?}", a.segments, b.segments);
+                return Err(Diagnostic::new(code::INTERNAL, "the parts of an addition's operands differ", cause)
+                    .at(format!("node \"{}\"", layer.name))
+                    .into());
+            }
+            match carried.or(other) {
+                Some(like) => Map::of(&like.segments.clone(), [h, w], array),
+                None => Map::plain(layer.y.shape, array),
+            }
+        };
+        all.insert(port, (map, own(port)));
+    }
+    // From the last concatenation to the first: an operand's memory is the concatenation's, wherever that is.
+    for id in graph.topo().unwrap_or_default().into_iter().rev() {
+        if !matches!(graph.node(id).op, IntOp::Concat(_)) {
+            continue;
+        }
+        let Some((whole, region)) = all.get(&Port::from(id)).cloned() else { continue };
+        let mut offset = region.offset;
+        for port in graph.inputs(id) {
+            if let Some((map, part)) = all.get_mut(&port) {
+                *part = Region { owner: region.owner, offset };
+                map.pitch = whole.pitch;
+                offset += map.blocks;
+            }
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments() {
+        let array = Array { p: 4, c: 2, k: 8, r: 1 };
+        let map = |parts: &[usize]| Map::of(parts, [1, 1], array);
+        let plain = map(&[16, 8, 5]);
+        assert_eq!((plain.segments.as_slice(), plain.blocks, plain.extent()), (&[29][..], 4, 29));
+        let parts = map(&[8, 3, 9, 2]);
+        assert_eq!((parts.segments.as_slice(), parts.blocks, parts.extent()), (&[11, 9, 2][..], 5, 34));
+        let channels: Vec<Option<usize>> = (0..40).map(|at| parts.channel(at)).collect();
+        let found: Vec<usize> = channels.iter().flatten().copied().collect();
+        assert_eq!(found, (0..22).collect::<Vec<_>>());
+        assert_eq!([channels[10], channels[11], channels[16], channels[32]], [Some(10), None, Some(11), Some(20)]);
+    }
+}
