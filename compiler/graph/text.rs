@@ -155,7 +155,7 @@ fn float_parameters(op: &Op) -> String {
                 Kernel::Mul => String::new(),
                 Kernel::Average(p, form) => format!("{form:?} {}", average(p)),
                 Kernel::Table(source) => table_source(source),
-                Kernel::Softmax(axis) => format!("axis {axis}"),
+                Kernel::Softmax(axis) | Kernel::Concat(axis) => format!("axis {axis}"),
             });
             words.retain(|w| !w.is_empty());
             words.join(" ")
@@ -169,6 +169,13 @@ fn float_parameters(op: &Op) -> String {
         Op::Slice(s) => {
             let keep: Vec<_> = s.keep.iter().map(|k| k.len().to_string()).collect();
             format!("keeps {}", keep.join("x"))
+        }
+        Op::Pad(p) => {
+            let fill = match p.fill {
+                crate::ops::pad::Fill::Real(v) => format!("{v:?}"),
+                crate::ops::pad::Fill::Integer(v) => v.to_string(),
+            };
+            format!("before {:?} after {:?} fill {fill}", p.before, p.after)
         }
         Op::Cast(to) => dtype_name(*to).to_owned(),
     }

@@ -21,16 +21,18 @@ pub struct Rule {
     pub op: Op,
     /// ONNX operand numbers that become the operator's operands.
     pub operands: Vec<usize>,
+    /// For nodes with several outputs: the operators that make the others, of the same operands.
+    pub further: Vec<Op>,
 }
 
 impl Rule {
     /// An operator of the first `n` ONNX operands.
     pub fn first(op: impl Into<Op>, n: usize) -> Imported {
-        Ok(Rule { op: op.into(), operands: (0..n).collect() })
+        Ok(Rule { op: op.into(), operands: (0..n).collect(), further: vec![] })
     }
     /// An operator of the operands listed.
     pub fn of(op: impl Into<Op>, operands: &[usize]) -> Imported {
-        Ok(Rule { op: op.into(), operands: operands.to_vec() })
+        Ok(Rule { op: op.into(), operands: operands.to_vec(), further: vec![] })
     }
 }
 

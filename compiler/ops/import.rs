@@ -25,7 +25,7 @@ const SMALL: usize = 1 << 16;
 pub const LARGEST: usize = 1 << 26;
 
 /// Operators that are folded on constants and shapes only.
-const CONSTANTS_ONLY: &[&str] = &["Gather", "Concat", "Slice", "Cast"];
+const CONSTANTS_ONLY: &[&str] = &["Gather", "Cast"];
 
 /// Operators of dynamic quantization, whose scales are computed from the data.
 const DYNAMIC: &[&str] = &[
@@ -346,16 +346,17 @@ impl<'a> Importer<'a> {
         let ctx = Context::new(node, opset, facts, constants);
         let rule = (known.import)(&ctx)?;
         ctx.finish()?;
-        if let Some(extra) = node.outputs.iter().skip(1).find(|o| !o.is_empty() && self.is_read(o)) {
+        let made = 1 + rule.further.len();
+        if let Some(extra) = node.outputs.iter().skip(made).find(|o| !o.is_empty() && self.is_read(o)) {
             return Err(ctx.error(
                 code::OP_UNSUPPORTED,
                 format!("a further output of {} is not supported", node.op_type),
                 format!("output \"{extra}\" is read"),
             ));
         }
-        let Some(output) = node.outputs.first().filter(|o| !o.is_empty()) else {
+        if node.outputs.first().is_none_or(String::is_empty) {
             return Err(ctx.invalid("it has no output"));
-        };
+        }
         let mut operands = Vec::with_capacity(rule.operands.len());
         for i in rule.operands {
             operands.push(
@@ -366,19 +367,35 @@ impl<'a> Importer<'a> {
                     .ok_or_else(|| ctx.invalid(format!("operand {i} is missing")))?,
             );
         }
+        for (op, output) in std::iter::once(rule.op).chain(rule.further).zip(&node.outputs) {
+            if !output.is_empty() {
+                self.made(&ctx, op, &operands, output)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the operator that makes `output`.
+    fn made(
+        &mut self,
+        ctx: &Context<'a>,
+        op: Op,
+        operands: &[Port],
+        output: &'a str,
+    ) -> std::result::Result<(), Diagnostic> {
         let inputs: Vec<&Fact> = operands.iter().map(|p| &self.graph.value(*p).fact).collect();
-        let fact = rule.op.infer(&inputs).map_err(|cause| ctx.mismatch(cause))?;
-        if fact.len() > LARGEST && !matches!(rule.op, Op::Const(_)) {
+        let fact = op.infer(&inputs).map_err(|cause| ctx.mismatch(cause))?;
+        if fact.len() > LARGEST && !matches!(op, Op::Const(_)) {
             return Err(ctx.mismatch(format!("the result {fact} is too large")));
         }
-        let value = if fact.len() <= SMALL && !matches!(rule.op, Op::Const(_)) && !operands.is_empty() {
+        let value = if fact.len() <= SMALL && !matches!(op, Op::Const(_)) && !operands.is_empty() {
             let values: Option<Vec<Tensor>> = operands.iter().map(|p| self.constant(*p)).collect();
-            values.and_then(|v| rule.op.eval(&v.iter().collect::<Vec<_>>()))
+            values.and_then(|v| op.eval(&v.iter().collect::<Vec<_>>()))
         } else {
             None
         };
-        let name = if node.name.is_empty() { output } else { &node.name };
-        let port = self.add(name, rule.op, &operands, output, fact);
+        let name = if ctx.node.name.is_empty() { output } else { &ctx.node.name };
+        let port = self.add(name, op, operands, output, fact);
         if let Some(value) = value {
             self.known.insert(port, value);
         }

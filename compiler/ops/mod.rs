@@ -19,6 +19,7 @@ pub mod identity;
 pub mod import;
 pub mod mat_mul;
 pub mod max_pool;
+pub mod pad;
 pub mod qlinear;
 pub mod quantization;
 pub mod quantize_linear;
@@ -27,6 +28,7 @@ pub mod reshape;
 pub mod shape;
 pub mod slice;
 pub mod softmax;
+pub mod split;
 pub mod transpose;
 pub mod unary;
 pub mod window;
@@ -83,10 +85,12 @@ pub enum Op {
     ArgMax(arg_max::ArgMax),
     /// data, indices; the axis. Constants only.
     Gather(usize),
-    /// Any number of operands; the axis. Constants only.
+    /// Any number of operands; the axis.
     Concat(usize),
-    /// x. Constants only.
+    /// x. Slice, and each output of Split.
     Slice(slice::Slice),
+    /// x.
+    Pad(pad::Pad),
     /// x. Constants only.
     Cast(DType),
 }
@@ -124,12 +128,14 @@ impl Op {
                 Kernel::Average(..) => "QAverage",
                 Kernel::Table(_) => "QTable",
                 Kernel::Softmax(_) => "QSoftmax",
+                Kernel::Concat(_) => "QConcat",
             },
             Op::Softmax(_) => "Softmax",
             Op::ArgMax(_) => "ArgMax",
             Op::Gather(_) => "Gather",
             Op::Concat(_) => "Concat",
             Op::Slice(_) => "Slice",
+            Op::Pad(_) => "Pad",
             Op::Cast(_) => "Cast",
         })
     }
@@ -150,6 +156,7 @@ impl Op {
             }
             Kernel::Table(TableSource::Expression(e)) => e.name().trim_start_matches("QLinear"),
             Kernel::Softmax(_) => "Softmax",
+            Kernel::Concat(_) => "Concat",
         })
     }
 
@@ -172,11 +179,13 @@ impl Op {
             | Op::Softmax(_)
             | Op::ArgMax(_)
             | Op::Slice(_)
+            | Op::Pad(_)
             | Op::Cast(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
                 Kernel::Add(_) | Kernel::Mul => (2, 2),
                 Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
+                Kernel::Concat(_) => (1, usize::MAX),
             },
             Op::Concat(_) => (1, usize::MAX),
         }
@@ -259,13 +268,17 @@ impl Op {
                     Kernel::Add(_) | Kernel::Mul => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
                     Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
+                    Kernel::Concat(at) => concat::shape(*at, &shapes(inputs))?,
                 };
                 Fact::new(q.output.dtype, shape)
             }
             Op::ArgMax(a) => Fact::new(DType::I64, arg_max::shape(a, &x().shape)?),
             Op::Gather(at) => like(gather::shape(*at, &inputs[0].shape, &inputs[1].shape)?),
             Op::Concat(at) => {
-                like(concat::shape(*at, &inputs.iter().map(|f| f.shape.as_slice()).collect::<Vec<_>>())?)
+                if let Some(other) = inputs.iter().find(|f| f.dtype != x().dtype) {
+                    return Err(format!("{} and {other}", x()));
+                }
+                like(concat::shape(*at, &shapes(inputs))?)
             }
             Op::Slice(s) => {
                 let fits = s.keep.len() == x().shape.len()
@@ -275,6 +288,7 @@ impl Op {
                 }
                 like(s.keep.iter().map(Vec::len).collect())
             }
+            Op::Pad(p) => like(pad::shape(p, &x().shape)?),
             Op::Cast(to) => Fact::new(*to, x().shape.clone()),
         })
     }
@@ -315,11 +329,16 @@ impl Op {
                 | Op::ArgMax(_)
                 | Op::Gather(_)
                 | Op::Slice(_)
+                | Op::Pad(_)
                 | Op::Cast(_),
                 _,
             ) => None,
         }
     }
+}
+
+fn shapes<'a>(inputs: &[&'a Fact]) -> Vec<&'a [usize]> {
+    inputs.iter().map(|f| f.shape.as_slice()).collect()
 }
 
 /// The shape of a product, its bias (operand 2, where there is one) checked.
@@ -366,7 +385,7 @@ known! {
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
     "" "Clip" clip::import, "bounds of the operator before it, or a table";
-    "" "Concat" concat::import, "constants only";
+    "" "Concat" concat::import, "along the channels";
     "" "Constant" constant::import, "a tensor or a number";
     "" "ConstantOfShape" constant::import_of_shape, "constants only";
     "" "Conv" conv::import, "1-D and 2-D, constant weights, any group";
@@ -397,6 +416,7 @@ known! {
     "" "Mish" unary::import, "table";
     "" "Mul" binary::import, "table, of functions of one tensor and constants";
     "" "Neg" unary::import, "table";
+    "" "Pad" pad::import, "with a constant";
     "" "PRelu" binary::import, "table, with one slope for all channels";
     "" "Pow" binary::import, "table, with a constant float exponent";
     "" "QLinearConv" qlinear::import_conv, "as Conv";
@@ -414,10 +434,11 @@ known! {
     "" "Sign" unary::import, "table";
     "" "Sin" unary::import, "table";
     "" "Sinh" unary::import, "table";
-    "" "Slice" slice::import, "constants only";
+    "" "Slice" slice::import, "constant ranges with positive steps along rows and columns";
     "" "Softmax" softmax::import, "on the host, at the end";
     "" "Softplus" unary::import, "table";
     "" "Softsign" unary::import, "table";
+    "" "Split" split::import, "constant sizes";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Sub" binary::import, "table, of functions of one tensor and constants";
@@ -432,6 +453,7 @@ known! {
     "com.microsoft" "QGemm" qlinear::import_gemm, "constant weights";
     "com.microsoft" "QLinearAdd" qlinear::import_add, "residual add";
     "com.microsoft" "QLinearAveragePool" average_pool::import_qlinear, "channels first";
+    "com.microsoft" "QLinearConcat" qlinear::import_concat, "along the channels";
     "com.microsoft" "QLinearGlobalAveragePool" average_pool::import_qlinear_global, "channels first";
     "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
     "com.microsoft" "QLinearMul" qlinear::import_mul, "table, of functions of one tensor and constants";

@@ -102,3 +102,24 @@ pub fn import_softmax(ctx: &Context<'_>) -> Imported {
     let yq = ctx.params(3, 4, x.dtype, &x.shape, 1)?;
     Rule::of(Op::Quantized(Quantized::new(Kernel::Softmax(at), vec![xq], yq)), &[0])
 }
+
+/// QLinearConcat: y_scale, y_zp, then x, x_scale, x_zp of each operand. Each operand's integers become the result's by
+/// DequantizeLinear and QuantizeLinear.
+pub fn import_concat(ctx: &Context<'_>) -> Imported {
+    let n = ctx.arity();
+    ctx.arity_within(5, n.max(5))?;
+    if n % 3 != 2 {
+        return Err(ctx.invalid(format!("it has {n} operands; three belong to each tensor, and two to the result")));
+    }
+    let operands: Vec<usize> = (2..n).step_by(3).collect();
+    let first = ctx.fact(2)?;
+    let given = ctx.opt_int("axis")?.ok_or_else(|| ctx.invalid("attribute `axis` is missing"))?;
+    let at = axis(given, first.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given}")))?;
+    let yq = ctx.params(0, 1, first.dtype, &first.shape, 1)?;
+    let inputs = operands.iter().map(|&i| {
+        let x = ctx.fact(i)?;
+        ctx.params(i + 1, i + 2, x.dtype, &x.shape, 1)
+    });
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    Rule::of(Op::Quantized(Quantized::new(Kernel::Concat(at), inputs, yq)), &operands)
+}

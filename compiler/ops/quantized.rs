@@ -33,6 +33,8 @@ pub enum Kernel {
     Table(TableSource),
     /// Operand x; the axis. Runs on the host.
     Softmax(usize),
+    /// Any number of operands; the axis.
+    Concat(usize),
 }
 
 /// A kernel between quantized tensors.

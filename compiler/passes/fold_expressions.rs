@@ -56,9 +56,11 @@ impl Origins {
                 Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul => all(),
-                    Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => {
-                        None
-                    }
+                    Kernel::Conv(_)
+                    | Kernel::MatMul { .. }
+                    | Kernel::Average(..)
+                    | Kernel::Softmax(_)
+                    | Kernel::Concat(_) => None,
                 },
                 Op::Input
                 | Op::Conv(_)
@@ -75,6 +77,7 @@ impl Origins {
                 | Op::Gather(_)
                 | Op::Concat(_)
                 | Op::Slice(_)
+                | Op::Pad(_)
                 | Op::Cast(_) => None,
             };
             let port = Port::from(id);
@@ -235,7 +238,11 @@ impl Builder<'_> {
                 let kind = if q.kernel == Kernel::Mul { Binary::Mul } else { Binary::Add };
                 self.push(Step::QLinearArithmetic(kind, [a, b], y))?
             }
-            Kernel::Conv(_) | Kernel::MatMul { .. } | Kernel::Average(..) | Kernel::Softmax(_) => {
+            Kernel::Conv(_)
+            | Kernel::MatMul { .. }
+            | Kernel::Average(..)
+            | Kernel::Softmax(_)
+            | Kernel::Concat(_) => {
                 return None;
             }
         };

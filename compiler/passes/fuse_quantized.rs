@@ -259,7 +259,10 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
 /// QuantizeLinear of DequantizeLinear of x with equal parameters is x. Where x is a selecting operator that only this
 /// pair reads, it takes the place of the QuantizeLinear, so that the file's name of the tensor survives.
 fn pass_through(graph: &mut FloatGraph, chain: &Chain, float: Port, x: Port) {
-    let selects = matches!(graph.node(x.node).op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_));
+    let selects = matches!(
+        graph.node(x.node).op,
+        Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Slice(_) | Op::Pad(_)
+    );
     if selects && uses(graph, x) == 1 && uses(graph, float) == 1 && chain.clips.is_empty() {
         let (op, inputs) = (graph.node(x.node).op.clone(), graph.inputs(x.node));
         swap_names(graph, chain.quantize, x.node);

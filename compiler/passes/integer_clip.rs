@@ -24,7 +24,7 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
         let bound = |v: i64| v.max(min).min(max);
         if uses(graph, x) == 1
             && let Op::Quantized(q) = &mut graph.node_mut(x.node).op
-            && !matches!(q.kernel, Kernel::Softmax(_))
+            && !matches!(q.kernel, Kernel::Softmax(_) | Kernel::Concat(_))
         {
             (q.lo, q.hi) = (bound(q.lo), bound(q.hi));
             let producer = x.node;
@@ -51,7 +51,15 @@ fn params_of(graph: &FloatGraph, id: crate::graph::NodeId, depth: usize) -> Opti
     match &graph.node(id).op {
         Op::Quantized(q) => Some(q.output.clone()),
         Op::Quantize(p) => Some(p.clone()),
-        Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Clip(_) if depth < DEPTH => {
+        Op::Reshape(_)
+        | Op::Transpose(_)
+        | Op::MaxPool(_)
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Concat(_)
+        | Op::Clip(_)
+            if depth < DEPTH =>
+        {
             graph.inputs(id).first().and_then(|p| params_of(graph, p.node, depth + 1))
         }
         _ => None,
@@ -63,7 +71,15 @@ pub(super) fn params_below(graph: &FloatGraph, id: crate::graph::NodeId, depth: 
     graph.consumers(id.into()).into_iter().find_map(|(reader, operand)| match &graph.node(reader).op {
         Op::Quantized(q) => q.inputs.get(usize::from(operand)).cloned(),
         Op::Dequantize(p) => Some(p.clone()),
-        Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Clip(_) if depth < DEPTH => {
+        Op::Reshape(_)
+        | Op::Transpose(_)
+        | Op::MaxPool(_)
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Concat(_)
+        | Op::Clip(_)
+            if depth < DEPTH =>
+        {
             params_below(graph, reader, depth + 1)
         }
         _ => None,

@@ -71,7 +71,7 @@ const FUSE_QLINEAR: Pass = Pass {
 };
 const MOVE_LAYOUT: Pass = Pass {
     name: "move-layout",
-    summary: "moves Reshape, Transpose and MaxPool from between float operators to integer tensors",
+    summary: "moves operators that only select elements from between float operators to integer tensors",
     run: move_layout::run,
 };
 const FUSE_QUANTIZED: Pass = Pass {

@@ -1,8 +1,9 @@
-//! Moves Reshape, Transpose and MaxPool, which only select elements, from float values to integer tensors.
+//! Moves Reshape, Transpose, MaxPool, Slice, Pad and Concat, which only select elements, from float values to integer
+//! tensors.
 //!
-//! - op(DequantizeLinear(x)) becomes DequantizeLinear(op(x));
-//! - QuantizeLinear(op(f)) becomes op(QuantizeLinear(f));
-//! - Clip or a function of op(f) becomes op of Clip or the function of f.
+//! - op(DequantizeLinear(x)) becomes DequantizeLinear(op(x)), for Pad where its fill is one of x's values;
+//! - QuantizeLinear(op(f)) becomes op(QuantizeLinear(f)), for Concat of each operand;
+//! - Clip or a function of op(f) becomes op of Clip or the function of f, but for Pad.
 //!
 //! Exact: quantization with one scale is monotone and acts on each element alone. Every rule brings an operator
 //! closer to integers, so this ends.
@@ -12,10 +13,12 @@ use crate::diag::Result;
 use crate::graph::NodeId;
 use crate::graph::float::{Fact, FloatGraph};
 use crate::ops::Op;
+use crate::ops::pad::{Fill, Pad};
 use crate::ops::quantization::Params;
 
+/// Whether the operator has the same attributes for floats and for integers.
 fn movable(op: &Op) -> bool {
-    matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_))
+    matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Slice(_))
 }
 
 pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
@@ -33,13 +36,28 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
 fn step(graph: &mut FloatGraph, names: &mut Names, id: NodeId) -> bool {
     let inputs = graph.inputs(id);
     let &[x] = inputs.as_slice() else { return false };
+    match (&graph.node(id).op, &graph.node(x.node).op) {
+        (Op::Pad(pad), Op::Dequantize(p)) if pad.is_exact(p) => {
+            let Some(moved) = pad.quantized(p) else { return false };
+            graph.node_mut(id).op = Op::Pad(moved);
+        }
+        (Op::Quantize(p), Op::Pad(pad)) if uses(graph, x) == 1 => {
+            let Some(moved) = pad.quantized(p) else { return false };
+            graph.node_mut(x.node).op = Op::Pad(moved);
+        }
+        (Op::Quantize(p), Op::Concat(_)) if p.axis.is_none() => {
+            quantize_operands(graph, names, id, x.node, &p.clone());
+            return true;
+        }
+        _ => {}
+    }
     let (op, above) = (&graph.node(id).op, &graph.node(x.node).op);
     let new = match (op, above) {
-        (op, Op::Dequantize(p)) if movable(op) => {
+        (op, Op::Dequantize(p)) if movable(op) || is_integer_pad(op) => {
             let shape = &graph.value(x).fact.shape;
             moved_params(p, op, shape, &graph.value(id.into()).fact.shape).map(Op::Dequantize)
         }
-        (Op::Quantize(p), above) if movable(above) && p.axis.is_none() => Some(Op::Quantize(p.clone())),
+        (Op::Quantize(p), above) if (movable(above) || is_integer_pad(above)) && p.axis.is_none() => Some(Op::Quantize(p.clone())),
         (Op::Clip(_) | Op::Unary(_), above) if movable(above) => Some(op.clone()),
         _ => None,
     };
@@ -47,6 +65,31 @@ fn step(graph: &mut FloatGraph, names: &mut Names, id: NodeId) -> bool {
     let Some(&source) = graph.inputs(x.node).first() else { return false };
     exchange(graph, names, id, x.node, source, lower);
     true
+}
+
+/// A Pad whose fill is an integer already: it has been found to move.
+fn is_integer_pad(op: &Op) -> bool {
+    matches!(op, Op::Pad(Pad { fill: Fill::Integer(_), .. }))
+}
+
+/// `QuantizeLinear(Concat(a, b))` becomes `Concat(QuantizeLinear(a), QuantizeLinear(b))`.
+fn quantize_operands(graph: &mut FloatGraph, names: &mut Names, id: NodeId, concat: NodeId, p: &Params) {
+    let op = graph.node(concat).op.clone();
+    let operands: Vec<_> = graph
+        .inputs(concat)
+        .into_iter()
+        .map(|x| {
+            let fact = Fact::new(p.dtype, graph.value(x).fact.shape.clone());
+            let name = format!("{}_quantized", graph.value(x).name);
+            names.add(graph, &name, &name, Op::Quantize(p.clone()), &[x], fact).into()
+        })
+        .collect();
+    graph.node_mut(id).op = op;
+    graph.set_inputs(id, &operands);
+    if uses(graph, concat.into()) == 0 {
+        swap_names(graph, id, concat);
+        graph.remove(concat);
+    }
 }
 
 /// `id(above(source))` becomes `above'(id'(source))`: a new node takes `id`'s operator for the moved one.

@@ -108,8 +108,11 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                 Op::Transpose(perm) => {
                     transpose_order(shape, perm).iter().map(|j| from[*j as usize]).collect()
                 }
-                Op::MaxPool(_) => return (natural(shape), simple(from)),
+                Op::MaxPool(_) | Op::Slice(_) | Op::Pad(_) | Op::Concat(_) => {
+                    return (natural(shape), simple(from));
+                }
                 Op::Quantized(q) => match &q.kernel {
+                    Kernel::Concat(_) => return (natural(shape), simple(from)),
                     Kernel::Conv(_) | Kernel::Average(..) if operand == 0 => {
                         return (natural(shape), simple(from));
                     }

@@ -7,6 +7,7 @@ mod host;
 mod layer;
 mod layout;
 mod refuse;
+mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,6 +146,16 @@ impl Lower<'_> {
                 self.place(id, op, &[x.0], fact, None);
                 Ok(())
             }
+            Op::Slice(slice) => {
+                let sources = slice.keep.iter().map(|k| k.iter().copied().map(Some).collect()).collect();
+                self.select(id, sources, None)
+            }
+            Op::Pad(pad) => {
+                let shape = &graph.value(inputs[0]).fact.shape;
+                let sources = shape.iter().enumerate().map(|(at, &size)| pad.sources(at, size)).collect();
+                self.select(id, sources, Some(pad.fill))
+            }
+            Op::Concat(at) => self.concat(id, *at, None),
             Op::Reshape(_) => {
                 if let Some(x) = self.placed.get(&inputs[0]).cloned() {
                     self.placed.insert(id.into(), x);
@@ -174,8 +185,6 @@ impl Lower<'_> {
             | Op::AveragePool(_)
             | Op::Identity
             | Op::Gather(_)
-            | Op::Concat(_)
-            | Op::Slice(_)
             | Op::Cast(_) => Ok(()),
         }
     }
@@ -341,6 +350,7 @@ impl Lower<'_> {
                 Ok(())
             }
             Kernel::Table(source) => self.table(id, q, source),
+            Kernel::Concat(at) => self.concat(id, *at, Some(q)),
             // Products are refused before; Softmax is the host's.
             Kernel::Mul | Kernel::Softmax(_) => Ok(()),
         }

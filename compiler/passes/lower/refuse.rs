@@ -21,7 +21,9 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         }
         Op::Quantized(_) => true,
         Op::Reshape(_) => true,
-        Op::Transpose(_) | Op::MaxPool(_) => !is_float(graph.value(id.into()).fact.dtype),
+        Op::Transpose(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Slice(_) | Op::Pad(_) => {
+            !is_float(graph.value(id.into()).fact.dtype)
+        }
         Op::Conv(_)
         | Op::Gemm(_)
         | Op::MatMul
@@ -32,8 +34,6 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         | Op::AveragePool(_)
         | Op::Identity
         | Op::Gather(_)
-        | Op::Concat(_)
-        | Op::Slice(_)
         | Op::Cast(_) => false,
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
     for id in order {
         let op = &graph.node(id).op;
         match op {
-            Op::Gather(_) | Op::Concat(_) | Op::Slice(_) | Op::Cast(_) => {
+            Op::Gather(_) | Op::Cast(_) => {
                 faults.push(of_activation(&op.name(), label(graph, id)));
             }
             Op::Quantized(q) if q.kernel == Kernel::Mul => faults.push(two_activations(graph, id, "Mul")),

@@ -1,0 +1,182 @@
+//! Slice, Pad and Concat of integer tensors.
+//!
+//! An ONNX axis walks along the channels, the rows or the columns of the canonical tensor; what is chosen along it is
+//! chosen there. So a Slice between two Transposes needs no Transpose.
+
+use super::layout::{self, Placed};
+use super::{Lower, Lowered, fact};
+use crate::arith;
+use crate::diag::code;
+use crate::graph::int::{Concat, IntOp, QFact, Select, Table, TableSource};
+use crate::graph::{NodeId, Port};
+use crate::ops::pad::Fill;
+use crate::ops::quantized::Quantized;
+use crate::passes::names::at;
+
+/// Which canonical axis (0 channels, 1 rows, 2 columns) each ONNX axis walks along; `None` for axes of one element that
+/// stand for none. No result where an axis walks along several.
+fn axes(placed: &Placed, shape: &[usize], canonical: [usize; 3]) -> Option<Vec<Option<usize>>> {
+    let [_, h, w] = canonical;
+    let strides = [h * w, w, 1];
+    let mut onnx: Vec<usize> = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        onnx[i - 1] = onnx[i] * shape[i];
+    }
+    let mut found: Vec<Option<usize>> = vec![None; shape.len()];
+    for (i, size) in shape.iter().enumerate().filter(|(_, size)| **size > 1) {
+        let stride = placed.at(onnx[i]);
+        let along = (0..3).find(|&d| strides[d] == stride && canonical[d] == *size)?;
+        found[i] = Some(along);
+    }
+    // One element each: any assignment will do; the batch axis comes last.
+    let mut free = (0..3).filter(|&d| canonical[d] == 1);
+    for i in (1..shape.len()).filter(|&i| shape[i] == 1) {
+        found[i] = free.next();
+    }
+    let n: usize = shape.iter().product();
+    let consistent = (0..n).all(|j| {
+        let place = |i: usize| found[i].map_or(0, |d| j / onnx[i] % shape[i] * strides[d]);
+        placed.at(j) == (0..shape.len()).map(place).sum::<usize>()
+    });
+    consistent.then_some(found)
+}
+
+/// First place and step of a list that rises evenly, padding before and behind it; `size` is the operand's.
+fn progression(list: &[Option<usize>], size: usize) -> Option<(i64, usize)> {
+    let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let first = list.iter().position(Option::is_some)?;
+    let step = match (list[first], list.get(first + 1)) {
+        (Some(a), Some(Some(b))) => b.checked_sub(a).filter(|s| *s > 0)?,
+        _ => 1,
+    };
+    let origin = int(list[first]?) - int(step * first);
+    let even = |(origin, step): (i64, usize)| {
+        let at = |i: usize| usize::try_from(origin + int(step * i)).ok().filter(|p| *p < size);
+        list.iter().enumerate().all(|(i, v)| *v == at(i))
+    };
+    // A single element amid padding: a step that leaves the operand.
+    [(origin, step), (int(list[first]?) - int(size * first), size)].into_iter().find(|p| even(*p))
+}
+
+/// Row-major places of `shape`, when ONNX axes walk along canonical ones.
+fn position(axes: &[Option<usize>], shape: &[usize], canonical: [usize; 3]) -> Option<Vec<u32>> {
+    let [_, h, w] = canonical;
+    let strides = [h * w, w, 1];
+    let n: usize = shape.iter().product();
+    let places = (0..n).map(|j| {
+        let (mut rest, mut place) = (j, 0);
+        for (i, size) in shape.iter().enumerate().rev() {
+            place += axes[i].map_or(0, |d| rest % size * strides[d]);
+            rest /= size;
+        }
+        // Element counts are limited to u32 at import.
+        u32::try_from(place).unwrap_or(u32::MAX)
+    });
+    layout::simple(places.collect())
+}
+
+impl Lower<'_> {
+    /// `sources`: for each ONNX axis the operand's index of each of the result's.
+    pub(super) fn select(
+        &mut self,
+        id: NodeId,
+        sources: Vec<Vec<Option<usize>>>,
+        fill: Option<Fill>,
+    ) -> Lowered<()> {
+        let x = self.graph.inputs(id)[0];
+        let (placed, xf) = self.operand(id, x, None)?;
+        let shape = &self.graph.value(x).fact.shape;
+        let Some(axes) = axes(&placed, shape, xf.shape) else { return Err(self.layout(id, x)) };
+        let mut lists: [Vec<Option<usize>>; 3] = xf.shape.map(|n| (0..n).map(Some).collect());
+        for ((list, along), size) in sources.into_iter().zip(&axes).zip(shape) {
+            match along {
+                Some(d) => lists[*d] = list,
+                None if list.iter().copied().eq((0..*size).map(Some)) => {}
+                None => return Err(self.layout(id, x)),
+            }
+        }
+        let [channels, rows, columns] = lists;
+        let y = [channels.len(), rows.len(), columns.len()];
+        let walks = (progression(&rows, xf.shape[1]), progression(&columns, xf.shape[2]));
+        let (Some(row), Some(column)) = walks else {
+            return Err(at(
+                self.graph,
+                id,
+                code::LAYOUT_UNSUPPORTED,
+                "rows or columns are not taken in even, rising steps",
+                format!("rows {rows:?}, columns {columns:?}"),
+            ));
+        };
+        let fill = match fill {
+            // Of the operand's own type, so it fits.
+            Some(Fill::Integer(v)) => i32::try_from(v).unwrap_or(0) - xf.source_offset,
+            Some(Fill::Real(_)) | None => xf.zero_point,
+        };
+        let origin = [row.0, column.0];
+        let op = IntOp::Select(Select { channels, origin, steps: [row.1, column.1], fill });
+        let position = position(&axes, &self.graph.value(id.into()).fact.shape, y);
+        self.place(id, op, &[placed.port], QFact { shape: y, ..xf }, position);
+        Ok(())
+    }
+
+    /// Along the channels; `q` if each operand has parameters of its own.
+    pub(super) fn concat(&mut self, id: NodeId, along: usize, q: Option<&Quantized>) -> Lowered<()> {
+        let inputs = self.graph.inputs(id);
+        let mut operands = Vec::with_capacity(inputs.len());
+        for (i, &x) in inputs.iter().enumerate() {
+            operands.push(self.operand(id, x, q.and_then(|q| q.inputs.get(i)))?);
+        }
+        let walked: Vec<Option<Vec<Option<usize>>>> = inputs
+            .iter()
+            .zip(&operands)
+            .map(|(x, (placed, f))| axes(placed, &self.graph.value(*x).fact.shape, f.shape))
+            .collect();
+        let Some(Some(axes)) = walked.first().cloned() else { return Err(self.layout(id, inputs[0])) };
+        // Axes of one element may stand for any; the widest operand says.
+        let axes = walked.iter().flatten().find(|a| a[along] == Some(0)).cloned().unwrap_or(axes);
+        if let Some(other) = walked.iter().position(|a| a.as_ref() != Some(&axes)) {
+            return Err(self.layout(id, inputs[other]));
+        }
+        if axes[along] != Some(0) {
+            return Err(at(
+                self.graph,
+                id,
+                code::INPUT_UNSUPPORTED,
+                "Concat is supported along the channels only",
+                format!("axis {along} walks along {}", ["channels", "rows", "columns"][axes[along].unwrap_or(0)]),
+            ));
+        }
+        let yf = match q {
+            Some(q) => fact(self.graph, id, &q.output, operands[0].1.shape)?,
+            None => operands[0].1.clone(),
+        };
+        let shape = [operands.iter().map(|(_, f)| f.shape[0]).sum(), yf.shape[1], yf.shape[2]];
+        let mut ports: Vec<Port> = Vec::with_capacity(operands.len());
+        for (i, (placed, xf)) in operands.into_iter().enumerate() {
+            let alike = QFact { shape: yf.shape, ..xf.clone() } == yf;
+            if alike {
+                ports.push(placed.port);
+                continue;
+            }
+            if q.is_none() {
+                return Err(at(
+                    self.graph,
+                    id,
+                    code::SCALE_INVALID,
+                    "integers of different scales are joined",
+                    format!("operand {i} has scale {}, operand 0 {}", xf.scale, yf.scale),
+                ));
+            }
+            let to = QFact { shape: xf.shape, ..yf.clone() };
+            let source = TableSource::Requantize;
+            let table = arith::unary_table(&source, &xf, &to)
+                .ok_or_else(|| super::refuse::no_table(self.graph, id, &source, &xf, &to))?;
+            let name = format!("{}_operand{i}", self.graph.node(id).name);
+            let op = IntOp::Table(Table { table, source });
+            ports.push(self.add(&name, &name, op, &[placed.port], to));
+        }
+        let position = position(&axes, &self.graph.value(id.into()).fact.shape, shape);
+        self.place(id, IntOp::Concat(Concat), &ports, QFact { shape, ..yf }, position);
+        Ok(())
+    }
+}
