@@ -95,7 +95,10 @@ fn samples(config: &Config, source: &onnx2chip::Source) -> Result<Vec<Data>> {
     }
     let files: Vec<InputFile> = config.input.iter().map(|t| InputFile::parse(t)).collect();
     let inputs = load_inputs(&Executor::new(&source.graph)?, &files)?;
-    let Some(n) = config.samples else { return Ok(inputs) };
+    let Some(n) = config.samples else {
+        let n = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
+        return emit::check_samples(&source.graph, n).map(|()| inputs);
+    };
     let have = inputs.iter().filter_map(|d| d.shape().first().copied()).min().unwrap_or(0);
     if n > have {
         let cause = format!("the input holds {have} samples, --samples asks for {n}");

@@ -41,7 +41,7 @@ pub(crate) struct Config {
     /// Samples for the golden vectors, .npy, stacked on the first axis
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) input: Vec<String>,
-    /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3]
+    /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3; at most 1 GiB of golden values]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
     /// Seed of the pseudo-random samples [default: 1]

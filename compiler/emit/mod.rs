@@ -18,7 +18,7 @@ mod vectors;
 
 use serde::Serialize;
 
-pub use golden::{host_steps, layer_facts, random_inputs, vectors};
+pub use golden::{MAX_VECTOR_BYTES, check_samples, host_steps, layer_facts, random_inputs, vectors};
 pub use library::RTL_FILES;
 pub use manifest::{Entry, Manifest, file_digest};
 pub use memory::MemFormat;

@@ -58,6 +58,13 @@ fn refusals() {
     check(&["compile", &lenet, "-o", &out, "--array", "3,4,16"], 2, "error[O2C0400]");
     check(&["compile", &lenet, "-o", &out, "--target", "fpga"], 2, "error[O2C0004]");
     check(&["compile", &lenet, "-o", &out, "--macs", "0"], 2, "--macs is at least 1");
+    for n in ["100000", "1000000000000", "18446744073709551615"] {
+        check(
+            &["compile", &lenet, "-o", &out, "--samples", n],
+            2,
+            "error[O2C0011]: there are too many samples",
+        );
+    }
     let large = ["compile", &lenet, "-o", &out, "--target", "ecp5-25k", "--array", "4,4,16"];
     check(&large, 2, "LFE5U-25F has 28\n remedy: --array ");
     check(&["compile", &lenet, "-o", &out, "--config", &shape], 2, "three numbers are expected");
