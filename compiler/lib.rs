@@ -76,6 +76,8 @@ pub struct Compiled {
     pub design: design::Checked<design::Design>,
     /// The device.
     pub target: &'static targets::Target,
+    /// How accumulators become bytes.
+    pub rescale: quant::RescaleMode,
 }
 
 /// Proves, plans and checks.
@@ -99,7 +101,7 @@ pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
             design
         }
     };
-    Ok(Compiled { source, quantized, design, target })
+    Ok(Compiled { source, quantized, design, target, rescale: options.rescale })
 }
 
 /// The proofs, or everything that is at fault: where a proof fails, what the planner would refuse as well.
@@ -153,7 +155,7 @@ pub fn hand_off(
     inputs: &[exec::Data],
     formats: &[emit::MemFormat],
 ) -> Result<emit::Files> {
-    let Compiled { source, quantized, design, target } = compiled;
+    let Compiled { source, quantized, design, target, rescale } = compiled;
     let (host_before, host_after) = emit::host_steps(&source.graph);
     let facts = emit::Facts {
         model: source.file.clone(),
@@ -166,6 +168,10 @@ pub fn hand_off(
             blocks: target.blocks,
             memory_blocks: design.memory_shapes().filter_map(|m| target.blocks_of(&m)).collect(),
             multipliers: target.multipliers,
+        },
+        rescale: match *rescale {
+            quant::RescaleMode::Proved => emit::Rescale::Exact,
+            quant::RescaleMode::Fixed { swl, sfl } => emit::Rescale::Fixed { swl, sfl },
         },
         clock_mhz: target.clock_mhz,
         host_before,

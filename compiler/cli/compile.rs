@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use onnx2chip::diag::{Diagnostic, Result, code};
 use onnx2chip::emit::report::{Report, efficiency};
-use onnx2chip::emit::{self, folder};
+use onnx2chip::emit::{self, Rescale, folder};
 use onnx2chip::exec::files::{InputFile, load_inputs};
 use onnx2chip::exec::{Data, Executor};
 use onnx2chip::reference::export::{ExportOptions, WeightForm, export};
@@ -186,6 +186,10 @@ fn show(dir: &Path, r: &Report) -> String {
     for (when, step) in steps {
         out += &format!("host, {when}: {step}\n");
     }
+    if matches!(r.rescale, Rescale::Fixed { .. }) {
+        out += &format!("rescale {}\n", r.rescale_use());
+    }
+    out += &r.differences().iter().map(|line| format!("note: {line}\n")).collect::<String>();
     for l in r.layers.iter().filter(|l| l.ambiguous_sums > 0) {
         out += &format!(
             "note: {}: ONNX Runtime averages in float32, and for {} sums its byte depends on the order in which it adds \

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
+use super::{Differing, DifferingAt, LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
 use crate::design::{Design, Stream};
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
 use crate::exec::{Data, Executor, Stage};
 use crate::graph::int::{Arrangement, HostStep, HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
-use crate::quant::{LaneKind, Quantized, signed_bits};
+use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
 
 /// Most bytes of golden values in a hand-off folder: they are held in memory, some times over, and simulators read them
 /// whole.
@@ -27,7 +27,7 @@ pub fn check_samples(graph: &IntGraph, samples: usize) -> Result<()> {
     let values = graph.ids().into_iter().flat_map(|id| &graph.node(id).outputs).map(|v| v.fact.len() as u64);
     // Of a value at most an accumulator of four bytes, a requantized and a written one; of the host's, eight bytes.
     let each = values.fold(0u64, |sum, n| sum.saturating_add(n.saturating_mul(8))).max(1);
-    let most = MAX_VECTOR_BYTES / each;
+    let most = (MAX_VECTOR_BYTES / each).max(1);
     if u64::try_from(samples).is_ok_and(|n| n <= most) {
         return Ok(());
     }
@@ -167,10 +167,30 @@ pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFa
                 reachable: [first.reachable.0, first.reachable.1],
                 accumulator_bits: u8::try_from(first.accumulator_bits.max(width)).unwrap_or(u8::MAX),
                 differing_accumulators: differing,
+                // An addition is exact in either mode.
+                differing: first.fixed.as_ref().and_then(differing_in),
                 ambiguous_sums: first.ambiguous_sums,
             })
         })
         .collect()
+}
+
+/// What the report says of a layer's fixed format; nothing where it equals the reference.
+fn differing_in(report: &FixedReport) -> Option<Differing> {
+    let at = |d: Difference| DifferingAt {
+        channel: d.channel,
+        accumulator: d.acc,
+        expected: d.reference,
+        got: d.fixed,
+    };
+    let (first, largest) = (report.first?, report.largest?);
+    Some(Differing {
+        channels: report.channels,
+        saturated_scales: report.saturated_scales,
+        largest_difference: largest.reference.abs_diff(largest.fixed),
+        first: at(first),
+        largest: at(largest),
+    })
 }
 
 fn lane_name(lane: LaneKind) -> &'static str {

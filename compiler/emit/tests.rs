@@ -67,12 +67,14 @@ fn facts() -> Facts {
         reachable: [-5, 7],
         accumulator_bits: 4,
         differing_accumulators: 0,
+        differing: None,
         ambiguous_sums: 0,
     };
     Facts {
         model: "tiny.onnx".into(),
         model_sha256: "00".into(),
         target: Device { name: "generic".into(), ..Device::default() },
+        rescale: Rescale::Exact,
         clock_mhz: 100,
         host_before: vec!["quantize".into()],
         host_after: vec![],
