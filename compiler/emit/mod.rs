@@ -187,7 +187,7 @@ pub fn files(package: &Package<'_>) -> Result<Files> {
     if let Some(w) = out.windows(2).find(|w| w[0].entry.path == w[1].entry.path) {
         return Err(internal(format!("two files are called {}", w[0].entry.path)));
     }
-    let manifest = manifest::Manifest::new(design, &out);
+    let manifest = manifest::Manifest::new(design, &out)?;
     out.push(File::text("manifest.json", "this list", manifest.to_json()?));
     Ok(Files(out))
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
-use super::{Differing, DifferingAt, File, Package, Rescale, internal};
+use super::{Differing, DifferingAt, File, Package, Rescale, internal, stream_bytes};
 use crate::design::Stream;
 use crate::diag::Result;
 
@@ -169,6 +169,9 @@ pub struct Report {
     pub efficiency: f64,
     /// Microseconds of one sample at the clock asked for, transfers not counted.
     pub latency_us: f64,
+    /// Data bits of both streams.
+    #[serde(default)]
+    pub stream_bits: usize,
     /// Input stream.
     pub input: StreamReport,
     /// Output stream.
@@ -257,6 +260,7 @@ impl Report {
             macs_per_cycle: ratio(macs, d.cycles, 1),
             efficiency: ratio(macs, d.cycles, multipliers),
             latency_us: ratio(d.cycles, u64::from(facts.clock_mhz), 1),
+            stream_bits: 8 * stream_bytes(d)?,
             input: stream(&d.input),
             output: stream(&d.output),
             host_before: facts.host_before.clone(),
