@@ -184,17 +184,17 @@ fn show(dir: &Path, r: &Report) -> String {
     out += &r.scratchpad().iter().map(|line| format!("{line}\n")).collect::<String>();
     let steps = r.host_before.iter().map(|s| ("before", s)).chain(r.host_after.iter().map(|s| ("after", s)));
     for (when, step) in steps {
-        out += &format!("host, {when}: {step}\n");
+        out += &format!("host, {when}: {}\n", term::line(step));
     }
     if matches!(r.rescale, Rescale::Fixed { .. }) {
         out += &format!("rescale {}\n", r.rescale_use());
     }
-    out += &r.differences().iter().map(|line| format!("note: {line}\n")).collect::<String>();
+    out += &r.differences().iter().map(|line| format!("note: {}\n", term::line(line))).collect::<String>();
     for l in r.layers.iter().filter(|l| l.ambiguous_sums > 0) {
         out += &format!(
             "note: {}: ONNX Runtime averages in float32, and for {} sums its byte depends on the order in which it adds \
              (vector width, alignment); the hardware rounds the real average\n",
-            l.name,
+            term::line(&l.name),
             term::group(l.ambiguous_sums)
         );
     }

@@ -83,7 +83,16 @@ impl Command {
 
 /// Parses the arguments, runs the command, shows what went wrong.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version are no faults; both print themselves.
+        Err(e) if e.use_stderr() && std::env::args_os().any(|a| a == "--json") => {
+            let errors = Diagnostics::from(misused(&e));
+            term::show(&errors, true);
+            return ExitCode::from(term::exit_code(&errors));
+        }
+        Err(e) => e.exit(),
+    };
     match guarded(|| cli.command.run()) {
         Ok(status) => ExitCode::from(status),
         Err(errors) => {
@@ -91,6 +100,20 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(term::exit_code(&errors))
         }
     }
+}
+
+/// An error of the command line's as a diagnostic: its sentences without the usage.
+fn misused(e: &clap::Error) -> Diagnostic {
+    let text = e.render().to_string();
+    let body = text.split("\nUsage:").next().unwrap_or_default();
+    let lines: Vec<&str> = body.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let cause = lines.join("; ");
+    Diagnostic::new(
+        code::CONFIG_INVALID,
+        "the command line is not valid",
+        cause.trim_start_matches("error: "),
+    )
+    .remedy("see `onnx2chip --help`, and --help of the command")
 }
 
 /// Runs a function; a panic in it becomes a diagnostic that says where.

@@ -338,11 +338,18 @@ fn show(report: &Report, outcome: &Outcome) -> String {
         let got = f.got.map_or_else(|| "nothing".into(), |g| g.to_string());
         out += &format!(
             "first difference: layer {}, channel {}, row {}, column {} ({}, sample {}): expected {}, got {got}, cycle {}\n",
-            f.layer, f.channel, f.row, f.column, f.stage, f.sample, f.expected, f.cycle
+            term::line(&f.layer),
+            f.channel,
+            f.row,
+            f.column,
+            f.stage,
+            f.sample,
+            f.expected,
+            f.cycle
         );
     }
     for fault in &outcome.faults {
-        out += &format!("fault: {fault}\n");
+        out += &format!("fault: {}\n", term::line(fault));
     }
     out
 }
