@@ -106,6 +106,7 @@ pub(crate) fn main() -> ExitCode {
 fn misused(e: &clap::Error) -> Diagnostic {
     let text = e.render().to_string();
     let body = text.split("\nUsage:").next().unwrap_or_default();
+    let body = body.split("\nFor more information").next().unwrap_or_default();
     let lines: Vec<&str> = body.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     let cause = lines.join("; ");
     Diagnostic::new(

@@ -239,10 +239,11 @@ fn exists(dir: &Path, cause: &str) -> Diagnostics {
 
 /// A path such as `/`, `.` or `..`.
 fn unnamed(dir: &Path) -> Diagnostics {
-    if dir.has_root() {
-        return exists(dir, "it is a root folder, which can't be replaced");
+    match dir.canonicalize() {
+        Ok(p) if p.parent().is_none() => exists(dir, "it is a root folder, which can't be replaced"),
+        Ok(p) if std::env::current_dir().is_ok_and(|cwd| cwd.starts_with(&p)) => replaces_cwd(dir),
+        _ => exists(dir, "the path does not end in a name"),
     }
-    replaces_cwd(dir)
 }
 
 fn replaces_cwd(dir: &Path) -> Diagnostics {

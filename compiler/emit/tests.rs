@@ -258,6 +258,16 @@ fn a_folder_is_replaced_whole_or_refused() {
         code::OUTPUT_EXISTS
     );
 
+    // What a process that was killed left is removed; what another one is writing is not.
+    let stem = format!(".o2c-{}-new-", &manifest::digest(b"out")[..12]);
+    let (dead, running) = (scratch.path().join(format!("{stem}4294967295")), format!("{stem}1"));
+    std::fs::create_dir_all(dead.join("rtl")).unwrap();
+    std::fs::create_dir(scratch.path().join(&running)).unwrap();
+    std::fs::remove_file(dir.join("notes.txt")).unwrap();
+    folder::write(&dir, &files).unwrap();
+    assert!(!dead.exists());
+    std::fs::remove_dir(scratch.path().join(running)).unwrap();
+
     // Nothing is left beside them.
     let mut left: Vec<_> = std::fs::read_dir(scratch.path())
         .unwrap()
