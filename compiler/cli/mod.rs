@@ -41,7 +41,7 @@ enum Command {
     /// What a model is: layers, shapes, widths, quantization, host steps, and what is refused and why
     Inspect(inspect::Inspect),
     /// Compile a quantized ONNX model into a hand-off folder: Verilog, memories, golden vectors, testbench, report
-    Compile(compile::Compile),
+    Compile(Box<compile::Compile>),
     /// Run the bit-exact integer executor on the CPU; --compare onnxruntime
     Run(run::Run),
     /// Build and run the Verilator testbench of a hand-off folder: every stage of every layer, cycle counts
