@@ -86,15 +86,16 @@ fn diagnostics() -> String {
         }
         out += &format!("| {} | {} | {} |\n", info.code, info.title, info.help);
     }
-    out += "\n## Safety limits of a model file\n\n| what | at most |\n| --- | --- |\n";
+    out += "\n## Safety limits\n\n| what | at most |\n| --- | --- |\n";
     let limits = [
-        ("file size, bytes", onnx::MAX_FILE_BYTES.to_string()),
+        ("model file, bytes", onnx::MAX_FILE_BYTES.to_string()),
         ("nodes", onnx::MAX_NODES.to_string()),
         ("tensor elements, all constants together", onnx::MAX_ELEMENTS.to_string()),
         ("axes of a tensor", onnx::MAX_RANK.to_string()),
         ("nesting of messages", onnx::MAX_DEPTH.to_string()),
         ("messages", onnx::MAX_MESSAGES.to_string()),
         ("fields", onnx::MAX_FIELDS.to_string()),
+        ("golden values of a hand-off folder, bytes", onnx2chip::emit::MAX_VECTOR_BYTES.to_string()),
     ];
     for (what, most) in limits {
         out += &format!("| {what} | {most} |\n");

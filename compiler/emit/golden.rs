@@ -6,19 +6,43 @@
 
 use std::collections::BTreeMap;
 
-use super::{LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
+use super::{Differing, DifferingAt, LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
 use crate::design::{Design, Stream};
-use crate::diag::Result;
+use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
 use crate::exec::{Data, Executor, Stage};
 use crate::graph::int::{Arrangement, HostStep, HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
-use crate::quant::{LaneKind, Quantized, signed_bits};
+use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
+
+/// Most bytes of golden values in a hand-off folder: they are held in memory, some times over, and simulators read them
+/// whole.
+pub const MAX_VECTOR_BYTES: u64 = 1 << 30;
+
+/// Refuses more samples than [`MAX_VECTOR_BYTES`] hold; nothing has been allocated for them yet.
+///
+/// # Errors
+/// O2C0011 with the number of samples that fit.
+pub fn check_samples(graph: &IntGraph, samples: usize) -> Result<()> {
+    let values = graph.ids().into_iter().flat_map(|id| &graph.node(id).outputs).map(|v| v.fact.len() as u64);
+    // Of a value at most an accumulator of four bytes, a requantized and a written one; of the host's, eight bytes.
+    let each = values.fold(0u64, |sum, n| sum.saturating_add(n.saturating_mul(8))).max(1);
+    let most = (MAX_VECTOR_BYTES / each).max(1);
+    if u64::try_from(samples).is_ok_and(|n| n <= most) {
+        return Ok(());
+    }
+    let cause = format!(
+        "{samples} samples of up to {each} bytes of golden values exceed {MAX_VECTOR_BYTES} bytes, the most of a folder"
+    );
+    Err(Diagnostic::new(code::LIMIT_EXCEEDED, "there are too many samples for golden vectors", cause)
+        .remedy(format!("give --samples as at most {most}; `run` takes any number"))
+        .into())
+}
 
 /// Runs the executor on every sample and keeps what the design's layers and streams show.
 ///
 /// # Errors
-/// Those of [`Executor::trace`]; O2C0900 if the design names a node that the graph does not compute.
+/// Those of [`check_samples`] and [`Executor::trace`]; O2C0900 if the design names a node that the graph does not compute.
 pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs: &[Data]) -> Result<Vectors> {
     let mut executor = Executor::new(graph)?;
     if quantized.layers.values().any(|l| l.differing_accumulators != 0) {
@@ -26,6 +50,7 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
         executor = executor.with_quantized(quantized);
     }
     let count = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
+    check_samples(graph, count)?;
     let (source, sink) = (boundary(graph, true)?, boundary(graph, false)?);
     let mut samples = Vec::with_capacity(count);
     for sample in 0..count {
@@ -142,10 +167,30 @@ pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFa
                 reachable: [first.reachable.0, first.reachable.1],
                 accumulator_bits: u8::try_from(first.accumulator_bits.max(width)).unwrap_or(u8::MAX),
                 differing_accumulators: differing,
+                // An addition is exact in either mode.
+                differing: first.fixed.as_ref().and_then(differing_in),
                 ambiguous_sums: first.ambiguous_sums,
             })
         })
         .collect()
+}
+
+/// What the report says of a layer's fixed format; nothing where it equals the reference.
+fn differing_in(report: &FixedReport) -> Option<Differing> {
+    let at = |d: Difference| DifferingAt {
+        channel: d.channel,
+        accumulator: d.acc,
+        expected: d.reference,
+        got: d.fixed,
+    };
+    let (first, largest) = (report.first?, report.largest?);
+    Some(Differing {
+        channels: report.channels,
+        saturated_scales: report.saturated_scales,
+        largest_difference: largest.reference.abs_diff(largest.fixed),
+        first: at(first),
+        largest: at(largest),
+    })
 }
 
 fn lane_name(lane: LaneKind) -> &'static str {
@@ -249,8 +294,9 @@ fn sentence(step: &HostStep) -> String {
 /// Seeded pseudo-random inputs in the model's own types, over the range that its quantization covers.
 ///
 /// # Errors
-/// O2C0900 if a shape holds too many elements.
+/// Those of [`check_samples`]; O2C0900 if a shape holds too many elements.
 pub fn random_inputs(graph: &IntGraph, samples: usize, seed: u64) -> Result<Vec<Data>> {
+    check_samples(graph, samples)?;
     let mut state = seed;
     let mut byte = move || {
         // splitmix64
