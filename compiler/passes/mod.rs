@@ -15,6 +15,7 @@ mod fuse_quantized;
 pub mod inspect;
 mod integer_clip;
 mod lower;
+mod merge_conversions;
 mod move_layout;
 mod names;
 mod remove_identity;
@@ -47,6 +48,11 @@ const REMOVE_IDENTITY: Pass = Pass {
     name: "remove-identity",
     summary: "removes operators that change nothing",
     run: remove_identity::run,
+};
+const MERGE_CONVERSIONS: Pass = Pass {
+    name: "merge-conversions",
+    summary: "merges QuantizeLinear, and DequantizeLinear, nodes that do the same to the same tensor",
+    run: merge_conversions::run,
 };
 const FUSE_BATCH_NORM: Pass = Pass {
     name: "fuse-batch-norm",
@@ -95,6 +101,7 @@ const DEAD_CODE: Pass =
 pub const PIPELINE: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
+    MERGE_CONVERSIONS,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,
@@ -112,6 +119,7 @@ pub const PIPELINE: &[Pass] = &[
 pub const PASSES: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
+    MERGE_CONVERSIONS,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,
