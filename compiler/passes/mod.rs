@@ -6,6 +6,7 @@
 mod tests;
 
 mod dead_code;
+mod expand_mean;
 mod fold_constants;
 mod fold_expressions;
 mod fuse_batch_norm;
@@ -48,6 +49,11 @@ const REMOVE_IDENTITY: Pass = Pass {
     name: "remove-identity",
     summary: "removes operators that change nothing",
     run: remove_identity::run,
+};
+const EXPAND_MEAN: Pass = Pass {
+    name: "expand-mean",
+    summary: "makes ReduceMean an average over a window, with the Transpose and Reshape that its axes ask for",
+    run: expand_mean::run,
 };
 const MERGE_CONVERSIONS: Pass = Pass {
     name: "merge-conversions",
@@ -101,6 +107,7 @@ const DEAD_CODE: Pass =
 pub const PIPELINE: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
+    EXPAND_MEAN,
     MERGE_CONVERSIONS,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
@@ -119,6 +126,7 @@ pub const PIPELINE: &[Pass] = &[
 pub const PASSES: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
+    EXPAND_MEAN,
     MERGE_CONVERSIONS,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,

@@ -172,6 +172,7 @@ impl Lower<'_> {
             | Op::Clip(_)
             | Op::Unary(_)
             | Op::AveragePool(_)
+            | Op::Mean(_)
             | Op::Identity
             | Op::Gather(_)
             | Op::Concat(_)

@@ -30,6 +30,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         | Op::Clip(_)
         | Op::Unary(_)
         | Op::AveragePool(_)
+        | Op::Mean(_)
         | Op::Identity
         | Op::Gather(_)
         | Op::Concat(_)
@@ -81,11 +82,21 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
                 faults.push(of_activation(&op.name(), label(graph, id)));
             }
             Op::Quantized(q) if q.kernel == Kernel::Mul => faults.push(two_activations(graph, id, "Mul")),
+            // It would have moved to the integers if its operand's operator were there.
+            Op::Transpose(_) if graph.inputs(id).iter().any(|p| !on_host(graph, p.node)) => {}
             _ if !on_host(graph, id) => faults.push(leftover(graph, id, before.contains(&id))),
             _ => {}
         }
     }
     faults
+}
+
+/// The tensor that Transposes and Reshapes rearrange, which are absorbed where it is quantized.
+fn rearranged(graph: &FloatGraph, port: Port) -> Port {
+    match (&graph.node(port.node).op, graph.inputs(port.node).as_slice()) {
+        (Op::Transpose(_) | Op::Reshape(_), &[x]) => rearranged(graph, x),
+        _ => port,
+    }
 }
 
 /// Why a float operator was not fused.
@@ -96,7 +107,7 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
         .filter(|p| {
             is_float(graph.value(*p).fact.dtype) && !matches!(graph.node(p.node).op, Op::Dequantize(_))
         })
-        .map(|p| format!("\"{}\"", graph.value(p).name))
+        .map(|p| format!("\"{}\"", graph.value(rearranged(graph, p)).name))
         .collect();
     let op = &graph.node(id).op;
     match op {
