@@ -301,6 +301,9 @@ fn step(step: &HostStep) -> String {
         HostStep::Quantize(scale, zero, signed) => {
             format!("Quantize {} {scale} {zero}", if *signed { "i8" } else { "u8" })
         }
+        HostStep::Function(name, attributes) => {
+            attributes.iter().fold((*name).to_owned(), |text, (n, v)| text + &format!(" {n} {v}"))
+        }
         HostStep::Softmax(axis) => format!("Softmax axis {axis}"),
         HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
             "QLinearSoftmax {} axis {axis} {} {} -> {} {}",

@@ -367,7 +367,7 @@ known! {
     "" "Asinh" unary::import, "table";
     "" "Atan" unary::import, "table";
     "" "Atanh" unary::import, "table";
-    "" "AveragePool" average_pool::import, "any window";
+    "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
     "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
     "" "Cast" cast::import, "constants only";
     "" "Ceil" unary::import, "table";

@@ -314,7 +314,11 @@ impl Layer<'_> {
             "the bias can't be expressed at the accumulator's scale",
             cause,
         )
-        .remedy("quantize the bias to int32 with scale x_scale * w_scale and zero point 0")
+        .remedy(if (self.alpha, self.beta) == (1.0, 1.0) {
+            "quantize the bias to int32 with scale x_scale * w_scale and zero point 0"
+        } else {
+            "multiply the weights by alpha and the bias by beta before quantizing, so that both attributes are 1"
+        })
     }
 
     /// The bias as an int32 constant, one value per channel, at the accumulator's scale.
@@ -340,7 +344,7 @@ impl Layer<'_> {
                 return Err(self.fault(graph, "the bias is not constant".into()));
             };
             if self.beta != 1.0 {
-                return Err(self.fault(graph, format!("beta = {} of a quantized bias", self.beta)));
+                return Err(self.fault(graph, format!("the attribute `beta` = {} scales a quantized bias", self.beta)));
             }
             self.fits(graph, q.shape())?;
             let q: Vec<i64> = q.iter().copied().collect();
@@ -356,7 +360,13 @@ impl Layer<'_> {
                 if value != 0 && (off.is_nan() || off > BIAS_SCALE_TOLERANCE) {
                     return Err(self.fault(
                         graph,
-                        format!("channel {i}: the bias has scale {scale}, the accumulator {want}"),
+                        match self.alpha {
+                            1.0 => format!("channel {i}: the bias has scale {scale}, the accumulator {want}"),
+                            alpha => format!(
+                                "channel {i}: the bias has scale {scale}, the accumulator {want} with the \
+                                 attribute `alpha` = {alpha}"
+                            ),
+                        },
                     ));
                 }
                 out.push(value);
