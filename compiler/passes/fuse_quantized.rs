@@ -344,7 +344,8 @@ impl Layer<'_> {
                 return Err(self.fault(graph, "the bias is not constant".into()));
             };
             if self.beta != 1.0 {
-                return Err(self.fault(graph, format!("the attribute `beta` = {} scales a quantized bias", self.beta)));
+                return Err(self
+                    .fault(graph, format!("the attribute `beta` = {} scales a quantized bias", self.beta)));
             }
             self.fits(graph, q.shape())?;
             let q: Vec<i64> = q.iter().copied().collect();

@@ -86,7 +86,8 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
         IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => expression::opset(name),
         IntOp::Table(Table { source: TableSource::Expression(e), .. }) => expression::opset_of(e),
         IntOp::Output(output) => {
-            let opset = |s: &HostStep| if let HostStep::Function(f, _) = s { expression::opset(f) } else { 13 };
+            let opset =
+                |s: &HostStep| if let HostStep::Function(f, _) = s { expression::opset(f) } else { 13 };
             output.steps.iter().map(opset).max().unwrap_or(13)
         }
         IntOp::AveragePool(p) if p.window.dilations != [1, 1] => 19,

@@ -116,9 +116,8 @@ pub(crate) fn function(
 ) -> String {
     if name == "Clip" {
         // From opset 11 on the bounds are operands.
-        let bound = |key: &str, default: f32| {
-            attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v)
-        };
+        let bound =
+            |key: &str, default: f32| attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v);
         let constant = format!("{node}_constant");
         let low = b.floats(&constant, &[], &[bound("min", f32::MIN)]);
         let high = b.floats(&constant, &[], &[bound("max", f32::MAX)]);

@@ -17,7 +17,8 @@ use crate::passes::names::{at, label};
 pub(super) const CUT_OFF: &str =
     "cut it off the end of the graph and apply it to the output on the host, or quantize its result too";
 /// The remedy for what precedes the first quantized operator.
-const CUT_IN: &str = "remove it from the graph, and apply it to the input on the host, before the accelerator";
+const CUT_IN: &str =
+    "remove it from the graph, and apply it to the input on the host, before the accelerator";
 
 /// Whether the host runs the operator at the end of the graph.
 fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
@@ -277,7 +278,12 @@ fn behind_conv(graph: &FloatGraph, id: NodeId) -> bool {
     match &graph.node(x.node).op {
         Op::Conv(_) => true,
         Op::Dequantize(_) => graph.inputs(x.node).first().is_some_and(|q| match &graph.node(q.node).op {
-            Op::Quantized(q) => matches!(q.kernel, Kernel::Conv(_)) && (q.lo, q.hi) == q.output.range(),
+            // A zero point that leaves no negative values is a Relu too.
+            Op::Quantized(q) => {
+                matches!(q.kernel, Kernel::Conv(_))
+                    && (q.lo, q.hi) == q.output.range()
+                    && q.output.zero_point.iter().all(|z| *z != q.lo)
+            }
             _ => false,
         }),
         _ => false,
