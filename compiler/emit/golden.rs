@@ -265,7 +265,7 @@ fn function(name: &str, attributes: &[(&'static str, f32)]) -> String {
         "HardSigmoid" => "alpha * y + beta, not below 0 and not above 1",
         "HardSwish" => "y * (y / 6 + 1/2, not below 0 and not above 1), the factor 1/6 in float32",
         _ => {
-            "ONNX's function; the last bits are those of ONNX Runtime's own approximation, which `run` computes too"
+            "ONNX's function; the last bits are those of ONNX Runtime's own approximation, others differ in those alone"
         }
     };
     let values: Vec<String> = attributes.iter().map(|(n, v)| format!("{n} = {v:?}")).collect();
