@@ -11,7 +11,7 @@ use crate::ops::binary::Binary;
 use crate::ops::import::of_activation;
 use crate::ops::quantized::Kernel;
 use crate::passes::fold_expressions::one_tensor;
-use crate::passes::names::{at, label};
+use crate::passes::names::{at, label, uses};
 
 /// The remedy for what follows the last quantized operator.
 pub(super) const CUT_OFF: &str =
@@ -272,15 +272,17 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     }
 }
 
-/// Whether a Conv without Relu or Clip stands directly before, in float or quantized.
+/// Whether a Conv without Relu or Clip stands directly before, in float or quantized, and nothing else reads it.
 fn behind_conv(graph: &FloatGraph, id: NodeId) -> bool {
     let Some(x) = graph.inputs(id).first().copied() else { return false };
     match &graph.node(x.node).op {
+        _ if uses(graph, x) > 1 => false,
         Op::Conv(_) => true,
         Op::Dequantize(_) => graph.inputs(x.node).first().is_some_and(|q| match &graph.node(q.node).op {
             // A zero point that leaves no negative values is a Relu too.
             Op::Quantized(q) => {
-                matches!(q.kernel, Kernel::Conv(_))
+                uses(graph, graph.inputs(x.node)[0]) == 1
+                    && matches!(q.kernel, Kernel::Conv(_))
                     && (q.lo, q.hi) == q.output.range()
                     && q.output.zero_point.iter().all(|z| *z != q.lo)
             }
