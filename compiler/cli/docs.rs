@@ -135,6 +135,7 @@ fn operators() -> String {
          between DequantizeLinear and\nQuantizeLinear, or operators of the QLinear family. \"Constants only\": folded \
          while compiling, refused on activations. \"On the host, at\nthe end\": computed by `run` and by the \
          program that uses the accelerator, after the last quantized operator; the report names the formula.\n\
+         So are functions of one element in float behind the last DequantizeLinear, if they are known to the bit.\n\
          Batch 1, 8-bit activations and weights, one or two spatial axes. `compile` takes one input and one output; `run` \
          takes several.\nFunctions that ONNX Runtime computes with a library exponential or logarithm are refused where \
          an entry of the table lies so near a\nrounding threshold that the library's last bit decides.\n\n| domain | operator | |\n| --- | --- | --- |\n",

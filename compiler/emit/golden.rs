@@ -267,6 +267,7 @@ fn sentence(step: &HostStep) -> String {
                 name(*signed)
             )
         }
+        HostStep::Function(name, attributes) => function(name, attributes),
         HostStep::Softmax(axis) => format!(
             "Softmax over axis {axis}: exp(y - max) / sum(exp(y - max)), float32; the last bit depends on the exponential and the order of the sum"
         ),
@@ -289,6 +290,32 @@ fn sentence(step: &HostStep) -> String {
         ),
         HostStep::Reshape(shape) => format!("reshape to {shape:?}"),
     }
+}
+
+/// A float function of each value: its formula where that fixes every bit.
+fn function(name: &str, attributes: &[(&'static str, f32)]) -> String {
+    let formula = match name {
+        "Relu" => "max(y, 0)",
+        "Clip" => "y, not below min and not above max",
+        "Abs" => "|y|",
+        "Neg" => "-y",
+        "Floor" | "Ceil" => "y rounded to an integer",
+        "Round" => "round_half_even(y)",
+        "Sign" => "-1, 0 or 1",
+        "Sqrt" => "sqrt(y), rounded once",
+        "Reciprocal" => "1 / y, rounded once",
+        "LeakyRelu" => "y, or alpha * y where y < 0",
+        "ThresholdedRelu" => "y, or 0 where y <= alpha",
+        "Shrink" => "y + bias where y < -lambd, y - bias where y > lambd, else 0",
+        "HardSigmoid" => "alpha * y + beta, not below 0 and not above 1",
+        "HardSwish" => "y * (y / 6 + 1/2, not below 0 and not above 1), the factor 1/6 in float32",
+        _ => {
+            "ONNX's function; the last bits are those of ONNX Runtime's own approximation, others differ in those alone"
+        }
+    };
+    let values: Vec<String> = attributes.iter().map(|(n, v)| format!("{n} = {v:?}")).collect();
+    let with = if values.is_empty() { String::new() } else { format!(", with {}", values.join(", ")) };
+    format!("{name} of each value, in float32: {formula}{with}")
 }
 
 /// Seeded pseudo-random inputs in the model's own types, over the range that its quantization covers.

@@ -373,7 +373,10 @@ fn scale(output: &HostOutput) -> Option<f64> {
         HostStep::Dequantize(scale, _) => Some(f64::from(*scale)),
         HostStep::Reshape(_) => Some(at),
         HostStep::Quantize(..) => Some(1.0),
-        HostStep::Softmax(_) | HostStep::QLinearSoftmax { .. } | HostStep::ArgMax { .. } => None,
+        HostStep::Function(..)
+        | HostStep::Softmax(_)
+        | HostStep::QLinearSoftmax { .. }
+        | HostStep::ArgMax { .. } => None,
     })
 }
 
