@@ -52,7 +52,7 @@ codes! {
     OUTPUT_EXISTS = 3, "the output path holds something that is not a hand-off folder", "choose an empty or new folder";
     CONFIG_INVALID = 4, "an option or the configuration file is not valid", "see `onnx2chip compile --help`";
     NOT_ONNX = 10, "the file is not an ONNX model", "export the model again; the file may be truncated";
-    LIMIT_EXCEEDED = 11, "the file exceeds a safety limit", "the limits are listed in docs/diagnostics.md";
+    LIMIT_EXCEEDED = 11, "a safety limit is exceeded", "the limits are listed in docs/diagnostics.md";
     EXTERNAL_DATA = 12, "external tensor data can't be used", "keep the data file beside the model, with a relative path";
     TENSOR_INVALID = 13, "a tensor's data do not fit its declared type and shape", "export the model again";
     GRAPH_INVALID = 100, "the graph is not well formed", "run onnx.checker on the model";

@@ -48,6 +48,9 @@ pub fn load(path: &Path) -> Result<Source> {
 /// Pixels, channels, outputs at once where nothing else is asked for.
 pub const DEFAULT_ARRAY: [usize; 3] = [4, 4, 16];
 
+/// Bits of the streams where nothing else is asked for.
+pub const DEFAULT_STREAM_BITS: usize = 32;
+
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -57,6 +60,8 @@ pub struct Options {
     pub macs: Option<usize>,
     /// Requantize lanes; `None` for the planner's choice.
     pub lanes: Option<usize>,
+    /// Data bits of both AXI4-Streams: a power of two from 8 to 512.
+    pub stream_bits: usize,
     /// The device.
     pub target: &'static targets::Target,
     /// The top module's name; `None` for the model file's.
@@ -76,6 +81,8 @@ pub struct Compiled {
     pub design: design::Checked<design::Design>,
     /// The device.
     pub target: &'static targets::Target,
+    /// How accumulators become bytes.
+    pub rescale: quant::RescaleMode,
 }
 
 /// Proves, plans and checks.
@@ -85,21 +92,21 @@ pub struct Compiled {
 pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
     let quantized = solve(&source.graph, options.rescale)?;
     let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
-    let (lanes, target) = (options.lanes, options.target);
+    let Options { lanes, target, stream_bits, .. } = *options;
     let searched = |macs| {
-        let wanted = search::Wanted { macs, lanes, target, name: &name };
+        let wanted = search::Wanted { macs, lanes, target, name: &name, stream_bits };
         search::fastest(&source.graph, &quantized, &wanted)
     };
     let design = match options.macs {
         Some(macs) => searched(macs)?,
         None => {
             let shape = plan::Options { array: options.array, lanes };
-            let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name)?;
+            let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name, stream_bits)?;
             target.check(&design).map_err(|faults| with_fitting(faults, searched(target.multipliers)))?;
             design
         }
     };
-    Ok(Compiled { source, quantized, design, target })
+    Ok(Compiled { source, quantized, design, target, rescale: options.rescale })
 }
 
 /// The proofs, or everything that is at fault: where a proof fails, what the planner would refuse as well.
@@ -136,7 +143,7 @@ pub fn inspect(model: &onnx::model::Model) -> passes::Inspection {
     let Some(graph) = graph else { return found };
     let planned = solve(&graph, quant::RescaleMode::Proved).and_then(|quantized| {
         let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None };
-        plan::plan(&graph, &quantized, &shape)?.design("inspected").map(drop)
+        plan::plan(&graph, &quantized, &shape)?.design("inspected", DEFAULT_STREAM_BITS).map(drop)
     });
     if let Err(Diagnostics(faults)) = planned {
         found.refusals.extend(faults);
@@ -153,7 +160,7 @@ pub fn hand_off(
     inputs: &[exec::Data],
     formats: &[emit::MemFormat],
 ) -> Result<emit::Files> {
-    let Compiled { source, quantized, design, target } = compiled;
+    let Compiled { source, quantized, design, target, rescale } = compiled;
     let (host_before, host_after) = emit::host_steps(&source.graph);
     let facts = emit::Facts {
         model: source.file.clone(),
@@ -166,6 +173,10 @@ pub fn hand_off(
             blocks: target.blocks,
             memory_blocks: design.memory_shapes().filter_map(|m| target.blocks_of(&m)).collect(),
             multipliers: target.multipliers,
+        },
+        rescale: match *rescale {
+            quant::RescaleMode::Proved => emit::Rescale::Exact,
+            quant::RescaleMode::Fixed { swl, sfl } => emit::Rescale::Fixed { swl, sfl },
         },
         clock_mhz: target.clock_mhz,
         host_before,
@@ -224,7 +235,15 @@ mod tests {
         let source = Source { file: "m.onnx".into(), sha256: String::new(), graph };
         let target = targets::find("generic").expect("target");
         let rescale = quant::RescaleMode::Proved;
-        let options = Options { array: [1, 1, 1], macs: None, lanes: None, target, name: None, rescale };
+        let options = Options {
+            array: [1, 1, 1],
+            macs: None,
+            lanes: None,
+            stream_bits: DEFAULT_STREAM_BITS,
+            target,
+            name: None,
+            rescale,
+        };
         let compiled = compile(source, &options).expect("design");
         let inputs = emit::random_inputs(&compiled.source.graph, 1, 1).expect("inputs");
         let files = hand_off(&compiled, &inputs, &[]).expect("files");

@@ -22,6 +22,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) target: &'static Target,
     /// The top module's name.
     pub(crate) name: &'a str,
+    /// Bits of the streams.
+    pub(crate) stream_bits: usize,
 }
 
 /// The design with the fewest cycles.
@@ -45,7 +47,7 @@ pub(crate) fn fastest(
     let size = |p: &Plan<'_>| p.array().iter().product::<usize>();
     plans.sort_by_key(|p| (p.cycles(), size(p), p.lanes(), p.array()));
     let built = |plan: &Plan<'_>| {
-        let design = plan.design(wanted.name)?;
+        let design = plan.design(wanted.name, wanted.stream_bits)?;
         wanted.target.check(&design).map(|()| design)
     };
     let exceeds = |need: usize, limit: usize| limit != 0 && need > limit;

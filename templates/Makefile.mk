@@ -17,9 +17,11 @@ RTL :=<% for f in d.rtl_files %> \
   rtl/$(TOP).v
 TB := $(wildcard tb/*.cpp tb/*.h include/*.h)
 
+# Every path is relative. Verilator's makefiles refuse a folder below one with a space in its name; CURDIR, which they
+# need for nothing else, is what they look at.
 VFLAGS := --cc --exe --build --prefix Vtop --top-module $(TOP) -O3 --x-assign fast --x-initial fast --noassert \
   --output-split 20000 -Wno-fatal -Wno-lint -Wno-style -CFLAGS "-std=c++17" \
-  -MAKEFLAGS "OPT_FAST=-O2 OPT_SLOW=-O1 OPT_GLOBAL=-O2 $(if $(shell command -v ccache 2>/dev/null),OBJCACHE=ccache)" -j 2
+  -MAKEFLAGS "OPT_FAST=-O2 OPT_SLOW=-O1 OPT_GLOBAL=-O2 CURDIR=. $(if $(shell command -v ccache 2>/dev/null),OBJCACHE=ccache)" -j 2
 
 .PHONY: sim sim-trace build build-trace icarus lint synth-ecp5 synth-xilinx clean
 

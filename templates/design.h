@@ -50,6 +50,7 @@ constexpr unsigned kMultipliers = <{ multipliers }>;
 constexpr uint64_t kCycles = <{ d.cycles }>ull;    // predicted, one sample
 constexpr size_t kInputBytes = <{ d.input.bytes }>;
 constexpr size_t kOutputBytes = <{ d.output.bytes }>;
+constexpr bool kOutputSigned = <{ d.output.dtype == "int8" }>;  // its bytes are int8, else uint8
 
 }  // namespace design
 

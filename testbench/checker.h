@@ -103,12 +103,12 @@ class Checker {
       fault("output packet of " + std::to_string(got.size()) + " bytes, not " + std::to_string(design::kOutputBytes), cycle);
     const design::Layer& last = design::kLayers[design::kLayerCount - 1];
     for (size_t i = 0; i < got.size() && i < design::kOutputBytes; ++i) {
-      const int expected = golden.bytes[sample * design::kOutputBytes + i];
+      const uint8_t expected = golden.bytes[sample * design::kOutputBytes + i];
       if (got[i] == expected) continue;
       ++stream_mismatches_;
       if (first_.set) continue;
       const unsigned pixel = static_cast<unsigned>(i / last.channels);
-      set_first(last, "stream", sample, i, expected, got[i], cycle);
+      set_first(last, "stream", sample, i, of_type(expected), of_type(got[i]), cycle);
       first_.channel = static_cast<unsigned>(i % last.channels);
       first_.row = pixel / last.columns;
       first_.column = pixel % last.columns;
@@ -117,8 +117,10 @@ class Checker {
 
   // Whatever was not seen counts as a mismatch, here and when the next sample's first value comes.
   void finish(uint64_t cycle) {
-    for (size_t i = 0; i < layers_.size(); ++i)
-      while (layers_[i].sample < samples_) close(i, cycle);
+    // In the order in which the values were due, so that the first one missing is the first in time.
+    for (uint64_t sample = 0; sample < samples_; ++sample)
+      for (size_t i = 0; i < layers_.size(); ++i)
+        if (layers_[i].sample == sample) close(i, cycle);
     if (issues_.size() != samples_ || done_.size() != samples_)
       fault(std::to_string(issues_.size()) + " samples begun, " + std::to_string(done_.size()) + " ended, of " +
                 std::to_string(samples_), cycle);
@@ -185,6 +187,9 @@ class Checker {
     }
     return false;
   }
+
+  // A byte of the output stream in the model's own type.
+  static int of_type(uint8_t byte) { return design::kOutputSigned ? static_cast<int8_t>(byte) : byte; }
 
   // Ends a layer's sample: what was not seen of it is missing.
   void close(size_t layer, uint64_t cycle) {

@@ -93,12 +93,12 @@ class Bench {
     sink_.drive();
     lite_.drive();
     t.s_axis_tvalid = source_.valid();
-    t.s_axis_tkeep = 0;
+    set_keep(0);
     t.s_axis_tlast = 0;
     for (unsigned i = 0; i < (design::kBeat + 3) / 4; ++i) set_word(t.s_axis_tdata, i, 0xdeadbeefu);
     if (source_.valid()) {
       const Beat& b = source_.beat();
-      set_word(t.s_axis_tkeep, 0, static_cast<uint32_t>(b.keep));
+      set_keep(b.keep);
       t.s_axis_tlast = b.last;
       for (unsigned i = 0; i < design::kBeat; i += 4) {
         uint32_t w = 0;
@@ -187,6 +187,11 @@ class Bench {
   std::vector<Span> in_spans, out_spans;
 
  private:
+  // One bit a byte: up to 64 of them.
+  void set_keep(uint64_t keep) {
+    for (unsigned i = 0; i < 2; ++i) set_word(top_->s_axis_tkeep, i, static_cast<uint32_t>(keep >> (32 * i)));
+  }
+
   void observe() {
     Vtop& t = *top_;
     std::string wrong;

@@ -25,6 +25,13 @@ pub fn dequantize_linear(q: i32, scale: f32, zero_point: i32) -> f32 {
     float::dequantize(q, scale, zero_point)
 }
 
+/// A float function of one element, by ONNX name and float attributes; `None` where its value is not known to the bit.
+pub fn function(name: &str, attributes: &[(&'static str, f32)], v: f32) -> Option<f32> {
+    let image = super::unary::float(name, attributes, v)?;
+    // The bits of a NaN are nobody's to promise.
+    (image.is_exact() && !image.lo.is_nan()).then_some(image.lo)
+}
+
 /// The extents before, of and after `axis`; `None` if the shape has no such axis.
 pub fn extents(shape: &[usize], axis: usize) -> Option<(usize, usize, usize)> {
     let length = *shape.get(axis)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use onnx2chip::diag::{Diagnostic, Result, code};
 use onnx2chip::emit::report::{Report, efficiency};
-use onnx2chip::emit::{self, folder};
+use onnx2chip::emit::{self, Rescale, folder};
 use onnx2chip::exec::files::{InputFile, load_inputs};
 use onnx2chip::exec::{Data, Executor};
 use onnx2chip::reference::export::{ExportOptions, WeightForm, export};
@@ -95,7 +95,10 @@ fn samples(config: &Config, source: &onnx2chip::Source) -> Result<Vec<Data>> {
     }
     let files: Vec<InputFile> = config.input.iter().map(|t| InputFile::parse(t)).collect();
     let inputs = load_inputs(&Executor::new(&source.graph)?, &files)?;
-    let Some(n) = config.samples else { return Ok(inputs) };
+    let Some(n) = config.samples else {
+        let n = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
+        return emit::check_samples(&source.graph, n).map(|()| inputs);
+    };
     let have = inputs.iter().filter_map(|d| d.shape().first().copied()).min().unwrap_or(0);
     if n > have {
         let cause = format!("the input holds {have} samples, --samples asks for {n}");
@@ -181,13 +184,17 @@ fn show(dir: &Path, r: &Report) -> String {
     out += &r.scratchpad().iter().map(|line| format!("{line}\n")).collect::<String>();
     let steps = r.host_before.iter().map(|s| ("before", s)).chain(r.host_after.iter().map(|s| ("after", s)));
     for (when, step) in steps {
-        out += &format!("host, {when}: {step}\n");
+        out += &format!("host, {when}: {}\n", term::line(step));
     }
+    if matches!(r.rescale, Rescale::Fixed { .. }) {
+        out += &format!("rescale {}\n", r.rescale_use());
+    }
+    out += &r.differences().iter().map(|line| format!("note: {}\n", term::line(line))).collect::<String>();
     for l in r.layers.iter().filter(|l| l.ambiguous_sums > 0) {
         out += &format!(
             "note: {}: ONNX Runtime averages in float32, and for {} sums its byte depends on the order in which it adds \
              (vector width, alignment); the hardware rounds the real average\n",
-            l.name,
+            term::line(&l.name),
             term::group(l.ambiguous_sums)
         );
     }

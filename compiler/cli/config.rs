@@ -32,6 +32,9 @@ pub(crate) struct Config {
     /// Requantize lanes [default: by the array shape]
     #[arg(long, value_name = "R")]
     lanes: Option<usize>,
+    /// Data bits of both AXI4-Streams, a power of two from 8 to 512 [default: 32]
+    #[arg(long, value_name = "N")]
+    stream_bits: Option<usize>,
     /// Device, whose multipliers and memory the design must fit; the list is below [default: generic]
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
@@ -41,7 +44,7 @@ pub(crate) struct Config {
     /// Samples for the golden vectors, .npy, stacked on the first axis
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) input: Vec<String>,
-    /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3]
+    /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3; at most 1 GiB of golden values]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
     /// Seed of the pseudo-random samples [default: 1]
@@ -124,6 +127,7 @@ impl Config {
             array: if sized { self.array } else { base.array },
             macs: if sized { self.macs } else { base.macs },
             lanes: self.lanes.or(base.lanes),
+            stream_bits: self.stream_bits.or(base.stream_bits),
             target: self.target.or(base.target),
             name: self.name.or(base.name),
             input: list(self.input, base.input),
@@ -141,7 +145,7 @@ impl Config {
     /// The pipeline's options.
     ///
     /// # Errors
-    /// O2C0004 for an unknown target, for scale bits without `--rescale fixed`, for no samples at all.
+    /// O2C0004 for an unknown target, for scale bits without `--rescale fixed`, for no samples at all, for streams that can't be built.
     pub(crate) fn options(&self) -> Result<Options> {
         let fixed = self.rescale == Some(Rescale::Fixed);
         if !fixed && (self.swl.is_some() || self.sfl.is_some()) {
@@ -153,6 +157,8 @@ impl Config {
         if self.macs == Some(0) {
             return Err(invalid("--macs is at least 1"));
         }
+        let stream_bits = self.stream_bits.unwrap_or(onnx2chip::DEFAULT_STREAM_BITS);
+        onnx2chip::plan::check_stream_bits(stream_bits)?;
         let target = onnx2chip::targets::find(self.target.as_deref().unwrap_or("generic"))?;
         // Without a wish of the user's, the target's multipliers are the limit.
         let of_target = Some(target.multipliers).filter(|n| *n != 0 && self.array.is_none());
@@ -160,6 +166,7 @@ impl Config {
             array: self.array.map_or(onnx2chip::DEFAULT_ARRAY, |a| a.0),
             macs: self.macs.or(of_target),
             lanes: self.lanes,
+            stream_bits,
             target,
             name: self.name.clone(),
             rescale: if fixed {

@@ -86,15 +86,16 @@ fn diagnostics() -> String {
         }
         out += &format!("| {} | {} | {} |\n", info.code, info.title, info.help);
     }
-    out += "\n## Safety limits of a model file\n\n| what | at most |\n| --- | --- |\n";
+    out += "\n## Safety limits\n\n| what | at most |\n| --- | --- |\n";
     let limits = [
-        ("file size, bytes", onnx::MAX_FILE_BYTES.to_string()),
+        ("model file, bytes", onnx::MAX_FILE_BYTES.to_string()),
         ("nodes", onnx::MAX_NODES.to_string()),
         ("tensor elements, all constants together", onnx::MAX_ELEMENTS.to_string()),
         ("axes of a tensor", onnx::MAX_RANK.to_string()),
         ("nesting of messages", onnx::MAX_DEPTH.to_string()),
         ("messages", onnx::MAX_MESSAGES.to_string()),
         ("fields", onnx::MAX_FIELDS.to_string()),
+        ("golden values of a hand-off folder, bytes", onnx2chip::emit::MAX_VECTOR_BYTES.to_string()),
     ];
     for (what, most) in limits {
         out += &format!("| {what} | {most} |\n");
@@ -134,6 +135,7 @@ fn operators() -> String {
          between DequantizeLinear and\nQuantizeLinear, or operators of the QLinear family. \"Constants only\": folded \
          while compiling, refused on activations. \"On the host, at\nthe end\": computed by `run` and by the \
          program that uses the accelerator, after the last quantized operator; the report names the formula.\n\
+         So are functions of one element in float behind the last DequantizeLinear, if they are known to the bit.\n\
          Batch 1, 8-bit activations and weights, one or two spatial axes. `compile` takes one input and one output; `run` \
          takes several.\nFunctions that ONNX Runtime computes with a library exponential or logarithm are refused where \
          an entry of the table lies so near a\nrounding threshold that the library's last bit decides.\n\n| domain | operator | |\n| --- | --- | --- |\n",

@@ -41,7 +41,7 @@ enum Command {
     /// What a model is: layers, shapes, widths, quantization, host steps, and what is refused and why
     Inspect(inspect::Inspect),
     /// Compile a quantized ONNX model into a hand-off folder: Verilog, memories, golden vectors, testbench, report
-    Compile(compile::Compile),
+    Compile(Box<compile::Compile>),
     /// Run the bit-exact integer executor on the CPU; --compare onnxruntime
     Run(run::Run),
     /// Build and run the Verilator testbench of a hand-off folder: every stage of every layer, cycle counts
@@ -83,7 +83,16 @@ impl Command {
 
 /// Parses the arguments, runs the command, shows what went wrong.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version are no faults; both print themselves.
+        Err(e) if e.use_stderr() && std::env::args_os().any(|a| a == "--json") => {
+            let errors = Diagnostics::from(misused(&e));
+            term::show(&errors, true);
+            return ExitCode::from(term::exit_code(&errors));
+        }
+        Err(e) => e.exit(),
+    };
     match guarded(|| cli.command.run()) {
         Ok(status) => ExitCode::from(status),
         Err(errors) => {
@@ -91,6 +100,21 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(term::exit_code(&errors))
         }
     }
+}
+
+/// An error of the command line's as a diagnostic: its sentences without the usage.
+fn misused(e: &clap::Error) -> Diagnostic {
+    let text = e.render().to_string();
+    let body = text.split("\nUsage:").next().unwrap_or_default();
+    let body = body.split("\nFor more information").next().unwrap_or_default();
+    let lines: Vec<&str> = body.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let cause = lines.join("; ");
+    Diagnostic::new(
+        code::CONFIG_INVALID,
+        "the command line is not valid",
+        cause.trim_start_matches("error: "),
+    )
+    .remedy("see `onnx2chip --help`, and --help of the command")
 }
 
 /// Runs a function; a panic in it becomes a diagnostic that says where.

@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Run) -> Result<u8> {
 fn show(s: &Summary) -> String {
     let mut out = format!("{} samples\n", s.samples);
     for w in &s.written {
-        out += &format!("{}: {} {:?} in {}\n", w.tensor, w.dtype, w.shape, w.path.display());
+        out += &format!("{}: {} {:?} in {}\n", term::line(&w.tensor), w.dtype, w.shape, w.path.display());
     }
     if let Some(t) = &s.top1 {
         out += &format!("top-1: {} of {}\n", t.correct, t.of);
@@ -152,7 +152,11 @@ fn show(s: &Summary) -> String {
         if let Some(f) = &d.first {
             out += &format!(
                 "first difference in {}: sample {}, {:?}: here {}, there {}\n",
-                d.tensor, f.sample, f.index, f.executor, f.onnxruntime
+                term::line(&d.tensor),
+                f.sample,
+                f.index,
+                f.executor,
+                f.onnxruntime
             );
         }
     }

@@ -147,6 +147,9 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
     if let Some(n) = args.samples {
         check_samples(n, folder::report(&args.dir)?.samples)?;
     }
+    if let Some(path) = &args.trace {
+        check_writable(path)?;
+    }
     for tool in ["make", "verilator", "g++"] {
         tools::require(tool)?;
     }
@@ -171,12 +174,12 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
     }
     let output = command.output().map_err(lost)?;
     drop(progress);
-    let (text, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
     let status = match output.status.code() {
         Some(code @ (0 | 1)) => u8::from(code == 1),
         other => {
             let how = other.map_or("it was killed by a signal".to_owned(), |c| format!("exit code {c}"));
-            let cause = format!("{how}: {}", log.trim());
+            let cause = format!("{how}: {}", tools::tail(&output));
             let unusable = other == Some(2);
             let code = if unusable { code::HANDOFF_INVALID } else { code::TOOL_FAILED };
             return Err(Diagnostic::new(code, "the simulation did not run to its end", cause).into());
@@ -198,6 +201,21 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
         term::print(&show(&report, &outcome))?;
     }
     Ok(status)
+}
+
+/// Whether the waveform can be written, asked before minutes of building; leaves what there is as it is.
+fn check_writable(path: &Path) -> Result<()> {
+    let new = !path.exists();
+    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|e| {
+        Diagnostic::new(code::FILE_UNWRITABLE, "the waveform can't be written", e.to_string())
+            .at(format!("file {}", path.display()))
+            .remedy("name a file in a folder that exists and is writable")
+    })?;
+    if new {
+        // Best effort: an empty file is what the simulation would begin with.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// Builds the model if the sources' digest is not the one of the last build.
@@ -320,11 +338,18 @@ fn show(report: &Report, outcome: &Outcome) -> String {
         let got = f.got.map_or_else(|| "nothing".into(), |g| g.to_string());
         out += &format!(
             "first difference: layer {}, channel {}, row {}, column {} ({}, sample {}): expected {}, got {got}, cycle {}\n",
-            f.layer, f.channel, f.row, f.column, f.stage, f.sample, f.expected, f.cycle
+            term::line(&f.layer),
+            f.channel,
+            f.row,
+            f.column,
+            f.stage,
+            f.sample,
+            f.expected,
+            f.cycle
         );
     }
     for fault in &outcome.faults {
-        out += &format!("fault: {fault}\n");
+        out += &format!("fault: {}\n", term::line(fault));
     }
     out
 }

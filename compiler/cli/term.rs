@@ -7,10 +7,38 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 use onnx2chip::emit::report::grouped;
 
+/// Whether a terminal would obey a character rather than show it: controls, and what changes the direction of text.
+fn obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, keep: &[char]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) && !keep.contains(&c) {
+            // As in JSON, whose strings may hold such characters too.
+            out += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Text of several lines that a terminal shows and does not obey: names in it may come from anywhere.
+fn harmless(text: &str) -> String {
+    escaped(text, &['\n', '\t'])
+}
+
+/// The same for what has to stay on its line.
+pub(crate) fn line(text: &str) -> String {
+    escaped(text, &[])
+}
+
 /// Writes to standard output. A reader that went away is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Diagnostic::new(code::FILE_UNWRITABLE, "standard output can't be written", e.to_string())
                 .into())
@@ -21,7 +49,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Writes a line to standard error; nothing can be done when that fails.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
 }
 
 /// A value as indented JSON with a newline.
@@ -37,7 +65,8 @@ pub(crate) fn show(errors: &Diagnostics, json: bool) {
         note(&serde_json::to_string(d).unwrap_or_else(|_| d.to_string()));
     }
     for d in errors.merged().0.iter().filter(|_| !json) {
-        note(&d.to_string());
+        let plain = Diagnostic { node: d.node.as_deref().map(line), message: line(&d.message), ..d.clone() };
+        note(&plain.to_string());
     }
 }
 
@@ -105,9 +134,10 @@ const NAME_WIDTH: usize = 40;
 
 /// A name that fits a table: of a long one the beginning and the end. Reports and JSON hold it whole.
 pub(crate) fn name(name: &str) -> String {
+    let name = line(name);
     let count = name.chars().count();
     if count <= NAME_WIDTH {
-        return name.to_owned();
+        return name;
     }
     let half = (NAME_WIDTH - 3) / 2;
     let (start, end): (String, String) =
@@ -118,4 +148,15 @@ pub(crate) fn name(name: &str) -> String {
 /// An integer in groups of three digits.
 pub(crate) fn group(v: u64) -> String {
     grouped(v, ',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        assert_eq!(name("a\u{1b}[2Jb\nc"), "a\\u001b[2Jb\\u000ac");
+        assert_eq!(harmless("a\n\tb\u{9b}\u{202e}é"), "a\n\tb\\u009b\\u202eé");
+    }
 }

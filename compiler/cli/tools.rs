@@ -1,7 +1,7 @@
 //! Other programs: whether they are there, and running them with their output kept for the error message.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use onnx2chip::diag::{Diagnostic, Result, code};
 
@@ -48,8 +48,13 @@ pub(crate) fn make(dir: &Path, args: &[&str]) -> Result<String> {
     if output.status.success() {
         return Ok(text);
     }
-    let log = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    Err(fail(tail(&output)).into())
+}
+
+/// The end of what a program wrote: 25 lines of its output and error output, indented as a cause.
+pub(crate) fn tail(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let log = format!("{}\n{}", text(&output.stdout), text(&output.stderr));
     let lines: Vec<&str> = log.trim().lines().collect();
-    let tail = lines[lines.len().saturating_sub(25)..].join("\n         ");
-    Err(fail(tail).into())
+    lines[lines.len().saturating_sub(25)..].join("\n         ")
 }

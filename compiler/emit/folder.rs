@@ -20,18 +20,16 @@ pub const BUILD: &str = "build";
 /// Those of [`check_replaceable`] with `force`; O2C0002 if it can't be written.
 pub fn write(dir: &Path, files: &Files) -> Result<()> {
     check_replaceable(dir, true)?;
-    let name = dir.file_name().ok_or_else(|| exists(dir, "the path does not end in a name"))?;
+    let name = dir.file_name().ok_or_else(|| unnamed(dir))?;
     let parent = match dir.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
     std::fs::create_dir_all(parent).map_err(|e| unwritable(parent, &e))?;
-    let sibling = |tag: &str| {
-        let mut s = std::ffi::OsString::from(".");
-        s.push(name);
-        s.push(format!(".{tag}-{}", std::process::id()));
-        parent.join(s)
-    };
+    // Short, whatever the length of the name, and the same for the same name.
+    let stem = format!(".o2c-{}-", &super::manifest::digest(name.as_encoded_bytes())[..12]);
+    clear(parent, dir, &stem);
+    let sibling = |tag: &str| parent.join(format!("{stem}{tag}-{}", std::process::id()));
     let (fresh, old) = (sibling("new"), sibling("old"));
     let done = write_all(&fresh, files).and_then(|()| swap(dir, &fresh, &old));
     if done.is_err() {
@@ -39,6 +37,24 @@ pub fn write(dir: &Path, files: &Files) -> Result<()> {
         let _ = std::fs::remove_dir_all(&fresh);
     }
     done
+}
+
+/// Removes what processes that ended in the middle of [`write`] left of the same folder: unfinished ones, and earlier
+/// ones whose successor is in its place. Best effort: they are in nobody's way.
+fn clear(parent: &Path, dir: &Path, stem: &str) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|n| n.strip_prefix(stem)) else { continue };
+        let Some((tag, Ok(pid))) = rest.split_once('-').map(|(tag, pid)| (tag, pid.parse::<u32>())) else {
+            continue;
+        };
+        // Where processes can't be looked up, all of them count as running.
+        let ended = Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists();
+        if (ended || pid == std::process::id()) && (tag == "new" || (tag == "old" && dir.exists())) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn write_all(fresh: &Path, files: &Files) -> Result<()> {
@@ -78,19 +94,27 @@ pub fn check_replaceable(dir: &Path, force: bool) -> Result<()> {
     if dir.is_symlink() {
         return Err(exists(dir, "it is a symbolic link"));
     }
+    if dir.file_name().is_none() {
+        return Err(unnamed(dir));
+    }
     if !dir.exists() {
         return Ok(());
     }
     if !dir.is_dir() {
         return Err(exists(dir, "it is a file"));
     }
-    let present = list(dir)?;
-    if present.is_empty() {
+    let within = std::env::current_dir().and_then(|cwd| Ok(cwd.starts_with(dir.canonicalize()?)));
+    if within.unwrap_or(false) {
+        return Err(replaces_cwd(dir));
+    }
+    if std::fs::read_dir(dir).map_err(|e| unreadable(dir, &e))?.next().is_none() {
         return Ok(());
     }
+    // Asked first: a folder that is not onnx2chip's may hold a whole disk.
     let Ok(manifest) = manifest(dir) else {
         return Err(exists(dir, "it has files, and no manifest.json of onnx2chip's"));
     };
+    let present = list(dir)?;
     let own: BTreeSet<&str> =
         manifest.files.iter().map(|e| e.path.as_str()).chain(["manifest.json"]).collect();
     if let Some(alien) = present.iter().find(|p| !own.contains(p.as_str())) {
@@ -210,6 +234,23 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 fn exists(dir: &Path, cause: &str) -> Diagnostics {
     Diagnostic::new(code::OUTPUT_EXISTS, "the output folder would overwrite something", cause)
         .at(format!("folder {}", dir.display()))
+        .into()
+}
+
+/// A path such as `/`, `.` or `..`.
+fn unnamed(dir: &Path) -> Diagnostics {
+    match dir.canonicalize() {
+        Ok(p) if p.parent().is_none() => exists(dir, "it is a root folder, which can't be replaced"),
+        Ok(p) if std::env::current_dir().is_ok_and(|cwd| cwd.starts_with(&p)) => replaces_cwd(dir),
+        _ => exists(dir, "the path does not end in a name"),
+    }
+}
+
+fn replaces_cwd(dir: &Path) -> Diagnostics {
+    let cause = "the output folder is replaced as a whole, and this command runs in it or below it";
+    Diagnostic::new(code::OUTPUT_EXISTS, "the output folder can't be replaced", cause)
+        .at(format!("folder {}", dir.display()))
+        .remedy("name another folder, e.g. -o out")
         .into()
 }
 

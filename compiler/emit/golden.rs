@@ -6,19 +6,43 @@
 
 use std::collections::BTreeMap;
 
-use super::{LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
+use super::{Differing, DifferingAt, LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
 use crate::design::{Design, Stream};
-use crate::diag::Result;
+use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
 use crate::exec::{Data, Executor, Stage};
 use crate::graph::int::{Arrangement, HostStep, HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
-use crate::quant::{LaneKind, Quantized, signed_bits};
+use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
+
+/// Most bytes of golden values in a hand-off folder: they are held in memory, some times over, and simulators read them
+/// whole.
+pub const MAX_VECTOR_BYTES: u64 = 1 << 30;
+
+/// Refuses more samples than [`MAX_VECTOR_BYTES`] hold; nothing has been allocated for them yet.
+///
+/// # Errors
+/// O2C0011 with the number of samples that fit.
+pub fn check_samples(graph: &IntGraph, samples: usize) -> Result<()> {
+    let values = graph.ids().into_iter().flat_map(|id| &graph.node(id).outputs).map(|v| v.fact.len() as u64);
+    // Of a value at most an accumulator of four bytes, a requantized and a written one; of the host's, eight bytes.
+    let each = values.fold(0u64, |sum, n| sum.saturating_add(n.saturating_mul(8))).max(1);
+    let most = (MAX_VECTOR_BYTES / each).max(1);
+    if u64::try_from(samples).is_ok_and(|n| n <= most) {
+        return Ok(());
+    }
+    let cause = format!(
+        "{samples} samples of up to {each} bytes of golden values exceed {MAX_VECTOR_BYTES} bytes, the most of a folder"
+    );
+    Err(Diagnostic::new(code::LIMIT_EXCEEDED, "there are too many samples for golden vectors", cause)
+        .remedy(format!("give --samples as at most {most}; `run` takes any number"))
+        .into())
+}
 
 /// Runs the executor on every sample and keeps what the design's layers and streams show.
 ///
 /// # Errors
-/// Those of [`Executor::trace`]; O2C0900 if the design names a node that the graph does not compute.
+/// Those of [`check_samples`] and [`Executor::trace`]; O2C0900 if the design names a node that the graph does not compute.
 pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs: &[Data]) -> Result<Vectors> {
     let mut executor = Executor::new(graph)?;
     if quantized.layers.values().any(|l| l.differing_accumulators != 0) {
@@ -26,6 +50,7 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
         executor = executor.with_quantized(quantized);
     }
     let count = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
+    check_samples(graph, count)?;
     let (source, sink) = (boundary(graph, true)?, boundary(graph, false)?);
     let mut samples = Vec::with_capacity(count);
     for sample in 0..count {
@@ -146,10 +171,30 @@ pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFa
                 reachable: [first.reachable.0, first.reachable.1],
                 accumulator_bits: u8::try_from(first.accumulator_bits.max(width)).unwrap_or(u8::MAX),
                 differing_accumulators: differing,
+                // An addition is exact in either mode.
+                differing: first.fixed.as_ref().and_then(differing_in),
                 ambiguous_sums: first.ambiguous_sums,
             })
         })
         .collect()
+}
+
+/// What the report says of a layer's fixed format; nothing where it equals the reference.
+fn differing_in(report: &FixedReport) -> Option<Differing> {
+    let at = |d: Difference| DifferingAt {
+        channel: d.channel,
+        accumulator: d.acc,
+        expected: d.reference,
+        got: d.fixed,
+    };
+    let (first, largest) = (report.first?, report.largest?);
+    Some(Differing {
+        channels: report.channels,
+        saturated_scales: report.saturated_scales,
+        largest_difference: largest.reference.abs_diff(largest.fixed),
+        first: at(first),
+        largest: at(largest),
+    })
 }
 
 fn lane_name(lane: LaneKind) -> &'static str {
@@ -232,6 +277,7 @@ fn sentence(step: &HostStep) -> String {
                 name(*signed)
             )
         }
+        HostStep::Function(name, attributes) => function(name, attributes),
         HostStep::Softmax(axis) => format!(
             "Softmax over axis {axis}: exp(y - max) / sum(exp(y - max)), float32; the last bit depends on the exponential and the order of the sum"
         ),
@@ -256,11 +302,38 @@ fn sentence(step: &HostStep) -> String {
     }
 }
 
+/// A float function of each value: its formula where that fixes every bit.
+fn function(name: &str, attributes: &[(&'static str, f32)]) -> String {
+    let formula = match name {
+        "Relu" => "max(y, 0)",
+        "Clip" => "y, not below min and not above max",
+        "Abs" => "|y|",
+        "Neg" => "-y",
+        "Floor" | "Ceil" => "y rounded to an integer",
+        "Round" => "round_half_even(y)",
+        "Sign" => "-1, 0 or 1",
+        "Sqrt" => "sqrt(y), rounded once",
+        "Reciprocal" => "1 / y, rounded once",
+        "LeakyRelu" => "y, or alpha * y where y < 0",
+        "ThresholdedRelu" => "y, or 0 where y <= alpha",
+        "Shrink" => "y + bias where y < -lambd, y - bias where y > lambd, else 0",
+        "HardSigmoid" => "alpha * y + beta, not below 0 and not above 1",
+        "HardSwish" => "y * (y / 6 + 1/2, not below 0 and not above 1), the factor 1/6 in float32",
+        _ => {
+            "ONNX's function; the last bits are those of ONNX Runtime's own approximation, others differ in those alone"
+        }
+    };
+    let values: Vec<String> = attributes.iter().map(|(n, v)| format!("{n} = {v:?}")).collect();
+    let with = if values.is_empty() { String::new() } else { format!(", with {}", values.join(", ")) };
+    format!("{name} of each value, in float32: {formula}{with}")
+}
+
 /// Seeded pseudo-random inputs in the model's own types, over the range that its quantization covers.
 ///
 /// # Errors
-/// O2C0900 if a shape holds too many elements.
+/// Those of [`check_samples`]; O2C0900 if a shape holds too many elements.
 pub fn random_inputs(graph: &IntGraph, samples: usize, seed: u64) -> Result<Vec<Data>> {
+    check_samples(graph, samples)?;
     let mut state = seed;
     let mut byte = move || {
         // splitmix64

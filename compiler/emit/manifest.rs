@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{FORMAT, File, internal};
+use super::{FORMAT, File, internal, stream_bytes};
 use crate::design::{Design, Field, Recipe};
 use crate::diag::{Diagnostic, Result, code};
 
@@ -68,6 +68,9 @@ pub struct Manifest {
     pub generator: String,
     /// Top module.
     pub top: String,
+    /// Data bits of both streams.
+    #[serde(default)]
+    pub stream_bits: usize,
     /// How a layer's values follow from its operands and the memories, step by step.
     #[serde(default)]
     pub formulas: Vec<String>,
@@ -133,7 +136,7 @@ fn formulas(d: &Design) -> Vec<String> {
 }
 
 impl Manifest {
-    pub(super) fn new(design: &Design, files: &[File]) -> Manifest {
+    pub(super) fn new(design: &Design, files: &[File]) -> Result<Manifest> {
         let golden = |i: usize| {
             let of = move |f: &&File| f.entry.path.starts_with(&format!("vectors/l{i:03}_"));
             files.iter().filter(of).map(|f| f.entry.path.clone()).collect()
@@ -149,14 +152,15 @@ impl Manifest {
             recipe: l.recipe.clone(),
             golden: golden(i),
         });
-        Manifest {
+        Ok(Manifest {
             format: FORMAT.into(),
             generator: concat!("onnx2chip ", env!("CARGO_PKG_VERSION")).into(),
             top: design.name.to_string(),
+            stream_bits: 8 * stream_bytes(design)?,
             formulas: formulas(design),
             layers: layers.collect(),
             files: files.iter().map(|f| f.entry.clone()).collect(),
-        }
+        })
     }
     /// The file's text.
     ///

@@ -18,7 +18,7 @@ mod vectors;
 
 use serde::Serialize;
 
-pub use golden::{host_steps, layer_facts, random_inputs, vectors};
+pub use golden::{MAX_VECTOR_BYTES, check_samples, host_steps, layer_facts, random_inputs, vectors};
 pub use library::RTL_FILES;
 pub use manifest::{Entry, Manifest, file_digest};
 pub use memory::MemFormat;
@@ -29,6 +29,50 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 
 /// The marker in `manifest.json` by which a hand-off folder is recognised.
 pub const FORMAT: &str = "onnx2chip hand-off 1";
+
+/// How accumulators become bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(tag = "mode", rename_all = "lowercase")]
+pub enum Rescale {
+    /// Equal to ONNX Runtime on every reachable accumulator.
+    #[default]
+    Exact,
+    /// One fixed-point format for all scales.
+    Fixed {
+        /// Bits of the scale word, sign included.
+        swl: u8,
+        /// Fraction bits of the scale.
+        sfl: u8,
+    },
+}
+
+/// An accumulator for which the hardware differs from ONNX Runtime's formula; outputs are canonical integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct DifferingAt {
+    /// Output channel; for an average the divisor's position in the list of divisors.
+    pub channel: usize,
+    /// The accumulator, bias included.
+    pub accumulator: i64,
+    /// ONNX Runtime's requantized integer.
+    pub expected: i32,
+    /// The hardware's.
+    pub got: i32,
+}
+
+/// Where and by how much a layer in fixed mode differs, over all accumulators in the proved interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Differing {
+    /// Channels with at least one differing accumulator.
+    pub channels: usize,
+    /// Channels whose scale exceeds the scale word and was held at the largest.
+    pub saturated_scales: usize,
+    /// Steps of the requantized integer between the two, at most.
+    pub largest_difference: u32,
+    /// The lowest accumulator of the lowest channel.
+    pub first: DifferingAt,
+    /// The first with the largest difference.
+    pub largest: DifferingAt,
+}
 
 /// What `quant` proved of a layer's requantization, for the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -41,6 +85,8 @@ pub struct LayerFacts {
     pub accumulator_bits: u8,
     /// Accumulators inside the interval for which the hardware differs from ONNX Runtime's formula.
     pub differing_accumulators: u64,
+    /// Where those are and by how much, if there are any.
+    pub differing: Option<Differing>,
     /// Sums of a float32 average for which ONNX Runtime's byte depends on its order of addition.
     pub ambiguous_sums: u64,
 }
@@ -75,6 +121,8 @@ pub struct Facts {
     pub target: Device,
     /// Clock that the constraints ask for, in MHz.
     pub clock_mhz: u32,
+    /// How accumulators become bytes.
+    pub rescale: Rescale,
     /// What the host does before the input stream, one sentence each.
     pub host_before: Vec<String>,
     /// What the host does after the output stream, one sentence each.
@@ -139,7 +187,7 @@ pub fn files(package: &Package<'_>) -> Result<Files> {
     if let Some(w) = out.windows(2).find(|w| w[0].entry.path == w[1].entry.path) {
         return Err(internal(format!("two files are called {}", w[0].entry.path)));
     }
-    let manifest = manifest::Manifest::new(design, &out);
+    let manifest = manifest::Manifest::new(design, &out)?;
     out.push(File::text("manifest.json", "this list", manifest.to_json()?));
     Ok(Files(out))
 }

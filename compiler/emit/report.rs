@@ -3,7 +3,7 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Package, internal};
+use super::{Differing, DifferingAt, File, Package, Rescale, internal, stream_bytes};
 use crate::design::Stream;
 use crate::diag::Result;
 
@@ -45,6 +45,9 @@ pub struct LayerReport {
     pub accumulator_bits: u8,
     /// Accumulators in it for which the hardware differs from ONNX Runtime's formula.
     pub differing_accumulators: u64,
+    /// Where those are and by how much, if there are any.
+    #[serde(default)]
+    pub differing: Option<Differing>,
     /// Sums of a float32 average for which ONNX Runtime's byte depends on its order of addition; 0 for all else.
     pub ambiguous_sums: u64,
     /// Scale of the output.
@@ -142,6 +145,9 @@ pub struct Report {
     /// Multipliers of the target; 0 for no limit.
     #[serde(default)]
     pub device_multipliers: usize,
+    /// How accumulators become bytes.
+    #[serde(default)]
+    pub rescale: Rescale,
     /// Clock asked for.
     pub clock_mhz: u32,
     /// P, C, K.
@@ -163,6 +169,9 @@ pub struct Report {
     pub efficiency: f64,
     /// Microseconds of one sample at the clock asked for, transfers not counted.
     pub latency_us: f64,
+    /// Data bits of both streams.
+    #[serde(default)]
+    pub stream_bits: usize,
     /// Input stream.
     pub input: StreamReport,
     /// Output stream.
@@ -206,6 +215,7 @@ impl Report {
                 reachable: f.reachable,
                 accumulator_bits: f.accumulator_bits,
                 differing_accumulators: f.differing_accumulators,
+                differing: f.differing,
                 ambiguous_sums: f.ambiguous_sums,
                 output_scale: l.output_quant.0,
                 output_zero_point: l.output_quant.1 + l.output_quant.2,
@@ -239,6 +249,7 @@ impl Report {
             block: facts.target.block.clone(),
             device_blocks: facts.target.blocks,
             device_multipliers: facts.target.multipliers,
+            rescale: facts.rescale,
             clock_mhz: facts.clock_mhz,
             array: d.array,
             multipliers,
@@ -249,6 +260,7 @@ impl Report {
             macs_per_cycle: ratio(macs, d.cycles, 1),
             efficiency: ratio(macs, d.cycles, multipliers),
             latency_us: ratio(d.cycles, u64::from(facts.clock_mhz), 1),
+            stream_bits: 8 * stream_bytes(d)?,
             input: stream(&d.input),
             output: stream(&d.output),
             host_before: facts.host_before.clone(),
@@ -297,6 +309,42 @@ impl Report {
             .collect()
     }
 
+    /// How accumulators become bytes, for reading.
+    pub fn rescale_use(&self) -> String {
+        match self.rescale {
+            Rescale::Exact => "exact: equal to ONNX Runtime's formula, proved".into(),
+            Rescale::Fixed { swl, sfl } => {
+                format!("fixed: scale words of {swl} bits, {sfl} of them fraction")
+            }
+        }
+    }
+
+    /// For each layer in fixed mode that differs, a sentence: how often, by how much, where.
+    pub fn differences(&self) -> Vec<String> {
+        let found = self.layers.iter().filter_map(|l| l.differing.as_ref().map(|d| (l, d)));
+        found
+            .map(|(l, d)| {
+                let at = |a: &DifferingAt| {
+                    let DifferingAt { channel, accumulator, expected, got } = a;
+                    format!("channel {channel}, accumulator {accumulator}: expected {expected}, got {got}")
+                };
+                let held = match d.saturated_scales {
+                    0 => String::new(),
+                    n => format!("; {} held at the largest word", plural(n, "scale")),
+                };
+                format!(
+                    "{}: {} of {} differ, by at most {} ({}); first {}{held}",
+                    l.name,
+                    plural_u64(l.differing_accumulators, "accumulator"),
+                    plural(d.channels, "channel"),
+                    d.largest_difference,
+                    at(&d.largest),
+                    at(&d.first),
+                )
+            })
+            .collect()
+    }
+
     /// Multipliers of the array, and those of the lanes beside them.
     pub fn multiplier_use(&self) -> String {
         let lanes = self.lanes * self.lane_multipliers;
@@ -328,6 +376,11 @@ fn stream(s: &Stream) -> StreamReport {
 /// A count with its noun.
 pub fn plural(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A large count with its noun.
+fn plural_u64(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n, ','), if n == 1 { "" } else { "s" })
 }
 
 /// Digits in groups of three.

@@ -67,12 +67,14 @@ fn facts() -> Facts {
         reachable: [-5, 7],
         accumulator_bits: 4,
         differing_accumulators: 0,
+        differing: None,
         ambiguous_sums: 0,
     };
     Facts {
         model: "tiny.onnx".into(),
         model_sha256: "00".into(),
         target: Device { name: "generic".into(), ..Device::default() },
+        rescale: Rescale::Exact,
         clock_mhz: 100,
         host_before: vec!["quantize".into()],
         host_after: vec![],
@@ -255,6 +257,16 @@ fn a_folder_is_replaced_whole_or_refused() {
         folder::write(&other.join("manifest.json"), &files).unwrap_err().0[0].code,
         code::OUTPUT_EXISTS
     );
+
+    // What a process that was killed left is removed; what another one is writing is not.
+    let stem = format!(".o2c-{}-new-", &manifest::digest(b"out")[..12]);
+    let (dead, running) = (scratch.path().join(format!("{stem}4294967295")), format!("{stem}1"));
+    std::fs::create_dir_all(dead.join("rtl")).unwrap();
+    std::fs::create_dir(scratch.path().join(&running)).unwrap();
+    std::fs::remove_file(dir.join("notes.txt")).unwrap();
+    folder::write(&dir, &files).unwrap();
+    assert!(!dead.exists());
+    std::fs::remove_dir(scratch.path().join(running)).unwrap();
 
     // Nothing is left beside them.
     let mut left: Vec<_> = std::fs::read_dir(scratch.path())

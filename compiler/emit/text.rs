@@ -85,6 +85,7 @@ struct Vivado<'a> {
 #[template(path = "handoff.md", syntax = "verilog")]
 struct Readme<'a> {
     d: &'a Design,
+    stream: i64,
     model: String,
     before: Vec<String>,
     after: Vec<String>,
@@ -157,6 +158,7 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         "what is in this folder and how to use it",
         Readme {
             d,
+            stream,
             model: comment(&facts.model),
             before: plain(&facts.host_before),
             after: plain(&facts.host_after),

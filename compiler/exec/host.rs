@@ -269,6 +269,7 @@ impl Kind {
         match (step, self) {
             (HostStep::Dequantize(..), Kind::Byte) => Ok(Kind::Float),
             (HostStep::Quantize(..), Kind::Float) => Ok(Kind::Byte),
+            (HostStep::Function(..), Kind::Float) => Ok(Kind::Float),
             (HostStep::Softmax(a), Kind::Float) => axis(a).map(|()| Kind::Float),
             (HostStep::QLinearSoftmax { axis: a, .. }, Kind::Byte) => axis(a).map(|()| Kind::Byte),
             (HostStep::ArgMax { axis: a, .. }, Kind::Float | Kind::Byte) => axis(a).map(|()| Kind::Long),
@@ -288,6 +289,7 @@ fn shape_after(step: &HostStep, mut shape: Vec<usize>) -> Vec<usize> {
     match step {
         HostStep::Dequantize(..)
         | HostStep::Quantize(..)
+        | HostStep::Function(..)
         | HostStep::Softmax(_)
         | HostStep::QLinearSoftmax { .. } => shape,
         HostStep::ArgMax { axis, keepdims, .. } => {
@@ -313,6 +315,10 @@ fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> 
             return Sample::Byte(
                 v.iter().map(|x| host::quantize_linear(*x, *scale, *zero, *signed)).collect(),
             );
+        }
+        (HostStep::Function(name, attributes), Sample::Float(v)) => {
+            // Lowering admits only functions that have a value for everything that reaches them.
+            v.iter_mut().for_each(|x| *x = host::function(name, attributes, *x).unwrap_or(f32::NAN));
         }
         (HostStep::Softmax(axis), Sample::Float(v)) => host::softmax(v, extents(*axis), lanes),
         (HostStep::QLinearSoftmax { axis, input, output, signed }, Sample::Byte(v)) => {

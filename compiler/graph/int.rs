@@ -227,6 +227,9 @@ pub enum HostStep {
     Dequantize(f32, i32),
     /// QuantizeLinear with (scale, the file's zero point, signed).
     Quantize(f32, i32, bool),
+    /// A float function of each element: the ONNX operator and its float attributes (Clip's bounds are `min`, `max`).
+    /// It is known to the bit for each value that reaches it.
+    Function(&'static str, Vec<(&'static str, f32)>),
     /// Float Softmax over an axis of the ONNX shape.
     Softmax(usize),
     /// com.microsoft QLinearSoftmax over an axis: input (scale, zero point), output (scale, zero point), signed.

@@ -133,6 +133,11 @@ fn float_parameters(op: &Op) -> String {
         Op::Unary(f) => f.attributes.iter().map(|(n, v)| format!("{n} {v}")).collect::<Vec<_>>().join(" "),
         Op::MaxPool(p) => window::describe(&p.window) + if p.ceil { " ceil" } else { "" },
         Op::AveragePool(p) => average(p),
+        Op::Mean(m) => {
+            let mut text = format!("axes {}", dims(&m.axes));
+            text += if m.keepdims { " keepdims" } else { "" };
+            text + if m.channels_last { " channels last" } else { "" }
+        }
         Op::Reshape(s) => dims(s),
         Op::Transpose(p) => dims(p),
         Op::Quantize(p) | Op::Dequantize(p) => p.to_string(),
@@ -192,8 +197,7 @@ fn conv(c: &crate::ops::conv::Conv) -> String {
 fn average(p: &crate::ops::average_pool::AveragePool) -> String {
     let mut text = window::describe(&p.window);
     text += if p.ceil { " ceil" } else { "" };
-    text += if p.count_include_pad { " count_include_pad" } else { "" };
-    text + if p.keepdims { "" } else { " keepdims 0" }
+    text + if p.count_include_pad { " count_include_pad" } else { "" }
 }
 
 fn transposes(a: bool, b: bool) -> Vec<String> {
@@ -310,6 +314,9 @@ fn step(step: &HostStep) -> String {
         HostStep::Dequantize(scale, zero) => format!("Dequantize {scale} {zero}"),
         HostStep::Quantize(scale, zero, signed) => {
             format!("Quantize {} {scale} {zero}", if *signed { "i8" } else { "u8" })
+        }
+        HostStep::Function(name, attributes) => {
+            attributes.iter().fold((*name).to_owned(), |text, (n, v)| text + &format!(" {n} {v}"))
         }
         HostStep::Softmax(axis) => format!("Softmax axis {axis}"),
         HostStep::QLinearSoftmax { axis, input, output, signed } => format!(

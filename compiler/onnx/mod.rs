@@ -59,14 +59,21 @@ const READ_BELOW_BYTES: u64 = 1 << 20;
 /// Reads a model; external data are looked for beside the file.
 ///
 /// # Errors
-/// `FILE_UNREADABLE`, and those of [`decode`].
+/// `FILE_UNREADABLE`, and those of [`decode`]; what concerns no node names the file.
 pub fn read(path: &Path) -> diag::Result<Model> {
     let bytes = load(path)?;
     let dir = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    decode(bytes, Some(dir))
+    decode(bytes, Some(dir)).map_err(|diag::Diagnostics(faults)| {
+        let placed = |d: Diagnostic| if d.node.is_none() { d.at(place(path)) } else { d };
+        diag::Diagnostics(faults.into_iter().map(placed).collect())
+    })
+}
+
+fn place(path: &Path) -> String {
+    format!("file {}", path.display())
 }
 
 /// Decodes a model; `dir` is the folder that external data may lie in, `None` refuses them.
@@ -97,8 +104,7 @@ fn too_large(size: u64) -> Diagnostic {
 #[allow(unsafe_code, reason = "a large file is mapped rather than copied")]
 fn load(path: &Path) -> Result<Bytes, Diagnostic> {
     let unreadable = |e: std::io::Error| {
-        Diagnostic::new(code::FILE_UNREADABLE, "the model can't be read", e.to_string())
-            .at(path.display().to_string())
+        Diagnostic::new(code::FILE_UNREADABLE, "the model can't be read", e.to_string()).at(place(path))
     };
     // Asked before the file is opened: opening a pipe would wait for a writer.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -107,7 +113,7 @@ fn load(path: &Path) -> Result<Bytes, Diagnostic> {
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     if size > MAX_FILE_BYTES {
-        return Err(too_large(size).at(path.display().to_string()));
+        return Err(too_large(size).at(place(path)));
     }
     if size <= READ_BELOW_BYTES {
         let mut bytes = Vec::new();

@@ -1,9 +1,9 @@
-//! `AveragePool`, `GlobalAveragePool`, `ReduceMean` over the spatial axes, and com.microsoft's quantized forms:
+//! `AveragePool`, `GlobalAveragePool`, and com.microsoft's quantized forms:
 //! <https://onnx.ai/onnx/operators/onnx__AveragePool.html>,
 //! <https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.QLinearAveragePool>.
 
 use super::Op;
-use super::context::{Context, Imported, Rule, axis};
+use super::context::{Context, Imported, Rule};
 use super::quantized::{Kernel, Quantized};
 use super::window;
 use crate::arith::AverageForm;
@@ -32,8 +32,6 @@ pub struct AveragePool {
     pub count_include_pad: bool,
     /// The source operator.
     pub origin: Origin,
-    /// Whether the spatial axes stay, of size 1 (`ReduceMean` may drop them).
-    pub keepdims: bool,
 }
 
 /// Refuses quantized maps that come channels last.
@@ -53,7 +51,6 @@ fn read(ctx: &Context<'_>, form: AverageForm) -> Result<AveragePool, Diagnostic>
         ceil: ctx.flag("ceil_mode", false)?,
         count_include_pad: ctx.flag("count_include_pad", false)?,
         origin: Origin::Pool,
-        keepdims: true,
     };
     for d in 0..2 {
         let extent = window.dilations[d] * (window.kernel[d] - 1) + 1;
@@ -83,13 +80,13 @@ fn read(ctx: &Context<'_>, form: AverageForm) -> Result<AveragePool, Diagnostic>
     Ok(pool)
 }
 
-fn global(ctx: &Context<'_>, origin: Origin) -> Result<AveragePool, Diagnostic> {
+fn global(ctx: &Context<'_>) -> Result<AveragePool, Diagnostic> {
     let shape = &ctx.fact(0)?.shape;
     let size = window::spatial(shape).ok_or_else(|| {
         ctx.operand(0, format!("its shape is {shape:?}; one or two spatial axes are supported"))
     })?;
     let window = window::whole(size);
-    Ok(AveragePool { window, ceil: false, count_include_pad: false, origin, keepdims: true })
+    Ok(AveragePool { window, ceil: false, count_include_pad: false, origin: Origin::Global })
 }
 
 /// The import rule of AveragePool.
@@ -101,39 +98,7 @@ pub fn import(ctx: &Context<'_>) -> Imported {
 /// The import rule of GlobalAveragePool.
 pub fn import_global(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 1)?;
-    Rule::first(Op::AveragePool(global(ctx, Origin::Global)?), 1)
-}
-
-/// The import rule of ReduceMean: axes are an attribute up to opset 17, operand 1 from 18.
-pub fn import_mean(ctx: &Context<'_>) -> Imported {
-    ctx.arity_within(1, 2)?;
-    let shape = &ctx.fact(0)?.shape;
-    let axes = ctx.axes(1, 18)?.unwrap_or_default();
-    ctx.versions("noop_with_empty_axes", 18..=i64::MAX)?;
-    let noop = ctx.flag("noop_with_empty_axes", false)?;
-    let keepdims = ctx.flag("keepdims", true)?;
-    if axes.is_empty() && noop {
-        return Rule::first(Op::Identity, 1);
-    }
-    let mut at = axes
-        .iter()
-        .map(|a| {
-            axis(*a, shape.len())
-                .ok_or_else(|| ctx.invalid(format!("axis {a} does not exist in rank {}", shape.len())))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    at.sort_unstable();
-    if shape.len() < 3 || at != (2..shape.len()).collect::<Vec<_>>() {
-        return Err(ctx.unsupported(
-            "axes",
-            &format!("{axes:?}"),
-            format!(
-                "only the mean over all spatial axes of [N, C, ..] is supported; the operand is {shape:?}"
-            ),
-        ));
-    }
-    let pool = AveragePool { keepdims, ..global(ctx, Origin::Mean)? };
-    Rule::first(Op::AveragePool(pool), 1)
+    Rule::first(Op::AveragePool(global(ctx)?), 1)
 }
 
 fn quantized(ctx: &Context<'_>, pool: AveragePool, form: AverageForm) -> Imported {
@@ -158,16 +123,12 @@ pub fn import_qlinear(ctx: &Context<'_>) -> Imported {
 pub fn import_qlinear_global(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(4, 5)?;
     channels_first(ctx)?;
-    quantized(ctx, global(ctx, Origin::Global)?, AverageForm::QLinearGlobal)
+    quantized(ctx, global(ctx)?, AverageForm::QLinearGlobal)
 }
 
 /// The output shape.
 pub fn shape(pool: &AveragePool, x: &[usize]) -> Result<Vec<usize>, String> {
     let channels = *x.get(1).ok_or_else(|| format!("a pool of {x:?}"))?;
-    let mut shape = window::output_shape(x, channels, &pool.window, pool.ceil)
-        .ok_or_else(|| format!("the window {} does not fit {x:?}", window::describe(&pool.window)))?;
-    if !pool.keepdims {
-        shape.truncate(2);
-    }
-    Ok(shape)
+    window::output_shape(x, channels, &pool.window, pool.ceil)
+        .ok_or_else(|| format!("the window {} does not fit {x:?}", window::describe(&pool.window)))
 }

@@ -47,6 +47,27 @@ pub fn of_activation(op: &str, node: String) -> Diagnostic {
     .at(node)
 }
 
+/// Tensors that stem from quantized ones and that no operator on integers uses; nodes come after their producers.
+fn trailing<'a>(order: &[&'a ModelNode]) -> BTreeSet<&'a str> {
+    let integers = |node: &ModelNode| node.op_type.starts_with('Q');
+    let mut behind = BTreeSet::new();
+    for node in order {
+        if integers(node)
+            || node.op_type == "DequantizeLinear"
+            || node.inputs.iter().any(|i| behind.contains(i.as_str()))
+        {
+            behind.extend(node.outputs.iter().map(String::as_str));
+        }
+    }
+    let mut before = BTreeSet::new();
+    for node in order.iter().rev() {
+        if integers(node) || node.outputs.iter().any(|o| before.contains(o.as_str())) {
+            before.extend(node.inputs.iter().map(String::as_str));
+        }
+    }
+    &behind - &before
+}
+
 struct Importer<'a> {
     model: &'a Model,
     graph: FloatGraph,
@@ -57,6 +78,8 @@ struct Importer<'a> {
     shapes: BTreeSet<&'a str>,
     /// Node names in use, with the number that the next node of the same name gets.
     taken: BTreeMap<String, u32>,
+    /// Tensors behind the last quantized operators.
+    trailing: BTreeSet<&'a str>,
     faults: Vec<Diagnostic>,
 }
 
@@ -70,6 +93,7 @@ pub fn import(model: &Model) -> Result<FloatGraph> {
         poisoned: BTreeSet::new(),
         shapes: BTreeSet::new(),
         taken: BTreeMap::new(),
+        trailing: BTreeSet::new(),
         faults: Vec::new(),
     };
     importer.run();
@@ -99,7 +123,9 @@ impl<'a> Importer<'a> {
             let id = self.add(name, Op::Const(tensor.clone()), &[], name, fact);
             self.ports.insert(name, id);
         }
-        for node in self.order() {
+        let order = self.order();
+        self.trailing = trailing(&order);
+        for node in order {
             self.node(node);
         }
         for output in &self.model.outputs {
@@ -315,6 +341,8 @@ impl<'a> Importer<'a> {
             fault = fault.remedy(
                 "quantize statically (onnxruntime.quantization.quantize_static): scales have to be constants",
             );
+        } else if node.outputs.iter().any(|o| self.trailing.contains(o.as_str())) {
+            fault = fault.remedy("cut it off the end of the graph and apply it to the output on the host");
         }
         self.faults.push(fault);
     }

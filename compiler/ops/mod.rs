@@ -24,6 +24,7 @@ pub mod qlinear;
 pub mod quantization;
 pub mod quantize_linear;
 pub mod quantized;
+pub mod reduce_mean;
 pub mod reshape;
 pub mod shape;
 pub mod slice;
@@ -65,8 +66,10 @@ pub enum Op {
     Unary(unary::Unary),
     /// x.
     MaxPool(max_pool::MaxPool),
-    /// x. AveragePool, GlobalAveragePool, ReduceMean.
+    /// x. AveragePool, GlobalAveragePool.
     AveragePool(average_pool::AveragePool),
+    /// x. ReduceMean, until a pass makes it an AveragePool.
+    Mean(reduce_mean::Mean),
     /// x; the new shape. Reshape, Flatten, Squeeze, Unsqueeze.
     Reshape(Vec<usize>),
     /// x; the permutation.
@@ -115,6 +118,7 @@ impl Op {
                 average_pool::Origin::Global => "GlobalAveragePool",
                 average_pool::Origin::Mean => "ReduceMean",
             },
+            Op::Mean(_) => "ReduceMean",
             Op::Reshape(_) => "Reshape",
             Op::Transpose(_) => "Transpose",
             Op::Identity => "Identity",
@@ -171,6 +175,7 @@ impl Op {
             | Op::Unary(_)
             | Op::MaxPool(_)
             | Op::AveragePool(_)
+            | Op::Mean(_)
             | Op::Reshape(_)
             | Op::Transpose(_)
             | Op::Identity
@@ -233,6 +238,7 @@ impl Op {
                 })?)
             }
             Op::AveragePool(p) => like(average_pool::shape(p, &x().shape)?),
+            Op::Mean(m) => like(reduce_mean::shape(m, &x().shape)),
             Op::Reshape(shape) => {
                 if shape.iter().product::<usize>() != x().len() {
                     return Err(format!("{} does not reshape to {shape:?}", x()));
@@ -319,6 +325,7 @@ impl Op {
                 | Op::Unary(_)
                 | Op::MaxPool(_)
                 | Op::AveragePool(_)
+                | Op::Mean(_)
                 | Op::Reshape(_)
                 | Op::Transpose(_)
                 | Op::Identity
@@ -379,7 +386,7 @@ known! {
     "" "Asinh" unary::import, "table";
     "" "Atan" unary::import, "table";
     "" "Atanh" unary::import, "table";
-    "" "AveragePool" average_pool::import, "any window";
+    "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
     "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
     "" "Cast" cast::import, "constants only";
     "" "Ceil" unary::import, "table";
@@ -423,7 +430,7 @@ known! {
     "" "QLinearMatMul" qlinear::import_mat_mul, "constant weights";
     "" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
     "" "Reciprocal" unary::import, "table";
-    "" "ReduceMean" average_pool::import_mean, "over all spatial axes";
+    "" "ReduceMean" reduce_mean::import, "over spatial axes, channels first or last";
     "" "Relu" clip::import_relu, "bounds of the operator before it, or a table";
     "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge";
     "" "Round" unary::import, "table";

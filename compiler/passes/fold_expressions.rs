@@ -69,6 +69,7 @@ impl Origins {
                 | Op::BatchNormalization(_)
                 | Op::MaxPool(_)
                 | Op::AveragePool(_)
+                | Op::Mean(_)
                 | Op::Reshape(_)
                 | Op::Transpose(_)
                 | Op::Identity

@@ -58,7 +58,7 @@ fn rewrite(graph: &mut FloatGraph, find: fn(&mut FloatGraph, &mut Names, &Chain)
         let Some(chain) = Chain::above(graph, id) else { continue };
         match find(graph, &mut names, &chain) {
             Ok(None) => {}
-            Ok(Some(fused)) => replace(graph, &mut names, &chain, fused),
+            Ok(Some(fused)) => replace(graph, &chain, fused),
             Err(fault) => faults.push(fault),
         }
     }
@@ -317,7 +317,11 @@ impl Layer<'_> {
             "the bias can't be expressed at the accumulator's scale",
             cause,
         )
-        .remedy("quantize the bias to int32 with scale x_scale * w_scale and zero point 0")
+        .remedy(if (self.alpha, self.beta) == (1.0, 1.0) {
+            "quantize the bias to int32 with scale x_scale * w_scale and zero point 0"
+        } else {
+            "multiply the weights by alpha and the bias by beta before quantizing, so that both attributes are 1"
+        })
     }
 
     /// The bias as an int32 constant, one value per channel, at the accumulator's scale.
@@ -343,7 +347,8 @@ impl Layer<'_> {
                 return Err(self.fault(graph, "the bias is not constant".into()));
             };
             if self.beta != 1.0 {
-                return Err(self.fault(graph, format!("beta = {} of a quantized bias", self.beta)));
+                return Err(self
+                    .fault(graph, format!("the attribute `beta` = {} scales a quantized bias", self.beta)));
             }
             self.fits(graph, q.shape())?;
             let q: Vec<i64> = q.iter().copied().collect();
@@ -359,7 +364,13 @@ impl Layer<'_> {
                 if value != 0 && (off.is_nan() || off > BIAS_SCALE_TOLERANCE) {
                     return Err(self.fault(
                         graph,
-                        format!("channel {i}: the bias has scale {scale}, the accumulator {want}"),
+                        match self.alpha {
+                            1.0 => format!("channel {i}: the bias has scale {scale}, the accumulator {want}"),
+                            alpha => format!(
+                                "channel {i}: the bias has scale {scale}, the accumulator {want} with the \
+                                 attribute `alpha` = {alpha}"
+                            ),
+                        },
                     ));
                 }
                 out.push(value);
@@ -416,35 +427,11 @@ impl Layer<'_> {
 }
 
 /// The QuantizeLinear turns into the quantized operator and takes the ONNX operator's name.
-fn replace(graph: &mut FloatGraph, names: &mut Names, chain: &Chain, fused: Fused) {
+fn replace(graph: &mut FloatGraph, chain: &Chain, fused: Fused) {
     let id = chain.quantize;
     if !matches!(graph.node(chain.core.node).op, Op::Dequantize(_)) {
         swap_names(graph, id, chain.core.node);
     }
-    let drops = match &fused.op.kernel {
-        Kernel::Average(p, _) => !p.keepdims,
-        _ => false,
-    };
     graph.set_inputs(id, &fused.inputs);
-    let Quantized { kernel: Kernel::Average(pool, form), .. } = &fused.op else {
-        graph.node_mut(id).op = Op::Quantized(fused.op);
-        return;
-    };
-    if !drops {
-        graph.node_mut(id).op = Op::Quantized(fused.op);
-        return;
-    }
-    // The spatial axes are dropped by a Reshape of their own.
-    let kernel = Kernel::Average(crate::ops::average_pool::AveragePool { keepdims: true, ..*pool }, *form);
-    let op = Op::Quantized(Quantized { kernel, ..fused.op.clone() });
-    let x = &graph.value(fused.inputs[0]).fact;
-    let shape = graph.value(id.into()).fact.shape.clone();
-    let mut full = shape.clone();
-    full.resize(x.shape.len(), 1);
-    let fact = Fact::new(chain.y.dtype, full);
-    let base = format!("{}_kept", graph.value(id.into()).name);
-    let new = names.add(graph, &base, &base, op, &fused.inputs, fact);
-    swap_names(graph, id, new);
-    graph.node_mut(id).op = Op::Reshape(shape);
-    graph.set_inputs(id, &[new.into()]);
+    graph.node_mut(id).op = Op::Quantized(fused.op);
 }

@@ -236,6 +236,7 @@ fn step(step: &HostStep) -> String {
     match step {
         HostStep::Dequantize(..) => "Dequantize",
         HostStep::Quantize(..) => "Quantize",
+        HostStep::Function(name, _) => name,
         HostStep::Softmax(_) => "Softmax",
         HostStep::QLinearSoftmax { .. } => "QLinearSoftmax",
         HostStep::ArgMax { .. } => "ArgMax",

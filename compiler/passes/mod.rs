@@ -6,6 +6,7 @@
 mod tests;
 
 mod dead_code;
+mod expand_mean;
 mod fold_constants;
 mod fold_expressions;
 mod fuse_batch_norm;
@@ -15,6 +16,7 @@ mod fuse_quantized;
 pub mod inspect;
 mod integer_clip;
 mod lower;
+mod merge_conversions;
 mod move_layout;
 mod names;
 pub mod own_memory;
@@ -48,6 +50,16 @@ const REMOVE_IDENTITY: Pass = Pass {
     name: "remove-identity",
     summary: "removes operators that change nothing",
     run: remove_identity::run,
+};
+const EXPAND_MEAN: Pass = Pass {
+    name: "expand-mean",
+    summary: "makes ReduceMean an average over a window, with the Transpose and Reshape that its axes ask for",
+    run: expand_mean::run,
+};
+const MERGE_CONVERSIONS: Pass = Pass {
+    name: "merge-conversions",
+    summary: "merges QuantizeLinear, and DequantizeLinear, nodes that do the same to the same tensor",
+    run: merge_conversions::run,
 };
 const FUSE_BATCH_NORM: Pass = Pass {
     name: "fuse-batch-norm",
@@ -96,6 +108,8 @@ const DEAD_CODE: Pass =
 pub const PIPELINE: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
+    EXPAND_MEAN,
+    MERGE_CONVERSIONS,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,
@@ -113,6 +127,8 @@ pub const PIPELINE: &[Pass] = &[
 pub const PASSES: &[Pass] = &[
     FOLD_CONSTANTS,
     REMOVE_IDENTITY,
+    EXPAND_MEAN,
+    MERGE_CONVERSIONS,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,

@@ -13,9 +13,6 @@ use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
 use crate::quant::{LayerQuant, Ties};
 
-/// Width of both AXI4-Streams.
-const STREAM_BITS: usize = 32;
-
 /// Most words of the scratchpad: the engine's addresses have 24 bits.
 const MAX_DEPTH: usize = 1 << 24;
 /// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
@@ -74,7 +71,8 @@ struct Images {
     tables: Vec<TableImage>,
 }
 
-pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
+pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<Checked<Design>> {
+    super::check_stream_bits(stream_bits)?;
     let array = plan.array;
     let weight_bits = image::weight_bits(plan.layers.iter().filter_map(|l| match l.layer.kernel {
         Kernel::Array(conv) => Some(conv),
@@ -173,7 +171,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     let [out_c, out_h, out_w] = output.fact.shape;
     let tdepth = if images.tables.is_empty() { 1 } else { 256 * images.tables.len() };
     let params = [
-        ("STREAM_W", int(STREAM_BITS)),
+        ("STREAM_W", int(stream_bits)),
         ("P", int(array.p)),
         ("C", int(array.c)),
         ("K", int(array.k)),

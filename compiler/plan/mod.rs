@@ -123,13 +123,25 @@ impl Plan<'_> {
         self.layers.iter().map(|l| l.loops.cycles).sum()
     }
 
-    /// The netlist.
+    /// The netlist, with both AXI4-Streams of `stream_bits` bits.
     ///
     /// # Errors
-    /// O2C0401 if a layer exceeds a field of the descriptor.
-    pub fn design(&self, name: &str) -> Result<Checked<Design>> {
-        lower::design(self, name)
+    /// Those of [`check_stream_bits`]; O2C0401 if a layer exceeds a field of the descriptor.
+    pub fn design(&self, name: &str, stream_bits: usize) -> Result<Checked<Design>> {
+        lower::design(self, name, stream_bits)
     }
+}
+
+/// Whether the streams can have this width: 8, 16, 32, 64, 128, 256 or 512 bits, the range of `rtl/o2c_axis_pack.v`.
+///
+/// # Errors
+/// O2C0004 if they can't.
+pub fn check_stream_bits(bits: usize) -> Result<()> {
+    if bits.is_power_of_two() && (8..=512).contains(&bits) {
+        return Ok(());
+    }
+    let cause = format!("--stream-bits {bits}: it is a power of two from 8 to 512");
+    Err(Diagnostic::new(code::CONFIG_INVALID, "the streams can't have this width", cause).into())
 }
 
 /// Plans a network on an array.

@@ -57,8 +57,8 @@ impl Reach {
         let most = needs.last().map_or(0, |n| n.0);
         let shortest = (1..=needs.len().min(MAX + 1)).flat_map(|repeat| {
             let rises = (needs.len() - 1) / repeat;
-            let largest = if rises == 0 { 0 } else { (most / rises).min(MAX) };
-            (0..=largest).filter_map(move |step| Some((repeat, step)))
+            let largest = most.checked_div(rises).unwrap_or(0).min(MAX);
+            (0..=largest).map(move |step| (repeat, step))
         });
         let candidate = |(repeat, step): (usize, usize)| {
             let first = |b: usize| step * (b / repeat);

@@ -373,7 +373,12 @@ fn scale(output: &HostOutput) -> Option<f64> {
         HostStep::Dequantize(scale, _) => Some(f64::from(*scale)),
         HostStep::Reshape(_) => Some(at),
         HostStep::Quantize(..) => Some(1.0),
-        HostStep::Softmax(_) | HostStep::QLinearSoftmax { .. } | HostStep::ArgMax { .. } => None,
+        // These bring no two numbers further apart.
+        HostStep::Function("Relu" | "Clip" | "Sigmoid" | "Tanh" | "Abs" | "Neg" | "Softsign", _) => Some(at),
+        HostStep::Function(..)
+        | HostStep::Softmax(_)
+        | HostStep::QLinearSoftmax { .. }
+        | HostStep::ArgMax { .. } => None,
     })
 }
 

@@ -85,6 +85,11 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
     let needs = |op: &IntOp| match op {
         IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => expression::opset(name),
         IntOp::Table(Table { source: TableSource::Expression(e), .. }) => expression::opset_of(e),
+        IntOp::Output(output) => {
+            let opset =
+                |s: &HostStep| if let HostStep::Function(f, _) = s { expression::opset(f) } else { 13 };
+            output.steps.iter().map(opset).max().unwrap_or(13)
+        }
         IntOp::AveragePool(p) if p.window.dilations != [1, 1] => 19,
         IntOp::Input(_)
         | IntOp::Conv(_)
@@ -93,8 +98,7 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
         | IntOp::MaxPool(_)
         | IntOp::AveragePool(_)
         | IntOp::Select(_)
-        | IntOp::Concat(_)
-        | IntOp::Output(_) => 13,
+        | IntOp::Concat(_) => 13,
     };
     order.iter().map(|id| needs(&graph.node(*id).op)).max().unwrap_or(13)
 }

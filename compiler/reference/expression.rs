@@ -82,23 +82,9 @@ impl Writer<'_> {
                 ];
                 self.node(("", "Clip"), &inputs, to, &vec![]);
             }
-            // From opset 11 on the bounds of Clip are operands.
-            Step::Function("Clip", attributes, x) => {
-                let bound = |key: &str, default: f32| {
-                    attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v)
-                };
-                let (low, high) = (bound("min", f32::MIN), bound("max", f32::MAX));
-                let inputs = [
-                    self.operand(*x, None),
-                    self.operand(Operand::Float(low), None),
-                    self.operand(Operand::Float(high), None),
-                ];
-                self.node(("", "Clip"), &inputs, to, &vec![]);
-            }
             Step::Function(name, attributes, x) => {
                 let x = self.operand(*x, None);
-                let domain = if matches!(*name, "FastGelu" | "QuickGelu") { MICROSOFT } else { "" };
-                self.node((domain, name), &[x], to, attributes);
+                function(self.b, self.name, name, attributes, &x, to);
             }
             Step::QLinearFunction(name, attributes, (x, q), y) => {
                 triple(self, *x, q);
@@ -117,6 +103,29 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// Writes a float function of one operand; gives the result's name.
+pub(crate) fn function(
+    b: &mut Builder,
+    node: &str,
+    name: &str,
+    attributes: &Attributes,
+    x: &str,
+    to: &str,
+) -> String {
+    if name == "Clip" {
+        // From opset 11 on the bounds are operands.
+        let bound =
+            |key: &str, default: f32| attributes.iter().find(|(k, _)| *k == key).map_or(default, |(_, v)| *v);
+        let constant = format!("{node}_constant");
+        let low = b.floats(&constant, &[], &[bound("min", f32::MIN)]);
+        let high = b.floats(&constant, &[], &[bound("max", f32::MAX)]);
+        return b.node(node, ("", "Clip"), &[x, &low, &high], to, vec![]);
+    }
+    let domain = if matches!(name, "FastGelu" | "QuickGelu") { MICROSOFT } else { "" };
+    let attributes = attributes.iter().map(|(k, v)| (*k, Attribute::Float(*v))).collect();
+    b.node(node, (domain, name), &[x], to, attributes)
 }
 
 /// Writes the steps for tensor `x`; the last one's result is called `y`.

@@ -1,7 +1,7 @@
 //! Host steps after the last integer, as ONNX nodes.
 
 use super::build::{Builder, MICROSOFT, integer};
-use super::layout;
+use super::{expression, layout};
 use crate::graph::int::HostStep;
 use crate::onnx::model::{Attribute, DType};
 
@@ -33,6 +33,9 @@ pub(crate) fn write(
                 signed = *to_signed;
                 let [scale, zero] = pair(b, &to, *scale, *zero, signed);
                 b.node(&node, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![])
+            }
+            HostStep::Function(function, attributes) => {
+                expression::function(b, &node, function, attributes, &at, &to)
             }
             HostStep::Softmax(axis) => {
                 b.node(&node, ("", "Softmax"), &[&at], &to, vec![("axis", Attribute::Int(integer(*axis)))])

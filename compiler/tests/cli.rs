@@ -34,6 +34,7 @@ fn refusals() {
     let (both, odd) =
         (write("both.toml", "macs = 4\narray = [1, 1, 1]\n"), write("odd.toml", "target = \"fpga\"\n"));
     let shape = write("shape.toml", "array = \"4,4\"\n");
+    let empty = write("empty.onnx", "");
     let npy = model("micro_speech_features3.npy");
     let readme = model("README.md");
     std::fs::create_dir(scratch.path().join("mine")).unwrap();
@@ -46,8 +47,20 @@ fn refusals() {
         assert!(stderr.contains(expect), "{args:?}: {expect:?} is not in {stderr}");
     };
     check(&["compile"], 2, "Usage");
-    check(&["compile", "none.onnx", "-o", &out], 2, "error[O2C0001]");
+    check(
+        &["compile", "none.onnx", "-o", &out],
+        2,
+        "error[O2C0001]: the model can't be read\n   file: none.onnx\n",
+    );
     check(&["compile", &readme, "-o", &out], 2, "error[O2C0010]");
+    check(&["inspect", &readme], 2, &format!("   file: {readme}\n"));
+    check(&["inspect", &empty], 2, &format!("   file: {empty}\n"));
+    check(&["compile", &lenet, "-o", "/"], 2, "it is a root folder");
+    check(&["compile", &lenet, "-o", "."], 2, "this command runs in it");
+    check(&["compile", &lenet, "-o", &format!("{}/..", root().display())], 2, "this command runs in it");
+    for bits in ["0", "4", "24", "1024"] {
+        check(&["compile", &lenet, "-o", &out, "--stream-bits", bits], 2, "a power of two from 8 to 512");
+    }
     check(
         &["compile", &lenet, "-o", &mine],
         2,
@@ -58,6 +71,13 @@ fn refusals() {
     check(&["compile", &lenet, "-o", &out, "--array", "3,4,16"], 2, "error[O2C0400]");
     check(&["compile", &lenet, "-o", &out, "--target", "fpga"], 2, "error[O2C0004]");
     check(&["compile", &lenet, "-o", &out, "--macs", "0"], 2, "--macs is at least 1");
+    for n in ["100000", "1000000000000", "18446744073709551615"] {
+        check(
+            &["compile", &lenet, "-o", &out, "--samples", n],
+            2,
+            "error[O2C0011]: there are too many samples",
+        );
+    }
     let large = ["compile", &lenet, "-o", &out, "--target", "ecp5-25k", "--array", "4,4,16"];
     check(&large, 2, "LFE5U-25F has 28\n remedy: --array ");
     check(&["compile", &lenet, "-o", &out, "--config", &shape], 2, "three numbers are expected");
@@ -73,7 +93,7 @@ fn refusals() {
     check(&["explain", "O2C9999"], 2, "error[O2C0004]");
     // Nothing is left of a compilation that was refused.
     assert!(!Path::new(&out).exists());
-    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 5);
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 6);
 }
 
 #[test]
@@ -85,6 +105,126 @@ fn diagnostics_are_objects_with_json() {
         assert!(d[field].as_str().is_some_and(|s| !s.is_empty()), "{field}");
     }
     assert!(o.stdout.is_empty());
+    // The command line's own errors as well; help stays text.
+    for (args, cause) in [
+        (&["compile", "--json"][..], "required arguments were not provided"),
+        (&["compile", "m", "-o", "o", "--samples", "x", "--json"], "invalid value 'x' for '--samples <N>'"),
+        (&["frobnicate", "--json"], "unrecognized subcommand 'frobnicate'"),
+        (&["simulate", "o", "--stall", "some", "--json"], "[possible values: none, random, long]"),
+    ] {
+        let o = run(args);
+        let d: serde_json::Value = serde_json::from_slice(&o.stderr).unwrap();
+        assert_eq!((o.status.code(), d["code"].as_str()), (Some(2), Some("O2C0004")), "{args:?}");
+        assert!(d["cause"].as_str().unwrap().contains(cause), "{d}");
+    }
+    let o = run(&["compile", "--help", "--json"]);
+    assert!(o.status.success() && text(&o.stdout).contains("Usage:"));
+}
+
+/// What fixed mode costs is said: for every layer that differs how often, by how much and where.
+#[test]
+fn fixed_mode_says_where_and_how_much() {
+    let scratch = tempfile::tempdir().unwrap();
+    // As long as a name can be.
+    let out = scratch.path().join("o".repeat(255)).display().to_string();
+    let compile = |extra: &[&str]| {
+        let lenet = model("mnist_lenet_int8_qdq.onnx");
+        let o = run(&[&["compile", &lenet, "-o", &out, "--samples", "1"], extra].concat());
+        assert_eq!(o.status.code(), Some(0), "{}", text(&o.stderr));
+        text(&o.stdout)
+    };
+    let fixed = ["--rescale", "fixed", "--swl", "8", "--sfl", "9"];
+    let v: serde_json::Value = serde_json::from_str(&compile(&[&fixed[..], &["--json"]].concat())).unwrap();
+    assert_eq!(v["rescale"], serde_json::json!({"mode": "fixed", "swl": 8, "sfl": 9}));
+    let layers = v["layers"].as_array().unwrap();
+    let differing: Vec<_> = layers.iter().filter(|l| l["differing_accumulators"] != 0).collect();
+    assert!(!differing.is_empty());
+    for l in &differing {
+        let d = &l["differing"];
+        let size = |at: &serde_json::Value| {
+            let number = |name: &str| at[name].as_i64().unwrap();
+            let reach = |i: usize| l["reachable"][i].as_i64().unwrap();
+            assert!((reach(0)..=reach(1)).contains(&number("accumulator")), "{l}");
+            (number("expected") - number("got")).unsigned_abs()
+        };
+        assert!(d["channels"].as_u64().unwrap() > 0, "{l}");
+        assert_eq!(d["largest_difference"].as_u64().unwrap(), size(&d["largest"]), "{l}");
+        assert!((1..=size(&d["largest"])).contains(&size(&d["first"])), "{l}");
+    }
+    assert!(differing.iter().any(|l| l["differing"]["largest_difference"].as_u64() > Some(1)));
+    let shown = compile(&fixed);
+    let (name, d) = (differing[0]["name"].as_str().unwrap(), &differing[0]["differing"]);
+    let sentence = format!(
+        "differ, by at most {} (channel {}, accumulator {}: expected {}, got {}); first channel ",
+        d["largest_difference"],
+        d["largest"]["channel"],
+        d["largest"]["accumulator"],
+        d["largest"]["expected"],
+        d["largest"]["got"]
+    );
+    assert!(shown.contains(&format!("note: {name}: ")) && shown.contains(&sentence), "{shown}");
+    assert!(shown.contains("rescale fixed: scale words of 8 bits, 9 of them fraction"), "{shown}");
+    let html = std::fs::read_to_string(Path::new(&out).join("report.html")).unwrap();
+    assert!(html.contains("fixed: scale words of 8 bits") && html.contains(&sentence), "{html}");
+    let v: serde_json::Value = serde_json::from_str(&compile(&["--json"])).unwrap();
+    assert_eq!(v["rescale"], serde_json::json!({"mode": "exact"}));
+    assert!(v["layers"].as_array().unwrap().iter().all(|l| l["differing"].is_null()));
+}
+
+/// Streams of other widths than the default's: golden in Verilator and Icarus, with stalls and wrong packets.
+#[test]
+fn streams_of_other_widths() {
+    let scratch = tempfile::tempdir().unwrap();
+    let there = |tool: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).any(|d| d.join(tool).exists());
+        if !found {
+            println!("skipped in part: {tool} is not installed");
+        }
+        found
+    };
+    let (verilator, icarus) = (there("verilator"), there("iverilog"));
+    let lenet = model("mnist_lenet_int8_qdq.onnx");
+    for bits in [8, 64, 128] {
+        let dir = scratch.path().join(format!("w{bits}"));
+        let (out, config) = (dir.display().to_string(), scratch.path().join("c.toml").display().to_string());
+        std::fs::write(&config, format!("array = [2, 4, 8]\nsamples = 2\nstream_bits = {bits}\n")).unwrap();
+        let o = run(&["compile", &lenet, "-o", &out, "--config", &config, "--json"]);
+        assert_eq!(o.status.code(), Some(0), "{}", text(&o.stderr));
+        let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
+        assert_eq!(v["stream_bits"], bits);
+        let file = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&file("manifest.json")).unwrap();
+        assert_eq!(manifest["stream_bits"], bits);
+        assert!(file("README.md").contains(&format!("Both have {bits} bits: {} byte", bits / 8)));
+        assert!(file("rtl/mnist_lenet_int8_qdq.v").contains(&format!("[{bits}-1:0]          m_axis_tdata")));
+        assert_eq!(file("vectors/input.hex").lines().next().map(str::len), Some(bits / 4));
+        let simulate = |extra: &[&str]| {
+            let o = run(&[&["simulate", &out, "--json"], extra].concat());
+            assert_eq!(o.status.code(), Some(0), "{bits} {extra:?}: {}{}", text(&o.stdout), text(&o.stderr));
+        };
+        for extra in [
+            &[][..],
+            &["--stall", "random"],
+            &["--stall", "long"],
+            &["--protocol"],
+            &["--protocol", "--stall", "random"],
+        ] {
+            if verilator {
+                simulate(extra);
+            }
+        }
+        if icarus && bits != 64 {
+            let mut make = Command::new("make");
+            make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").current_dir(&dir).arg("icarus");
+            let o = make.output().unwrap();
+            assert!(
+                o.status.success() && text(&o.stdout).contains("PASS: 2 samples"),
+                "{bits}: {}",
+                text(&o.stdout)
+            );
+        }
+    }
 }
 
 #[test]
@@ -214,7 +354,8 @@ fn compile_and_simulate() {
     let scratch = tempfile::tempdir().unwrap();
     let path = |name: &str| scratch.path().join(name).display().to_string();
     let (lenet, x) = (model("mnist_lenet_int8_qdq.onnx"), model("digits_drawn16.npy"));
-    for out in ["a", "b"] {
+    // Any name may be in the path, for `make` and Verilator too.
+    for out in ["a b", "b"] {
         let (out, config) = (path(out), path("c.toml"));
         std::fs::write(&config, "array = [2, 2, 4]\nsamples = 2\nmem_format = [\"coe\"]\n").unwrap();
         let o = run(&["compile", &lenet, "-o", &out, "--input", &x, "--config", &config, "--json"]);
@@ -222,7 +363,7 @@ fn compile_and_simulate() {
         let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
         assert_eq!((&v["samples"], &v["multipliers"]), (&2.into(), &16.into()));
     }
-    let a = scratch.path().join("a");
+    let a = scratch.path().join("a b");
     assert!(tree(&a) == tree(&scratch.path().join("b")), "two compilations differ");
     assert!(a.join("mem/weights.coe").exists());
 
@@ -282,6 +423,35 @@ fn compile_and_simulate() {
     for field in ["index", "expected", "got", "cycle"] {
         assert!(first[field].is_i64(), "{field}");
     }
+
+    // A memory that the simulator can't read says so; a waveform that can't be written does too, before anything runs.
+    std::fs::write(&weights, "xyz\n").unwrap();
+    let (status, _, stderr) = simulate(&[]);
+    assert!(status == Some(3) && stderr.contains("syntax error"), "{stderr}");
+    std::fs::write(&weights, &golden).unwrap();
+    let (status, _, stderr) = simulate(&["--trace", "no/such/folder/x.fst"]);
+    let d: serde_json::Value = serde_json::from_str(&stderr).unwrap();
+    assert_eq!((status, d["code"].as_str()), (Some(2), Some("O2C0002")));
+
+    // When the engine stops, the first value missing is the first in time; bytes of the stream have the model's type.
+    let bench = |extra: &[&str]| {
+        let o = Command::new("build/sim/Vtop").current_dir(&a).args(extra).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&o.stdout).unwrap()
+    };
+    let first = &bench(&["--watchdog", "100"])["first_mismatch"];
+    assert!(first["got"].is_null() && first["sample"] == 0, "{first}");
+    assert!(first["layer"] != layers[0]["name"], "{first}");
+    let path = a.join("vectors/output.npy");
+    let output = std::fs::read(&path).unwrap();
+    let mut bytes = output.clone();
+    let (last, right) = (bytes.len() - 1, bytes[bytes.len() - 1]);
+    bytes[last] = if right == 0xfd { 0xfc } else { 0xfd };
+    std::fs::write(&path, &bytes).unwrap();
+    let first = &bench(&[])["first_mismatch"];
+    let signed = |b: u8| i8::from_le_bytes([b]);
+    assert_eq!((&first["stage"], &first["expected"]), (&"stream".into(), &signed(bytes[last]).into()));
+    assert_eq!(first["got"], signed(right));
+    std::fs::write(&path, output).unwrap();
 
     // A memory that is gone, and tools that are.
     std::fs::remove_file(&weights).unwrap();

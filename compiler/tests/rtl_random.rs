@@ -61,7 +61,8 @@ fn installed(tool: &str) -> bool {
 fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>) -> Result<Compiled> {
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
-    let options = Options { array, macs: None, lanes, target, name: None, rescale: RescaleMode::Proved };
+    let (stream_bits, rescale) = (o2c::DEFAULT_STREAM_BITS, RescaleMode::Proved);
+    let options = Options { array, macs: None, lanes, stream_bits, target, name: None, rescale };
     o2c::compile(source, &options)
 }
 

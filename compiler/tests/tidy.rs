@@ -315,6 +315,7 @@ fn accelerator_parameters() {
         array: [1, 1, 2],
         macs: None,
         lanes: None,
+        stream_bits: onnx2chip::DEFAULT_STREAM_BITS,
         target: onnx2chip::targets::find("generic").unwrap(),
         name: None,
         rescale: onnx2chip::quant::RescaleMode::Proved,

@@ -1,11 +1,13 @@
 //! The graph's outputs: what the host does after the last integer.
 
 use super::{Lower, Lowered, layout, refuse, unique};
+use crate::arith::host;
 use crate::diag::code;
 use crate::graph::Port;
 use crate::graph::int::{Arrangement, HostOutput, HostStep, HostType, IntOp};
 use crate::onnx::model::DType;
 use crate::ops::Op;
+use crate::ops::clip::Clip;
 use crate::ops::quantization::Params;
 use crate::ops::quantized::Kernel;
 use crate::passes::names::at;
@@ -57,6 +59,8 @@ impl Lower<'_> {
                     HostStep::Quantize(scale, zero, p.dtype == DType::I8)
                 }
                 Op::Softmax(axis) => HostStep::Softmax(*axis),
+                Op::Unary(f) => HostStep::Function(f.name, f.attributes.clone()),
+                Op::Clip(clip) => clip_function(*clip),
                 Op::Quantized(q) => {
                     let Kernel::Softmax(axis) = q.kernel else {
                         return Err(refuse::operand(graph, id, here));
@@ -99,6 +103,19 @@ impl Lower<'_> {
                 format!("{said:?} where it is read, {} at the producer", have.scale),
             ));
         }
+        if let Some(step) = unknown(&steps, have.source_offset == 0) {
+            return Err(at(
+                graph,
+                port.node,
+                code::NOT_QUANTIZED,
+                format!("{step} at the end of the graph is not known to the bit"),
+                format!(
+                    "an element that \"{name}\" can have is not a number, or its last bits are those of a library that \
+                     ONNX Runtime calls"
+                ),
+            )
+            .remedy(refuse::CUT_OFF));
+        }
         let onnx_shape = graph.value(here).fact.shape.clone();
         let source = placed.position.as_deref().map(layout::inverse);
         let op = IntOp::Output(HostOutput { dtype, arrangement: Arrangement { onnx_shape, source }, steps });
@@ -106,4 +123,43 @@ impl Lower<'_> {
         self.int.add(name, op, &[placed.port], Vec::new());
         Ok(())
     }
+}
+
+/// A Clip of floats.
+fn clip_function(clip: Clip) -> HostStep {
+    match clip {
+        Clip { min: Some(0.0), max: None } => HostStep::Function("Relu", Vec::new()),
+        Clip { min, max } => {
+            let bounds = [("min", min), ("max", max)];
+            HostStep::Function("Clip", bounds.into_iter().filter_map(|(n, v)| Some((n, v?))).collect())
+        }
+    }
+}
+
+/// The first function that is not known to the bit for one of the 256 integers that the steps start from.
+fn unknown(steps: &[HostStep], mut signed: bool) -> Option<&'static str> {
+    // Where values are not those of 256 integers they are not known at all.
+    let mut values: Option<Vec<f32>> = None;
+    for step in steps {
+        match step {
+            HostStep::Dequantize(scale, zero) => {
+                let (lo, hi) = host::bounds(signed);
+                values = Some((lo..=hi).map(|q| host::dequantize_linear(q, *scale, *zero)).collect());
+            }
+            HostStep::Function(name, attributes) => {
+                let known = values.iter().flatten().map(|v| host::function(name, attributes, *v)).collect();
+                values = known;
+                if values.as_ref().is_none_or(Vec::is_empty) {
+                    return Some(name);
+                }
+            }
+            HostStep::Quantize(_, _, to) | HostStep::QLinearSoftmax { signed: to, .. } => {
+                signed = *to;
+                values = None;
+            }
+            HostStep::Softmax(_) | HostStep::ArgMax { .. } => values = None,
+            HostStep::Reshape(_) => {}
+        }
+    }
+    None
 }

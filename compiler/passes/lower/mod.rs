@@ -183,6 +183,7 @@ impl Lower<'_> {
             | Op::Clip(_)
             | Op::Unary(_)
             | Op::AveragePool(_)
+            | Op::Mean(_)
             | Op::Identity
             | Op::Gather(_)
             | Op::Cast(_) => Ok(()),
@@ -297,6 +298,19 @@ impl Lower<'_> {
     fn natural(&self, id: NodeId, port: Port) -> Lowered<(Port, QFact)> {
         let (placed, fact) = self.operand(id, port, None)?;
         let shape = &self.graph.value(port).fact.shape;
+        if !matches!(shape.as_slice(), [1, _, _] | [1, _, _, _]) {
+            return Err(at(
+                self.graph,
+                id,
+                code::INPUT_UNSUPPORTED,
+                "the first axis of a map is not the batch",
+                format!(
+                    "\"{}\" has shape {shape:?}; a sample's maps are [1, C, ..]",
+                    self.graph.value(port).name
+                ),
+            )
+            .remedy("keep the batch axis where the tensor is reshaped or squeezed"));
+        }
         if placed.position.is_some() || fact.shape != layout::natural(shape) {
             return Err(self.layout(id, port));
         }

@@ -11,7 +11,14 @@ use crate::ops::binary::Binary;
 use crate::ops::import::of_activation;
 use crate::ops::quantized::Kernel;
 use crate::passes::fold_expressions::one_tensor;
-use crate::passes::names::{at, label};
+use crate::passes::names::{at, label, uses};
+
+/// The remedy for what follows the last quantized operator.
+pub(super) const CUT_OFF: &str =
+    "cut it off the end of the graph and apply it to the output on the host, or quantize its result too";
+/// The remedy for what precedes the first quantized operator.
+const CUT_IN: &str =
+    "remove it from the graph, and apply it to the input on the host, before the accelerator";
 
 /// Whether the host runs the operator at the end of the graph.
 fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
@@ -32,6 +39,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         | Op::Clip(_)
         | Op::Unary(_)
         | Op::AveragePool(_)
+        | Op::Mean(_)
         | Op::Identity
         | Op::Gather(_)
         | Op::Cast(_) => false,
@@ -81,11 +89,48 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
                 faults.push(of_activation(&op.name(), label(graph, id)));
             }
             Op::Quantized(q) if q.kernel == Kernel::Mul => faults.push(two_activations(graph, id, "Mul")),
+            // It would have moved to the integers if its operand's operator were there.
+            Op::Transpose(_) if graph.inputs(id).iter().any(|p| !on_host(graph, p.node)) => {}
+            Op::Unary(_) | Op::Clip(_) if !before.contains(&id) && dequantized(graph, id) => {}
             _ if !on_host(graph, id) => faults.push(leftover(graph, id, before.contains(&id))),
             _ => {}
         }
     }
     faults
+}
+
+/// Whether an operator is a float function of a DequantizeLinear's elements, through others at most.
+fn dequantized(graph: &FloatGraph, id: NodeId) -> bool {
+    match (&graph.node(id).op, graph.inputs(id).as_slice()) {
+        (Op::Dequantize(_), _) => true,
+        (Op::Unary(_) | Op::Clip(_) | Op::Reshape(_), [x]) => {
+            is_float(graph.value(*x).fact.dtype) && dequantized(graph, x.node)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an operator works on the model's float inputs and constants alone.
+fn of_inputs(graph: &FloatGraph, id: NodeId) -> bool {
+    let mut seen = BTreeSet::from([id]);
+    let mut todo = vec![id];
+    let mut inputs = false;
+    while let Some(id) = todo.pop() {
+        match &graph.node(id).op {
+            Op::Quantize(_) | Op::Dequantize(_) | Op::Quantized(_) => return false,
+            Op::Input => inputs = true,
+            _ => todo.extend(graph.inputs(id).into_iter().map(|p| p.node).filter(|n| seen.insert(*n))),
+        }
+    }
+    inputs
+}
+
+/// The tensor that Transposes and Reshapes rearrange, which are absorbed where it is quantized.
+fn rearranged(graph: &FloatGraph, port: Port) -> Port {
+    match (&graph.node(port.node).op, graph.inputs(port.node).as_slice()) {
+        (Op::Transpose(_) | Op::Reshape(_), &[x]) => rearranged(graph, x),
+        _ => port,
+    }
 }
 
 /// Why a float operator was not fused.
@@ -94,9 +139,10 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
         .inputs(id)
         .into_iter()
         .filter(|p| {
-            is_float(graph.value(*p).fact.dtype) && !matches!(graph.node(p.node).op, Op::Dequantize(_))
+            is_float(graph.value(*p).fact.dtype)
+                && !matches!(graph.node(p.node).op, Op::Dequantize(_) | Op::Const(_))
         })
-        .map(|p| format!("\"{}\"", graph.value(p).name))
+        .map(|p| format!("\"{}\"", graph.value(rearranged(graph, p)).name))
         .collect();
     let op = &graph.node(id).op;
     match op {
@@ -179,6 +225,18 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     {
         return two_activations(graph, id, &name);
     }
+    let pointwise =
+        matches!(graph.node(id).op, Op::Binary(_) | Op::BatchNormalization(_) | Op::Clip(_) | Op::Unary(_));
+    if inside && pointwise && of_inputs(graph, id) {
+        return at(
+            graph,
+            id,
+            code::FLOAT_ISLAND,
+            format!("{name} is computed in float before the first QuantizeLinear"),
+            "it prepares the model's input in float; the accelerator takes the quantized input",
+        )
+        .remedy(CUT_IN);
+    }
     if let Op::BatchNormalization(_) = graph.node(id).op {
         return at(
             graph,
@@ -187,9 +245,12 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
             format!("{name} is computed in float"),
             reason(graph, id),
         )
-        .remedy(
-            "fuse it into the weights: run onnxruntime.quantization.quant_pre_process before quantizing",
-        );
+        .remedy(if behind_conv(graph, id) {
+            "fuse it into the weights: run onnxruntime.quantization.quant_pre_process before quantizing"
+        } else {
+            "fold it into float weights before quantizing: those of the Gemm or MatMul directly before it, or else those \
+             of the layer behind it"
+        });
     }
     if inside {
         at(
@@ -207,6 +268,27 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
             format!("the result of {name} is not quantized"),
             reason(graph, id),
         )
+        .remedy(CUT_OFF)
+    }
+}
+
+/// Whether a Conv without Relu or Clip stands directly before, in float or quantized, and nothing else reads it.
+fn behind_conv(graph: &FloatGraph, id: NodeId) -> bool {
+    let Some(x) = graph.inputs(id).first().copied() else { return false };
+    match &graph.node(x.node).op {
+        _ if uses(graph, x) > 1 => false,
+        Op::Conv(_) => true,
+        Op::Dequantize(_) => graph.inputs(x.node).first().is_some_and(|q| match &graph.node(q.node).op {
+            // A zero point that leaves no negative values is a Relu too.
+            Op::Quantized(q) => {
+                uses(graph, graph.inputs(x.node)[0]) == 1
+                    && matches!(q.kernel, Kernel::Conv(_))
+                    && (q.lo, q.hi) == q.output.range()
+                    && q.output.zero_point.iter().all(|z| *z != q.lo)
+            }
+            _ => false,
+        }),
+        _ => false,
     }
 }
 
