@@ -98,7 +98,12 @@ enum Prepared {
     Add(Box<[i8]>),
     Table(Box<[i8; 256]>),
     Max(Pool, i8),
-    Average { pool: Pool, spec: AverageSpec, offset: i32, count_include_pad: bool },
+    Average {
+        pool: Pool,
+        spec: AverageSpec,
+        offset: i32,
+        count_include_pad: bool,
+    },
     Select(Selection),
     /// Channels of each operand.
     Concat(Vec<usize>),
@@ -192,9 +197,7 @@ impl Executor {
                     offset: fact.source_offset,
                     count_include_pad: pool.count_include_pad,
                 },
-                IntOp::Select(select) => {
-                    Prepared::Select(Selection::new(select, facts[0], fact, &place)?)
-                }
+                IntOp::Select(select) => Prepared::Select(Selection::new(select, facts[0], fact, &place)?),
                 IntOp::Concat(_) => {
                     let channels: Vec<usize> = facts.iter().map(|f| f.shape[0]).collect();
                     let same = facts.iter().all(|f| f.shape[1..] == fact.shape[1..]);

@@ -24,7 +24,8 @@ impl Selection {
         };
         let [c, h, w] = x.shape;
         let known = select.channels.iter().flatten().all(|&from| from < c);
-        let Some(fill) = i8::try_from(select.fill).ok().filter(|_| known && select.channels.len() == y.shape[0])
+        let Some(fill) =
+            i8::try_from(select.fill).ok().filter(|_| known && select.channels.len() == y.shape[0])
         else {
             return Err(fault(format!("{:?} to {:?} by {select:?}", x.shape, y.shape)).into());
         };

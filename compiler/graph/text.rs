@@ -294,7 +294,8 @@ fn int_op(op: &IntOp) -> (String, String) {
         IntOp::Select(s) => {
             let channel = |c: &Option<usize>| c.map_or_else(|| "-".to_owned(), |c| c.to_string());
             let channels = integers(s.channels.iter().map(channel));
-            let text = format!("channels {channels} origin {:?} steps {:?} fill {}", s.origin, s.steps, s.fill);
+            let text =
+                format!("channels {channels} origin {:?} steps {:?} fill {}", s.origin, s.steps, s.fill);
             ("Select".into(), text)
         }
         IntOp::Concat(_) => ("Concat".into(), String::new()),

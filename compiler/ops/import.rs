@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::{Context, label};
-use super::{KNOWN, Op};
+use super::{KNOWN, Op, quantize_linear};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{Fact, FloatGraph};
 use crate::graph::{Port, Value};
@@ -439,6 +439,10 @@ impl<'a> Importer<'a> {
     fn constant(&self, port: Port) -> Option<Tensor> {
         match &self.graph.node(port.node).op {
             Op::Const(t) if t.shape().iter().product::<usize>() <= SMALL => Some(t.clone()),
+            // The node stays, but its value is known: a bound of Clip, or what Pad writes.
+            Op::Dequantize(p) => {
+                quantize_linear::dequantized(p, &self.constant(*self.graph.inputs(port.node).first()?)?)
+            }
             _ => self.known.get(&port).cloned(),
         }
     }

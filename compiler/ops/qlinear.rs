@@ -109,12 +109,15 @@ pub fn import_concat(ctx: &Context<'_>) -> Imported {
     let n = ctx.arity();
     ctx.arity_within(5, n.max(5))?;
     if n % 3 != 2 {
-        return Err(ctx.invalid(format!("it has {n} operands; three belong to each tensor, and two to the result")));
+        return Err(
+            ctx.invalid(format!("it has {n} operands; three belong to each tensor, and two to the result"))
+        );
     }
     let operands: Vec<usize> = (2..n).step_by(3).collect();
     let first = ctx.fact(2)?;
     let given = ctx.opt_int("axis")?.ok_or_else(|| ctx.invalid("attribute `axis` is missing"))?;
-    let at = axis(given, first.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given}")))?;
+    let at =
+        axis(given, first.shape.len()).ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given}")))?;
     let yq = ctx.params(0, 1, first.dtype, &first.shape, 1)?;
     let inputs = operands.iter().map(|&i| {
         let x = ctx.fact(i)?;

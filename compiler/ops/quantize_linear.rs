@@ -102,3 +102,12 @@ pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
     }
     Some(Tensor { dtype: params.dtype, data: TensorData::Int(out) })
 }
+
+/// The real values of an integer constant, quantized with one scale.
+pub fn dequantized(params: &Params, x: &Tensor) -> Option<Tensor> {
+    let TensorData::Int(values) = &x.data else { return None };
+    let (scale, zero_point) = params.per_tensor()?;
+    // Integers of 8 bits convert exactly; int32's difference is rounded, as by ONNX Runtime.
+    let data = TensorData::Float(values.mapv(|v| f64::from((v - zero_point) as f32 * scale)));
+    Some(Tensor { dtype: DType::F32, data })
+}

@@ -57,7 +57,9 @@ fn step(graph: &mut FloatGraph, names: &mut Names, id: NodeId) -> bool {
             let shape = &graph.value(x).fact.shape;
             moved_params(p, op, shape, &graph.value(id.into()).fact.shape).map(Op::Dequantize)
         }
-        (Op::Quantize(p), above) if (movable(above) || is_integer_pad(above)) && p.axis.is_none() => Some(Op::Quantize(p.clone())),
+        (Op::Quantize(p), above) if (movable(above) || is_integer_pad(above)) && p.axis.is_none() => {
+            Some(Op::Quantize(p.clone()))
+        }
         (Op::Clip(_) | Op::Unary(_), above) if movable(above) => Some(op.clone()),
         _ => None,
     };

@@ -37,9 +37,8 @@ pub fn run(graph: &mut IntGraph) {
             | IntOp::AveragePool(_)
             | IntOp::Select(_) => {}
         }
-        let of = |port: &Port| {
-            parts.get(port).cloned().unwrap_or_else(|| vec![graph.value(*port).fact.shape[0]])
-        };
+        let of =
+            |port: &Port| parts.get(port).cloned().unwrap_or_else(|| vec![graph.value(*port).fact.shape[0]]);
         let inputs = graph.inputs(id);
         let own = match graph.node(id).op {
             IntOp::Concat(_) => inputs.iter().flat_map(of).collect(),

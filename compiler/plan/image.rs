@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::bits::Word;
 use super::Planned;
+use super::bits::Word;
 use super::cycles::{Array, Loops};
 use super::layers::{Kernel, Layer, Tail};
 use super::layout::Map;

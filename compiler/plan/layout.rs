@@ -118,9 +118,13 @@ pub(crate) fn layouts(graph: &IntGraph, layers: &[Layer<'_>], input: Port, array
                 && a.segments != b.segments
             {
                 let cause = format!("{:?} and {:?}", a.segments, b.segments);
-                return Err(Diagnostic::new(code::INTERNAL, "the parts of an addition's operands differ", cause)
-                    .at(format!("node \"{}\"", layer.name))
-                    .into());
+                return Err(Diagnostic::new(
+                    code::INTERNAL,
+                    "the parts of an addition's operands differ",
+                    cause,
+                )
+                .at(format!("node \"{}\"", layer.name))
+                .into());
             }
             match carried.or(other) {
                 Some(like) => Map::of(&like.segments.clone(), [h, w], array),
@@ -162,6 +166,9 @@ mod tests {
         let channels: Vec<Option<usize>> = (0..40).map(|at| parts.channel(at)).collect();
         let found: Vec<usize> = channels.iter().flatten().copied().collect();
         assert_eq!(found, (0..22).collect::<Vec<_>>());
-        assert_eq!([channels[10], channels[11], channels[16], channels[32]], [Some(10), None, Some(11), Some(20)]);
+        assert_eq!(
+            [channels[10], channels[11], channels[16], channels[32]],
+            [Some(10), None, Some(11), Some(20)]
+        );
     }
 }

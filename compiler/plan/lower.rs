@@ -1,9 +1,9 @@
 //! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
 
 use super::bits::{self, Word};
-use super::layout::Map;
 use super::image::TableImage;
 use super::layers::{Kernel, Tail};
+use super::layout::Map;
 use super::requant::{self, Entry};
 use super::{Plan, Planned, image};
 use crate::design::{Checked, Design, Field, Ident, Layer, Memory, Param, Recipe, Storage, Stream};

@@ -274,7 +274,8 @@ fn on_array<'a>(
     let layouts = layout::layouts(graph, layers, input, array)?;
     let lay = |port: Port| {
         let found = layouts.get(&port).map(|(map, _)| map);
-        found.ok_or_else(|| Diagnostic::new(code::INTERNAL, "a tensor has no layout", port.node.0.to_string()))
+        found
+            .ok_or_else(|| Diagnostic::new(code::INTERNAL, "a tensor has no layout", port.node.0.to_string()))
     };
     let plain = Fold { columns: 1, stride: 1, pad_left: 0, out_w: 1 };
     let mut fold = plain;
@@ -305,7 +306,19 @@ fn on_array<'a>(
     let (bases, words) = arena::place(&blocks);
     let regions = ports.into_iter().zip(bases).collect();
     let least_words = arena::bound(&blocks);
-    Ok(Plan { graph, quantized, array, layers: planned, input, output, fold, layouts, regions, words, least_words })
+    Ok(Plan {
+        graph,
+        quantized,
+        array,
+        layers: planned,
+        input,
+        output,
+        fold,
+        layouts,
+        regions,
+        words,
+        least_words,
+    })
 }
 
 /// The scratchpad's regions, each from the first layer that writes into it to the last that reads from it.

@@ -16,8 +16,7 @@ impl Exporter<'_> {
         for d in 0..2 {
             let at = |i: usize| i64::try_from(select.steps[d] * i).unwrap_or(i64::MAX) + select.origin[d];
             let size = i64::try_from(xf.shape[d + 1]).unwrap_or(i64::MAX);
-            let inside: Vec<usize> =
-                (0..yf.shape[d + 1]).filter(|&i| (0..size).contains(&at(i))).collect();
+            let inside: Vec<usize> = (0..yf.shape[d + 1]).filter(|&i| (0..size).contains(&at(i))).collect();
             let (Some(&first), Some(&last)) = (inside.first(), inside.last()) else {
                 return Err(self.fault(id, "it selects nothing"));
             };

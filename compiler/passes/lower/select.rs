@@ -143,7 +143,10 @@ impl Lower<'_> {
                 id,
                 code::INPUT_UNSUPPORTED,
                 "Concat is supported along the channels only",
-                format!("axis {along} walks along {}", ["channels", "rows", "columns"][axes[along].unwrap_or(0)]),
+                format!(
+                    "axis {along} walks along {}",
+                    ["channels", "rows", "columns"][axes[along].unwrap_or(0)]
+                ),
             ));
         }
         let yf = match q {
