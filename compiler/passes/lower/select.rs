@@ -58,6 +58,13 @@ fn progression(list: &[Option<usize>], size: usize) -> Option<(i64, usize)> {
     [(origin, step), (int(list[first]?) - int(size * first), size)].into_iter().find(|p| even(*p))
 }
 
+/// Indices, `-` for padding.
+fn listed(list: &[Option<usize>]) -> String {
+    let words: Vec<String> =
+        list.iter().map(|i| i.map_or_else(|| "-".to_owned(), |i| i.to_string())).collect();
+    words.join(" ")
+}
+
 /// Row-major places of `shape`, when ONNX axes walk along canonical ones.
 fn position(axes: &[Option<usize>], shape: &[usize], canonical: [usize; 3]) -> Option<Vec<u32>> {
     let [_, h, w] = canonical;
@@ -95,6 +102,11 @@ impl Lower<'_> {
                 None => return Err(self.layout(id, x)),
             }
         }
+        if lists.iter().any(Vec::is_empty) {
+            let shape = &self.graph.value(id.into()).fact.shape;
+            let cause = format!("its shape is {shape:?}");
+            return Err(at(self.graph, id, code::INPUT_UNSUPPORTED, "the result has no elements", cause));
+        }
         let [channels, rows, columns] = lists;
         let y = [channels.len(), rows.len(), columns.len()];
         let walks = (progression(&rows, xf.shape[1]), progression(&columns, xf.shape[2]));
@@ -104,7 +116,7 @@ impl Lower<'_> {
                 id,
                 code::LAYOUT_UNSUPPORTED,
                 "rows or columns are not taken in even, rising steps",
-                format!("rows {rows:?}, columns {columns:?}"),
+                format!("rows {}, columns {}", listed(&rows), listed(&columns)),
             ));
         };
         let fill = match fill {
