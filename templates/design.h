@@ -16,7 +16,7 @@ struct Layer {
 };
 
 <%- for l in layers %>
-constexpr unsigned kSegments<{ loop.index0 }>[] = {<% for s in l.layer.segments %><{ s }><% if !loop.last %>, <% endif %><% endfor %>};
+constexpr unsigned kSegments<{ loop.index0 }>[] = {<% for s in l.layer.recipe.parts %><{ s }><% if !loop.last %>, <% endif %><% endfor %>};
 <%- endfor %>
 
 constexpr Layer kLayers[] = {

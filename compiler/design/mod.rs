@@ -78,6 +78,11 @@ pub struct Storage {
 pub struct Recipe {
     /// `array` (products with weights), `maximum`, `sum`, or `float32 sum` of a window.
     pub unit: String,
+    /// How many of the operand's channels stand beside each other; each such part begins at a word of P*C channels. One
+    /// part, unless it is a concatenation or made of one, channel for channel.
+    pub operand_parts: Vec<usize>,
+    /// The same of the result.
+    pub parts: Vec<usize>,
     /// Rows and columns of the window.
     pub kernel: [usize; 2],
     /// Steps of the window.
@@ -128,6 +133,15 @@ pub struct MemoryShape {
     pub working: bool,
 }
 
+/// A tensor that no layer writes: others, one after the other along the channels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Join {
+    /// Its ONNX name.
+    pub tensor: String,
+    /// Theirs.
+    pub of: Vec<String>,
+}
+
 /// One layer: one descriptor.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Layer {
@@ -144,9 +158,6 @@ pub struct Layer {
     pub input_shape: [usize; 3],
     /// Channels, rows, columns of the result.
     pub output_shape: [usize; 3],
-    /// How many of the result's channels stand beside each other; each such part begins at a word. One part, unless the
-    /// operand is a concatenation.
-    pub segments: Vec<usize>,
     /// Activation and weight bits.
     pub bits: [u8; 2],
     /// Multiply-accumulates of the network's own layer (padding taps counted, alignment not).
@@ -199,6 +210,8 @@ pub struct Design {
     pub storage: Vec<Storage>,
     /// Layers in execution order.
     pub layers: Vec<Layer>,
+    /// Concatenations, operands before what is made of them.
+    pub joins: Vec<Join>,
     /// Input stream.
     pub input: Stream,
     /// Output stream.

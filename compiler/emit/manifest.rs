@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{FORMAT, File, internal, stream_bytes};
-use crate::design::{Design, Field, Recipe};
+use crate::design::{Design, Field, Join, Recipe};
 use crate::diag::{Diagnostic, Result, code};
 
 /// One file.
@@ -77,6 +77,9 @@ pub struct Manifest {
     /// The layers in execution order.
     #[serde(default)]
     pub layers: Vec<LayerEntry>,
+    /// Tensors that no layer writes: concatenations of others along the channels.
+    #[serde(default)]
+    pub joins: Vec<Join>,
     /// Every other file of the folder, ascending by path.
     pub files: Vec<Entry>,
 }
@@ -112,8 +115,8 @@ fn formulas(d: &Design) -> Vec<String> {
     let (w, r, shift) = (p * c, d.lanes, value("TABLE_SHIFT"));
     let mut lines = vec![
         "values are canonical integers of 8 bits: those of the file minus the tensor's offset, 128 where the file's are unsigned and 0 else; vectors/input.npy and output.npy hold the file's".to_owned(),
-        format!("array: acc[o] = bias[o] + the sum over window rows, columns and channels of x * weight; taps outside have x = pad_value. With b = channel / {w} - block_step * (o / {k} / block_repeat), the weight is 0 unless 0 <= b < blocks; its word in weights is weight_word + ((((o / {k}) * kernel rows + row) * kernel columns + column) * blocks + b) * {p} + (channel % {w}) / {c}; in the word, weight (o % {k}) * {c} + channel % {c}. folded: first replace channel by column * channels + channel, channels by kernel columns * channels, kernel columns by 1, column by 0"),
-        format!("array: channel o has field o % {r} of the word parameter_word + o / {r} of parameters"),
+        format!("array: acc[o] = bias[o] + the sum over window rows, columns and channels of x * weight; taps outside have x = pad_value. The place of a channel of the operand is channel plus, for each of operand_parts before it, what that one lacks to a multiple of {w}; the place of o likewise by parts; below, channel and o stand for their places. With b = channel / {w} - block_step * (o / {k} / block_repeat), the weight is 0 unless 0 <= b < blocks; its word in weights is weight_word + ((((o / {k}) * kernel rows + row) * kernel columns + column) * blocks + b) * {p} + (channel % {w}) / {c}; in the word, weight (o % {k}) * {c} + channel % {c}. folded: first replace channel by column * channels + channel, channels by kernel columns * channels, kernel columns by 1, column by 0"),
+        format!("array: channel o, at its place, has field o % {r} of the word parameter_word + o / {r} of parameters"),
         "sum: acc = bias + the sum of the window, with the parameters of word parameter_word + (by_taps ? taps inside - 1 : 0)".to_owned(),
         "maximum: q = clamp(the greatest x of the window, q[0], q[1]); taps outside do not count".to_owned(),
         "requantize, exact = 0 or not there: q = clamp((acc * multiplier + offset) >> shift, q[0], q[1]), arithmetic shift (rounds down)".to_owned(),
@@ -159,6 +162,7 @@ impl Manifest {
             stream_bits: 8 * stream_bytes(design)?,
             formulas: formulas(design),
             layers: layers.collect(),
+            joins: design.joins.clone(),
             files: files.iter().map(|f| f.entry.clone()).collect(),
         })
     }

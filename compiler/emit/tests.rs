@@ -54,6 +54,7 @@ pub(crate) fn tiny_design() -> Design {
             what: "activations",
         }],
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
+        joins: vec![],
         input: stream("x"),
         output: stream("y"),
         cycles: 42,

@@ -6,9 +6,9 @@ use super::layers::{Kernel, Tail};
 use super::layout::Map;
 use super::requant::{self, Entry};
 use super::{Plan, Planned, image};
-use crate::design::{Checked, Design, Field, Ident, Layer, Memory, Param, Recipe, Storage, Stream};
+use crate::design::{Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::QFact;
+use crate::graph::int::{IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
 use crate::quant::{LayerQuant, Ties};
@@ -85,7 +85,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let mut faults = Vec::new();
     for (i, l) in plan.layers.iter().enumerate() {
         let descriptor = descriptor(plan, i, l, weight_bits, &mut images)?;
-        recipes.push(recipe(l, &descriptor));
+        recipes.push(recipe(l, &descriptor, lay(plan, Port::from(l.layer.last))?));
         match descriptor.words() {
             Ok(words) => descriptors.push(words),
             Err(Diagnostics(all)) => {
@@ -318,11 +318,22 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         }],
         cycles: layers.iter().map(|l| l.cycles).sum(),
         layers,
+        joins: joins(plan.graph),
         input: stream(plan.input, input_cycles(plan)),
         output: stream(plan.output, out_h * out_w * out_c),
         rtl_files: RTL.to_vec(),
     }
     .check()
+}
+
+/// Every concatenation.
+fn joins(graph: &IntGraph) -> Vec<Join> {
+    let name = |port: Port| graph.value(port).name.clone();
+    let order = graph.topo().unwrap_or_default().into_iter();
+    let joins = order.filter(|&id| matches!(graph.node(id).op, IntOp::Concat(_)));
+    joins
+        .map(|id| Join { tensor: name(id.into()), of: graph.inputs(id).into_iter().map(name).collect() })
+        .collect()
 }
 
 /// A signed field that fills the word, `count` times.
@@ -331,7 +342,7 @@ fn plain_field(name: &str, width: usize, count: usize) -> Field {
 }
 
 /// What the descriptor says, for who has only the memory images.
-fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
+fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
     let window = l.layer.kernel.window();
     let signed = Descriptor::signed_byte;
     let array = l.layer.kernel.on_array();
@@ -343,6 +354,9 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
             Kernel::FloatSum(_) => "float32 sum",
         }
         .into(),
+        // Folded: said by `folded`, not by parts.
+        operand_parts: if l.folded { vec![l.layer.x.shape[0]] } else { l.map.segments.clone() },
+        parts: y.segments.clone(),
         kernel: window.kernel,
         strides: window.strides,
         dilations: window.dilations,
@@ -469,7 +483,6 @@ fn named_layers<'a>(
             last_node: l.layer.last.0,
             input_shape: l.layer.x.shape,
             output_shape: y.shape,
-            segments: lay(plan, Port::from(l.layer.last))?.segments.clone(),
             bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
             macs: macs as u64,
             cycles: l.loops.cycles as u64,

@@ -147,6 +147,17 @@ fn check(model: &str, extra: &[&str]) {
             let paths = l["golden"].as_array().unwrap().iter().filter_map(Value::as_str);
             paths.into_iter().find(|p| p.ends_with(&format!("_{kind}.npy"))).map(|p| folder.array(p))
         };
+        // Concatenations of what is known so far.
+        for join in folder.manifest["joins"].as_array().unwrap() {
+            let of = join["of"].as_array().unwrap().iter();
+            let of: Option<Vec<&Tensor>> = of.map(|n| known.get(n.as_str().unwrap())).collect();
+            if let Some(of) = of {
+                let [_, h, w] = of[0].shape;
+                let shape = [of.iter().map(|t| t.shape[0]).sum(), h, w];
+                let values = of.iter().flat_map(|t| t.values.clone()).collect();
+                known.insert(join["tensor"].as_str().unwrap().into(), Tensor { shape, values });
+            }
+        }
         let reads: Vec<&Tensor> =
             l["reads"].as_array().unwrap().iter().map(|n| &known[n.as_str().unwrap()]).collect();
         let (x, unit) = (reads[0], l["unit"].as_str().unwrap());
@@ -156,6 +167,17 @@ fn check(model: &str, extra: &[&str]) {
             (pair("kernel"), pair("strides"), pair("dilations"), pair("pads"));
         let (q, base) = (numbers(&l["q"]), number(&l["parameter_word"]));
         let channels = x.shape[0];
+        // The place of each channel among the words.
+        let places = |name: &str| -> Vec<i64> {
+            let mut next = 0;
+            let parts = numbers(&l[name]).into_iter().flat_map(|n| {
+                let from = next;
+                next += (n + w - 1) / w * w;
+                from..from + n
+            });
+            parts.collect()
+        };
+        let (of_x, of_y) = (places("operand_parts"), places("parts"));
         let (mut accs, mut qs, mut ys) = (vec![], vec![], vec![]);
         for o in 0..shape[0] {
             // The weights of one output channel, in the order of the loops below.
@@ -167,8 +189,9 @@ fn check(model: &str, extra: &[&str]) {
                 let (column, columns, channel) = if l["folded"] == true {
                     (0, 1, column * channels + channel)
                 } else {
-                    (column, kw, channel)
+                    (column, kw, of_x[usize::try_from(channel).unwrap()])
                 };
+                let o = of_y[usize::try_from(o).unwrap()];
                 let [blocks, step, repeat] =
                     ["blocks", "block_step", "block_repeat"].map(|name| number(&l[name]));
                 let block = channel / w - step * (o / k / repeat);
@@ -193,7 +216,10 @@ fn check(model: &str, extra: &[&str]) {
                 let inside = taps.iter().flatten().count() as i64;
                 let value = |t: &Option<i64>| t.unwrap_or(pad);
                 let (word, lane) = match unit {
-                    "array" => (base + o / r, o % r),
+                    "array" => {
+                        let o = of_y[usize::try_from(o).unwrap()];
+                        (base + o / r, o % r)
+                    }
                     _ if l["by_taps"] == true => (base + inside - 1, 0),
                     _ => (base, 0),
                 };
@@ -244,5 +270,6 @@ fn every_value_follows_from_the_folder() {
     check("mnist_lenet_int8_qoperator.onnx", &["--samples", "1", "--array", "1,4,8"]);
     check("tflm_micro_speech_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16", "--lanes", "2"]);
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
+    check("../testbench/mutants/six.onnx", &["--samples", "1", "--array", "2,4,8"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,8"]);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to five.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to six.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -10,6 +10,7 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   three the output takes longer to send than the next sample to compute
   four  scales whose sums end on ties that float32 can't tell apart; averages that it adds, with several divisors
   five  grouped convolutions: a channel multiplier, depthwise, groups across words
+  six   concatenations whose parts end inside words, read by pool and array; Slice with steps, Pad with channels
 """
 import pathlib
 
@@ -156,8 +157,29 @@ def five():
     n.save(HERE / "five.onnx", [1, 18, 4, 5], c, [1, 9, 3, 2])
 
 
+def six():
+    n = Net(6)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-9000, 9001, count)
+    i8 = np.int8
+    ints = lambda *v: n.constant(np.array(v, np.int64))
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.quantize(n.conv("a", x, (5, 3, 3, 3), scales(5, .004), bias(5), pads=[1, 1, 1, 1]), "a", .03, 9, i8)
+    b = n.quantize(n.conv("b", x, (11, 3, 1, 1), scales(11, .005), bias(11)), "b", .04, -7, i8)
+    c = n.quantize(n.node("Concat", [a, b, a], "joined", axis=1), "joined", .035, 5, i8)
+    m = n.quantize(n.node("MaxPool", [c], "max", kernel_shape=[2, 2]), "max", .035, 5, i8)
+    s = n.node("Slice", [c, ints(1, 0), ints(99, 99), ints(2, 3), ints(1, 2)], "cut")
+    s = n.quantize(s, "cut", .035, 5, i8)
+    p = n.node("Pad", [s, ints(0, 2, 0, 1, 0, 0, 0, 1)], "pad")
+    p = n.quantize(p, "pad", .035, 5, i8)
+    m = n.quantize(n.conv("d", m, (23, 21, 1, 1), scales(23, .003), bias(23)), "d", .0513, 1, i8)
+    y = n.quantize(n.node("Add", [p, m], "sum"), "sum", .0617, -2, i8)
+    n.save(HERE / "six.onnx", [1, 3, 5, 6], y, [1, 23, 4, 5])
+
+
 one()
 two()
 three()
 four()
 five()
+six()

@@ -27,7 +27,8 @@ WORK = ROOT / "build/mutants"
 # the float32 adder's loop is long.
 NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2,8", "--lanes", "4"],
             "three": ["--array", "1,4,8", "--lanes", "4"], "four": ["--array", "4,2,4", "--lanes", "2"],
-            "five": ["--array", "2,4,8", "--lanes", "4"]}
+            "five": ["--array", "2,4,8", "--lanes", "4"],
+            "six": ["--array", "2,4,8", "--lanes", "4"]}
 # What a folder is run with, in this order, until one notices.
 RUNS = [("none", []), ("random", ["--stall", "random", "--seed", "1"]), ("random", ["--stall", "random", "--seed", "2"]),
         ("long", ["--stall", "long", "--seed", "1"]), ("long", ["--stall", "long", "--seed", "2"]),
