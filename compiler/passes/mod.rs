@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+mod absorb_padding;
 mod dead_code;
 mod expand_mean;
 mod fold_constants;
@@ -123,6 +124,30 @@ pub const PIPELINE: &[Pass] = &[
     DEAD_CODE,
 ];
 
+/// One rewrite of the integer stage. It changes no value of the model's outputs.
+pub struct IntPass {
+    /// Its name, as `--dump-passes` shows it.
+    pub name: &'static str,
+    /// What it does, one line.
+    pub summary: &'static str,
+    /// The rewrite.
+    pub run: fn(&mut IntGraph),
+}
+
+/// After lowering.
+pub const INT_PIPELINE: &[IntPass] = &[
+    IntPass {
+        name: "absorb-padding",
+        summary: "makes padding with zero part of the convolution behind it",
+        run: absorb_padding::run,
+    },
+    IntPass {
+        name: "own-memory",
+        summary: "gives operands of concatenations memory of their own",
+        run: own_memory::run,
+    },
+];
+
 /// Every distinct pass, for tests and `--help`.
 pub const PASSES: &[Pass] = &[
     FOLD_CONSTANTS,
@@ -168,9 +193,11 @@ fn compile(model: &Model, trace: &mut Trace<'_>) -> Result<IntGraph> {
     let mut int = lower::run(&graph, model)?;
     verify::int(&int, "lower")?;
     trace("lower", &|| text::int(&int));
-    own_memory::run(&mut int);
-    verify::int(&int, "own-memory")?;
-    trace("own-memory", &|| text::int(&int));
+    for pass in INT_PIPELINE {
+        (pass.run)(&mut int);
+        verify::int(&int, pass.name)?;
+        trace(pass.name, &|| text::int(&int));
+    }
     Ok(int)
 }
 
