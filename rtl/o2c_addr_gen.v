@@ -3,7 +3,8 @@
 //
 // Array layers (pool_i = 0):
 //   for kb: for tile of P flattened output pixels: for C (kh): for B (kw): for A (channel block): for p: read
-//   The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: grouped convolutions.
+//   The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: grouped convolutions, unless
+//   HAS_STEP = 0.
 // Pool layers (pool_i = 1):
 //   for pixel: for C (channel block): for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
 //
@@ -29,7 +30,8 @@ module o2c_addr_gen #(
   parameter integer AW = 12,
   parameter integer CW = 8,
   parameter integer NW = 8,
-  parameter integer MW = 16
+  parameter integer MW = 16,
+  parameter integer HAS_STEP = 1
 ) (
   input  wire                 clk_i,
   input  wire                 rst_ni,
@@ -83,7 +85,8 @@ module o2c_addr_gen #(
   reg [AW-1:0]        walk_first;    // of this output channel block
   reg [7:0]           walk_repeat;
   wire [31:0]         step_wide = {24'd0, block_step_i};
-  wire [AW-1:0]       walk_again = walk_repeat == block_repeat_i ? walk_first + step_wide[AW-1:0] : walk_first;
+  wire [AW-1:0]       walk_again =
+    HAS_STEP == 0 ? walk_base_i : walk_repeat == block_repeat_i ? walk_first + step_wide[AW-1:0] : walk_first;
   wire                unused_step = &{1'b0, step_wide};
 
   // Entries.

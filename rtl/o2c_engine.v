@@ -54,6 +54,7 @@ module o2c_engine #(
   parameter integer MW        = 16,
   parameter integer HAS_ARRAY = 1,
   parameter integer HAS_POOL  = 1,
+  parameter integer HAS_STEP  = 1,
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
@@ -137,7 +138,7 @@ module o2c_engine #(
   // ---------------------------------------------------------------- reads
   wire [AW-1:0] s1_addr;
   wire s1_valid, s1_pad, s1_word_last, s1_first, s1_last, s1_kb_last;
-  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW)) u_addr_gen (
+  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW), .HAS_STEP (HAS_STEP)) u_addr_gen (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),
     .start_i        (start),

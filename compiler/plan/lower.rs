@@ -196,6 +196,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("MW", int(mw)),
         ("HAS_ARRAY", flag(has_array)),
         ("HAS_POOL", flag(has_pool)),
+        ("HAS_STEP", flag(plan.layers.iter().any(|l| l.reach.step != 0))),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
         ("TABLE_SHIFT", i64::from(table_shift)),
