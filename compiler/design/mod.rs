@@ -74,7 +74,9 @@ pub struct Storage {
 }
 
 /// What a layer does with its operand: enough to compute its values from the memory images. Integers are canonical.
+/// Folders of earlier versions lack fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Recipe {
     /// `array` (products with weights), `maximum`, `sum`, or `float32 sum` of a window.
     pub unit: String,
