@@ -84,6 +84,10 @@ props: setup ## random networks: executor against ONNX Runtime, Verilog against 
 bench: setup build ## measures bits, cycles and speed of the models; writes docs/results.md and the README's table
 	.venv/bin/python testbench/results.py
 
+.PHONY: zoo
+zoo: setup build ## every model of a folder: what compiles, bits, cycles, accuracy; writes docs/zoo.md (ZOO=DIR)
+	.venv/bin/python testbench/zoo.py $(or $(ZOO),../shared/zoo)
+
 .PHONY: synth
 synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area on 7 series, into docs/ and README
 	.venv/bin/python -m pip install -q --disable-pip-version-check -r .ci/requirements-synth.txt
