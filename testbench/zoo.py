@@ -120,7 +120,9 @@ def main():
         if pattern.search(model.stem):
             note(model.stem)
             found.append(measure(folder, model.stem, model))
-    one = next(f for f in found if "refused" not in f)
+    one = next((f for f in found if "refused" not in f), None)
+    if one is None:
+        sys.exit(f"{folder}/models has no model that compiles")
     details = compare(folder / f"models/{one['name']}.onnx", results.WORK / f"inputs/zoo_{one['name']}.npy", None)[2]
     info = {"runtime": f"ONNX Runtime {details['version'] or details['runtime']}", **{k: details["cpu"][k] for k in ("vnni",)},
             "cpu": details["cpu"]["name"]}
