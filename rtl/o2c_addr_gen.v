@@ -3,10 +3,10 @@
 //
 // Array layers (pool_i = 0):
 //   for kb: for tile of P flattened output pixels: for C (kh): for B (kw): for A (channel block): for p: read
-//   The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: grouped convolutions, unless
-//   HAS_STEP = 0.
 // Pool layers (pool_i = 1):
-//   for pixel: for C (channel block): for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
+//   for kb (channel block): for pixel: for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
+// The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: channel blocks of a pool, groups
+// of a convolution; HAS_STEP = 0 leaves that out.
 //
 //   address = pixel base + offset;  row = pixel row + dh,  column = pixel column + dw
 //   the word is a pad when row or column lies outside the map
@@ -56,8 +56,8 @@ module o2c_addr_gen #(
   input  wire [AW-1:0]        walk_base_i,
   input  wire [AW-1:0]        walk_col_i,
   input  wire [AW-1:0]        walk_row_i,
-  input  wire [7:0]           block_step_i,   // array: words
-  input  wire [7:0]           block_repeat_i, // array: minus 1
+  input  wire [AW-1:0]        block_step_i,   // words
+  input  wire [7:0]           block_repeat_i, // minus 1
   input  wire [AW-1:0]        inc_a_i,
   input  wire [AW-1:0]        inc_b_i,
   input  wire [AW-1:0]        inc_c_i,
@@ -84,10 +84,8 @@ module o2c_addr_gen #(
   reg [PW-1:0]        walk_p;
   reg [AW-1:0]        walk_first;    // of this output channel block
   reg [7:0]           walk_repeat;
-  wire [31:0]         step_wide = {24'd0, block_step_i};
   wire [AW-1:0]       walk_again =
-    HAS_STEP == 0 ? walk_base_i : walk_repeat == block_repeat_i ? walk_first + step_wide[AW-1:0] : walk_first;
-  wire                unused_step = &{1'b0, step_wide};
+    HAS_STEP == 0 ? walk_base_i : walk_repeat == block_repeat_i ? walk_first + block_step_i : walk_first;
 
   // Entries.
   (* mem2reg *) reg [AW-1:0]        entry_addr [0:P-1];
@@ -107,15 +105,15 @@ module o2c_addr_gen #(
   wire a_last = a == a_last_i;
   wire b_last = b == b_last_i;
   wire c_last = c == c_last_i;
-  wire window_last = a_last & b_last;                     // pool: one channel block's window is read
-  wire pixel_last = window_last & c_last;                 // array: the tile's last step
-  wire unit_end = p_last & (pool_i ? window_last : pixel_last);
+  wire unit_last = a_last & b_last & c_last;              // array: the tile's last step; pool: the window's last read
+  wire unit_end = p_last & unit_last;
   wire unit_is_last = unit == unit_last_i;
-  wire layer_end = unit_end & unit_is_last & (pool_i ? c_last : (kb == kb_last_i));
+  wire layer_end = unit_end & unit_is_last & (kb == kb_last_i);
   wire run = state == RUN;
 
   // The walker's value enters the entries while they are filled, and in a tile's last step.
-  wire push = (state == FILL) | (run & pixel_last & (p_last | !pool_i));
+  wire push = (state == FILL) | (run & unit_last & (p_last | !pool_i));
+  wire walk_end = pool_i | (walk_p == P_LAST);            // of a unit's pixels
   wire signed [CW:0] row = entry_h[0] + $signed({1'b0, dh});
   wire signed [CW:0] col = entry_w[0] + $signed({1'b0, dw});
   wire pad = row[CW] | col[CW] | (row[CW-1:0] >= in_h_i) | (col[CW-1:0] >= in_w_i);
@@ -154,11 +152,11 @@ module o2c_addr_gen #(
       walk_repeat <= 8'd0;
     end else if (push) begin
       walk_p <= walk_p + 1'b1;
-      if (!pool_i && walk_p == P_LAST) begin
+      if (walk_end) begin
         walk_p    <= {PW{1'b0}};
         walk_tile <= walk_tile + 1'b1;
       end
-      if (!pool_i && walk_p == P_LAST && walk_tile == unit_last_i) begin
+      if (walk_end && walk_tile == unit_last_i) begin
         walk_addr <= walk_again;
         walk_h    <= walk_h0_i;
         walk_w    <= walk_w0_i;
@@ -215,7 +213,7 @@ module o2c_addr_gen #(
             if (!c_last) begin
               c   <= c + 1'b1;
               off <= off + inc_c_i;
-              dh  <= pool_i ? {CW{1'b0}} : dh + dil_h_i;
+              dh  <= dh + dil_h_i;
             end else begin
               c   <= {NW{1'b0}};
               off <= {AW{1'b0}};
@@ -254,9 +252,8 @@ module o2c_addr_gen #(
     s1_addr_o      <= entry_addr[0] + off;
     s1_pad_o       <= pad;
     s1_word_last_o <= run & !pool_i & p_last;
-    s1_first_o     <= pool_i ? (a == {NW{1'b0}} && b == {NW{1'b0}})
-                             : (a == {NW{1'b0}} && b == {NW{1'b0}} && c == {NW{1'b0}});
-    s1_last_o      <= pool_i ? window_last : pixel_last;
+    s1_first_o     <= a == {NW{1'b0}} && b == {NW{1'b0}} && c == {NW{1'b0}};
+    s1_last_o      <= unit_last;
     s1_kb_last_o   <= unit_is_last;
     s1_valid_o     <= run & rst_ni & (!pool_i | hold == 8'd0);
   end

@@ -4,30 +4,39 @@
 // P, C, K   array rows (pixels), dot length, output channels; powers of two
 // R         requantize lanes, a divisor of min(K, P*C)
 // DEPTH     scratchpad words of W = P*C bytes; other depths likewise of their memories
+// HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
 //
 // Descriptor, 32-bit words, least significant bit first:
-//    0  [1:0] mode: 0 array, 1 maximum, 2 sum   [2] residual   [3] table   [4] input region free afterwards
-//       [5] writes the output region   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
+//    0  [1:0] mode: 0 array, 1 maximum, 2 sum, 3 depthwise   [2] residual   [3] table   [4] input region free afterwards
+//       [5] writes the output region   [6] depthwise: two rows a slot   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
 //    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [18] table of thresholds
 //       [31:24] table index
-//    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen
+//    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen; depthwise: A slots of a column, see o2c_slide_gen
 //    3  [15:0] C - 1   [31:16] kb - 1
 //    4  [23:0] units - 1 (array: tiles; pool: pixels)   [31:24] group length - 1
-//    5  [15:0] gap     [23:16] vectors of a unit - 1   [31:24] pool: cycles of a read - 1
+//    5  [15:0] gap, depthwise: wait   [23:16] vectors of a unit - 1   [31:24] cycles of a read (pool) or slot - 1
 //    6  [15:0] input rows   [31:16] input columns
-//    7  [15:0] output columns - 1   [31:16] output pixel pitch, words
+//    7  [15:0] output columns - 1   [31:16] pixels of an output run - 1, see o2c_post
 //    8  [15:0] first window's row   [31:16] column (signed)
 //    9  [15:0] row stride   [31:16] column stride
 //   10  [15:0] row dilation [31:16] column dilation
 //   11  first window's address   12  address step of a column   13  of a row's end
-//   14  address steps of A   15  of B   16  of C
-//   17  [23:0] first weight word; float32 sums: mantissa of the input's scale   [31:24] block step   18  [15:0] first parameter word   [31:16] output groups
-//   19  first output word   20  residual operand's address minus the output's   21  [23:0] output pixels   [31:24] block repetitions - 1
+//   14  address steps of A   15  of B   16  of C; depthwise: 14 of a slot, 15 from its first row to its second
+//   17  [23:0] first weight word; float32 sums: mantissa of the input's scale   [31:24] slots before the first output
+//   18  [15:0] first parameter word   [31:16] output groups
+//   19  first output word   20  residual operand's address minus the output's
+//   21  [23:0] output pixels   [31:24] slots between outputs - 1
+//   22  [23:0] block step   [31:24] block repetitions - 1
+//   23  [23:0] words of an output plane   [31:24] slots from a column's last output to the next one's first - 1
+//   24  [15:0] address step in an output run   [31:16] rows of the window that belong to the kernel
+//   25  [23:0] address step to the next output run   [27:24] columns of the window that belong to the kernel
 //
 // Cycles of a layer, from its issue to the next one's (T = reads of a unit + gap, U = units, all blocks,
-// n = cycles from a unit's first read to its last, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C):
-//   array  (U-1)*T + n + 2*P + LC + D - group length + G/R + 19
-//   pool   (U-1)*T + n + D - group length + G/R + 19
+// n = cycles from a unit's first read to its last, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C,
+// S = 1 with HAS_SLIDE, else 0):
+//   array      (U-1)*T + n + 2*P + LC + D - group length + G/R + S + 19
+//   pool       (U-1)*T + n + D - group length + G/R + 19
+//   depthwise  blocks * (wait + slots * cycles of a slot) - cycles of a slot + LC + log2 P + G/R + 22
 // and never fewer than the fetch of the next descriptor takes: NWORDS + 3.
 module o2c_engine #(
   parameter integer P         = 4,
@@ -55,6 +64,8 @@ module o2c_engine #(
   parameter integer HAS_ARRAY = 1,
   parameter integer HAS_POOL  = 1,
   parameter integer HAS_STEP  = 1,
+  parameter integer HAS_SLIDE = 0,
+  parameter integer BANKS     = 1,
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
@@ -92,7 +103,7 @@ module o2c_engine #(
   output wire           out_rd_data_valid_o,
   output wire [8*W-1:0] out_rd_data_o
 );
-  localparam integer NWORDS = 22;
+  localparam integer NWORDS = 26;
   localparam integer G   = K < W ? K : W;
   localparam integer NS  = W / G;
   localparam integer LC  = $clog2(C);
@@ -131,17 +142,18 @@ module o2c_engine #(
     .in_free_o      (in_free_o),
     .out_done_o     (out_done_o)
   );
-  wire        pool = HAS_POOL != 0 && (HAS_ARRAY == 0 || desc[32*0 +: 2] != 2'd0);
+  wire        pool = HAS_POOL != 0 && (HAS_ARRAY == 0 || (desc[32*0] ^ desc[32*0 + 1]));
+  wire        depthwise = HAS_SLIDE != 0 && (desc[32*0] & desc[32*0 + 1]);
   wire        pool_max = desc[32*0];
   wire        unused_desc = &{1'b0, desc};
 
   // ---------------------------------------------------------------- reads
-  wire [AW-1:0] s1_addr;
+  wire [AW-1:0] s1_walk_addr, s1_addr, s1_pair_addr;
   wire s1_valid, s1_pad, s1_word_last, s1_first, s1_last, s1_kb_last;
   o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW), .HAS_STEP (HAS_STEP)) u_addr_gen (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),
-    .start_i        (start),
+    .start_i        (start & !depthwise),
     .pool_i         (pool),
     .a_last_i       (desc[32*2 +: NW]),
     .b_last_i       (desc[32*2 + 16 +: NW]),
@@ -162,12 +174,12 @@ module o2c_engine #(
     .walk_base_i    (desc[32*11 +: AW]),
     .walk_col_i     (desc[32*12 +: AW]),
     .walk_row_i     (desc[32*13 +: AW]),
-    .block_step_i   (desc[32*17 + 24 +: 8]),
-    .block_repeat_i (desc[32*21 + 24 +: 8]),
+    .block_step_i   (desc[32*22 +: AW]),
+    .block_repeat_i (desc[32*22 + 24 +: 8]),
     .inc_a_i        (desc[32*14 +: AW]),
     .inc_b_i        (desc[32*15 +: AW]),
     .inc_c_i        (desc[32*16 +: AW]),
-    .s1_addr_o      (s1_addr),
+    .s1_addr_o      (s1_walk_addr),
     .s1_valid_o     (s1_valid),
     .s1_pad_o       (s1_pad),
     .s1_word_last_o (s1_word_last),
@@ -177,8 +189,8 @@ module o2c_engine #(
   );
 
   reg  s2_pad, s3_pad, s2_word, s3_word, s2_word_last, s3_word_last, s2_tap, s3_tap, s2_first, s3_first;
-  wire [8*W-1:0] a_data;
-  wire [8*W-1:0] s3_data = s3_pad ? {W{desc[32*0 + 8 +: 8]}} : a_data;
+  wire [8*W*BANKS-1:0] a_data;
+  wire [8*W-1:0] s3_data = s3_pad ? {W{desc[32*0 + 8 +: 8]}} : a_data[8*W-1:0];
   always @(posedge clk_i) begin
     s2_pad       <= s1_pad;
     s3_pad       <= s2_pad;
@@ -191,6 +203,89 @@ module o2c_engine #(
     s2_first     <= s1_first;
     s3_first     <= s2_first;
   end
+
+  localparam integer LR = W > 4 ? W / 4 : 1;
+  wire                 slide_shift, slide_mac;
+  wire [LR-1:0]        slide_rows;
+  wire [P-1:0]         weight_row, slide_weights;
+  wire [8*W*BANKS-1:0] window;
+  generate if (HAS_SLIDE != 0) begin : gen_slide
+    wire [AW-1:0] slide_addr, slide_pair_addr;
+    wire [3:0]    s1_cols;
+    wire          s1_slot, s1_emit;
+    wire [LR-1:0] s1_rows;
+    o2c_slide_gen #(.AW (AW), .CW (CW), .NW (NW), .P (P), .LR (LR)) u_slide_gen (
+      .clk_i          (clk_i),
+      .rst_ni         (rst_ni),
+      .start_i        (start & depthwise),
+      .slot_last_i    (desc[32*2 +: CW]),
+      .out_w_last_i   (desc[32*7 +: CW]),
+      .out_h_last_i   (desc[32*7 + 16 +: CW]),
+      .block_last_i   (desc[32*3 + 16 +: NW]),
+      .wait_i         (desc[32*5 +: 16]),
+      .hold_last_i    (desc[32*5 + 24 +: 8]),
+      .in_h_i         (desc[32*6 +: CW]),
+      .in_w_i         (desc[32*6 + 16 +: CW]),
+      .first_h_i      (desc[32*8 +: CW]),
+      .first_w_i      (desc[32*8 + 16 +: CW]),
+      .stride_h_i     (desc[32*9 +: CW]),
+      .stride_w_i     (desc[32*9 + 16 +: CW]),
+      .base_i         (desc[32*11 +: AW]),
+      .slot_step_i    (desc[32*14 +: AW]),
+      .pair_step_i    (desc[32*15 +: AW]),
+      .column_step_i  (desc[32*12 +: AW]),
+      .block_step_i   (desc[32*22 +: AW]),
+      .emit_first_i   (desc[32*17 + 24 +: 8]),
+      .emit_step_i    (desc[32*21 + 24 +: 8]),
+      .emit_wrap_i    (desc[32*23 + 24 +: 8]),
+      .rows_i         (desc[32*24 + 16 +: LR]),
+      .cols_i         (desc[32*25 + 24 +: 4]),
+      .s1_addr_o      (slide_addr),
+      .s1_pair_addr_o (slide_pair_addr),
+      .s1_valid_o     (s1_slot),
+      .s1_cols_o      (s1_cols),
+      .s1_emit_o      (s1_emit),
+      .s1_rows_o      (s1_rows),
+      .weight_row_o   (slide_weights)
+    );
+    assign s1_addr      = depthwise ? slide_addr : s1_walk_addr;
+    assign s1_pair_addr = slide_pair_addr;
+
+    // The words arrive two cycles later; the operands are made of the window three cycles later.
+    reg [3:0]    s2_cols, s3_cols;
+    reg          s2_slot, s3_slot, mac;
+    reg [LR-1:0] s2_rows, s3_rows, s4_rows;
+    reg [P-1:0]  weights_q1, weights_q2;
+    always @(posedge clk_i) begin
+      s2_cols    <= s1_cols;
+      s3_cols    <= s2_cols;
+      s2_slot    <= s1_slot;
+      s3_slot    <= s2_slot;
+      s2_rows    <= s1_rows;
+      s3_rows    <= s2_rows;
+      s4_rows    <= s3_rows;
+      mac        <= s1_emit & rst_ni;
+      weights_q1 <= slide_weights;
+      weights_q2 <= weights_q1;
+    end
+    assign slide_shift = s3_slot;
+    assign slide_rows  = s4_rows;
+    assign slide_mac   = mac;
+    assign weight_row  = weights_q2;
+    genvar l;
+    for (l = 0; l < BANKS; l = l + 1) begin : gen_column
+      assign window[8*W*l +: 8*W] = s3_cols[l % 4] ? a_data[8*W*l +: 8*W] : {W{desc[32*0 + 8 +: 8]}};
+    end
+  end else begin : gen_no_slide
+    assign s1_addr       = s1_walk_addr;
+    assign s1_pair_addr  = {AW{1'b0}};
+    assign slide_shift   = 1'b0;
+    assign slide_rows    = {LR{1'b0}};
+    assign slide_mac     = 1'b0;
+    assign weight_row    = {P{1'b0}};
+    assign slide_weights = {P{1'b0}};
+    assign window        = {(8*W*BANKS){1'b0}};
+  end endgenerate
 
   localparam integer FLOAT_N = FLOAT_W > 0 ? FLOAT_W : 1;
   wire [R*SUM_W-1:0] array_head, pool_head;
@@ -225,7 +320,7 @@ module o2c_engine #(
       if (start) begin
         waddr <= desc[32*17 +: WAW];
         wbase <= desc[32*17 +: WAW];
-      end else if (mac_run) begin
+      end else if (mac_run || |slide_weights) begin
         waddr <= waddr + 1'b1;
         if (mac_last) begin
           if (mac_kb_last) wbase <= waddr + 1'b1;
@@ -239,26 +334,38 @@ module o2c_engine #(
       .clk_i (clk_i), .addr_i (waddr), .data_o (weight)
     );
 
-    // mac_* in the cycle of the weight's address; the rows work two cycles later. The post pipeline is
-    // triggered LC cycles after the last products' operands, the chain loads two cycles after the trigger.
-    reg [LC+4:1] run_q, first_q, last_q;
+    // mac_* in the cycle of the weight's address; the rows work two cycles later, with HAS_SLIDE three. The post pipeline
+    // is triggered LC cycles after the last products' operands, the chain loads two cycles after the trigger; depthwise
+    // LP cycles later.
+    localparam integer DL = HAS_SLIDE != 0 ? 1 : 0;
+    localparam integer LP = HAS_SLIDE != 0 ? $clog2(P) : 0;
+    reg [LC+LP+DL+4:1] run_q, first_q, last_q;
     always @(posedge clk_i) begin
-      run_q   <= {run_q[LC+3:1], mac_run};
-      first_q <= {first_q[LC+3:1], mac_first};
-      last_q  <= {last_q[LC+3:1], mac_last};
-      if (!rst_ni) last_q <= {(LC+4){1'b0}};
+      run_q   <= {run_q[LC+LP+DL+3:1], mac_run | slide_mac};
+      first_q <= {first_q[LC+LP+DL+3:1], mac_first};
+      last_q  <= {last_q[LC+LP+DL+3:1], mac_last | slide_mac};
+      if (!rst_ni) last_q <= {(LC+LP+DL+4){1'b0}};
     end
-    assign array_trig = last_q[LC+2];
+    assign array_trig = depthwise ? last_q[LC+LP+DL+2] : last_q[LC+DL+2];
 
-    o2c_mac_array #(.P (P), .C (C), .K (K), .WB (WB), .ACC_W (SUM_W), .R (R)) u_array (
+    o2c_mac_array #(
+      .P (P), .C (C), .K (K), .WB (WB), .ACC_W (SUM_W), .R (R), .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS)
+    ) u_array (
       .clk_i         (clk_i),
       .word_i        (s3_data),
       .word_shift_i  (s3_word),
       .word_last_i   (s3_word_last),
       .weight_i      (weight),
-      .mac_valid_i   (run_q[2]),
-      .mac_first_i   (first_q[2]),
-      .drain_load_i  (last_q[LC+4]),
+      .mac_valid_i   (run_q[DL+2]),
+      .mac_first_i   (first_q[DL+2]),
+      .depthwise_i   (depthwise),
+      .window_i      (window),
+      .window_shift_i (slide_shift),
+      .window_pair_i (desc[32*0 + 6]),
+      .window_rows_i (slide_rows),
+      .pad_value_i   (desc[32*0 + 8 +: 8]),
+      .weight_row_i  (weight_row),
+      .drain_load_i  (depthwise ? last_q[LC+LP+DL+4] : last_q[LC+DL+4]),
       .drain_shift_i (chain_shift & !pool),
       .head_o        (array_head)
     );
@@ -266,7 +373,8 @@ module o2c_engine #(
   end else begin : gen_no_array
     assign array_trig = 1'b0;
     assign array_head = {(R*SUM_W){1'b0}};
-    wire unused_ok = &{1'b0, s1_kb_last, s3_word, s3_word_last, WAW[0], LC[0]};
+    wire unused_ok = &{1'b0, s1_kb_last, s3_word, s3_word_last, WAW[0], LC[0], slide_shift, slide_mac, slide_rows,
+                      weight_row, slide_weights, window};
   end endgenerate
 
   // ---------------------------------------------------------------- pool
@@ -336,6 +444,7 @@ module o2c_engine #(
     .rst_ni        (rst_ni),
     .start_i       (start),
     .pool_i        (pool),
+    .depthwise_i   (depthwise),
     .residual_i    (desc[32*0 + 2]),
     .table_i       (desc[32*0 + 3]),
     .q_lo_i        (desc[32*0 + 16 +: 8]),
@@ -349,10 +458,12 @@ module o2c_engine #(
     .gl_last_i     (desc[32*4 + 24 +: 8]),
     .vec_last_i    (desc[32*5 + 16 +: 8]),
     .kb_last_i     (desc[32*3 + 16 +: NW]),
-    .cb_last_i     (desc[32*3 +: NW]),
     .pixels_i      (desc[32*21 +: MW]),
+    .run_last_i    (desc[32*7 + 16 +: 16]),
     .out_base_i    (desc[32*19 +: AW]),
-    .out_pitch_i   (out_pitch),
+    .out_step_i    (out_step),
+    .out_wrap_i    (desc[32*25 +: AW]),
+    .out_plane_i   (desc[32*23 +: AW]),
     .out_groups_i  (desc[32*18 + 16 +: 16]),
     .res_delta_i   (desc[32*20 +: AW]),
     .param_base_i  (param_base),
@@ -370,17 +481,18 @@ module o2c_engine #(
     .rdata_i       (b_data),
     .done_o        (done)
   );
-  wire [31:0] out_pitch_w = {16'd0, desc[32*7 + 16 +: 16]};
-  wire [AW-1:0] out_pitch = out_pitch_w[AW-1:0];
+  wire [31:0] out_step_w = {16'd0, desc[32*24 +: 16]};
+  wire [AW-1:0] out_step = out_step_w[AW-1:0];
   wire [31:0] param_base_w = {16'd0, desc[32*18 +: 16]};
   wire [PAW-1:0] param_base = param_base_w[PAW-1:0];
-  wire unused_wide = &{1'b0, out_pitch_w, param_base_w};
+  wire unused_wide = &{1'b0, out_step_w, param_base_w};
 
   // ---------------------------------------------------------------- scratchpad
-  o2c_scratchpad #(.W (W), .G (G), .DEPTH (DEPTH)) u_scratchpad (
+  o2c_scratchpad #(.W (W), .G (G), .DEPTH (DEPTH), .BANKS (BANKS)) u_scratchpad (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
     .a_addr_i            (s1_addr),
+    .a_pair_addr_i       (s1_pair_addr),
     .a_data_o            (a_data),
     .post_we_i           (post_we),
     .post_slice_i        (post_slice),

@@ -7,6 +7,14 @@
 // last of them arrives, all P move to the rows together; each row then works on its word for P cycles,
 // C channels a cycle, while the next P words arrive. K*C weights a cycle are shared by the rows.
 //
+// With HAS_SLIDE also depthwise sums, W products of each channel a cycle:
+//
+//   sum[k] = sum over lanes l < W of  t[l][k] * w[l / C][k][l mod C],   k < W
+//
+// t[l] is the window's word at row l/4, column l mod 4, or the pad value where the row is outside the map. The window
+// is W/4 rows of four words; it moves up by one row (four words arrive) or two (eight). Every array row keeps weights of
+// its own: in an array layer all take weight_i every cycle, in a depthwise layer the one that weight_row_i names.
+//
 // P, C, K  1 ..     powers of two
 // WB       1 .. 9   bits of a signed weight
 // ACC_W             bits of an accumulator, above 8 + WB + log2(C); the planner proves that the final sum fits
@@ -17,10 +25,15 @@
 //   weight_i              weights of this cycle; the rows' data of one step are used in the P cycles
 //                         after word_last_i
 //   mac_first_i           this cycle's products start a new sum
-//   drain_load_i          the chain takes all P*K sums; 3 + log2(C) cycles after the sum's last
-//                         mac cycle, see o2c_engine
+//   drain_load_i          the chain takes all P*K sums; 3 + log2(C) cycles after the sum's last mac cycle (one more with
+//                         HAS_SLIDE; depthwise log2(P) more), see o2c_engine
 //   drain_shift_i         the chain moves on by R values
 //   head_o                R sums, pixel-major, channel ascending
+//   depthwise_i           which of the two, stable while a layer runs
+//   window_i              the words that arrive, columns outside the map already pads; window_shift_i takes four of them
+//                         (window_pair_i: eight, the second row from word 4 on)
+//   window_rows_i         rows of the window that are inside the map, one cycle after the window's last shift
+//   weight_row_i          one bit a row: its weights are replaced
 //
 // Products are registered, then log2(C) registered adder levels, then the accumulator. No reset: the
 // datapath is flushed by mac_first_i.
@@ -31,7 +44,10 @@ module o2c_mac_array #(
   parameter integer WB    = 8,
   parameter integer ACC_W = 24,
   parameter integer R     = 4,
+  parameter integer HAS_SLIDE = 0,
+  parameter integer BANKS = 1,
   localparam integer W    = P * C,
+  localparam integer LR   = W > 4 ? W / 4 : 1,
   localparam integer LC   = $clog2(C)
 ) (
   input  wire                 clk_i,
@@ -41,29 +57,41 @@ module o2c_mac_array #(
   input  wire [K*C*WB-1:0]    weight_i,
   input  wire                 mac_valid_i,
   input  wire                 mac_first_i,
+  input  wire                 depthwise_i,
+  input  wire [8*W*BANKS-1:0] window_i,
+  input  wire                 window_shift_i,
+  input  wire                 window_pair_i,
+  input  wire [LR-1:0]        window_rows_i,
+  input  wire [7:0]           pad_value_i,
+  input  wire [P-1:0]         weight_row_i,
   input  wire                 drain_load_i,
   input  wire                 drain_shift_i,
   output wire [R*ACC_W-1:0]   head_o
 );
   localparam integer N  = P * K;
   localparam integer TW = 8 + WB + LC;
+  localparam integer LP = $clog2(P);
 
   generate if (P != (1 << $clog2(P)) || C != (1 << LC) || K != (1 << $clog2(K)) || WB < 1 || WB > 9
-               || ACC_W <= 8 + WB + LC || R > K || (K % R) != 0) begin : gen_bad
+               || ACC_W <= 8 + WB + LC || R > K || (K % R) != 0
+               || (HAS_SLIDE != 0 && (K < W || W < 8 || BANKS < 4 || ACC_W <= 8 + WB + LC + LP))) begin : gen_bad
 `ifdef VERILATOR
-    $error("o2c_mac_array: P, C, K powers of two, WB 1 to 9, ACC_W above 8+WB+log2(C), K a multiple of R");
+    $error("o2c_mac_array: P, C, K powers of two, WB 1 to 9, ACC_W above 8+WB+log2(C), K a multiple of R, see header");
 `else
     o2c_mac_array_ERROR_parameters_see_header u_bad ();
 `endif
   end endgenerate
 
   // Control follows the products and the tree.
-  reg [LC:0] valid_q, first_q;
+  localparam integer LEVELS = HAS_SLIDE != 0 ? LC + LP : LC;
+  reg [LEVELS:0] valid_q, first_q;
+  wire acc_valid = HAS_SLIDE != 0 && depthwise_i ? valid_q[LEVELS] : valid_q[LC];
+  wire acc_first = first_q[LC];
   integer d;
   always @(posedge clk_i) begin
     valid_q[0] <= mac_valid_i;
     first_q[0] <= mac_first_i;
-    for (d = 1; d <= LC; d = d + 1) begin
+    for (d = 1; d <= LEVELS; d = d + 1) begin
       valid_q[d] <= valid_q[d-1];
       first_q[d] <= first_q[d-1];
     end
@@ -76,6 +104,14 @@ module o2c_mac_array #(
   (* mem2reg *) reg signed [ACC_W-1:0] acc [0:N-1];
   (* mem2reg *) reg signed [ACC_W-1:0] chain [0:N-1];
   (* mem2reg *) reg signed [WB-1:0]    weight [0:K*C-1];  // of this cycle, not a register
+  // With HAS_SLIDE: the window, operands and weights of every multiplier, and the trees over the array's rows.
+  localparam integer SN = HAS_SLIDE != 0 ? C * N : 1;
+  localparam integer SW = HAS_SLIDE != 0 ? W : 1;
+  localparam integer SX = HAS_SLIDE != 0 ? 2 * N : 1;
+  (* mem2reg *) reg [8*W-1:0]          window [0:SW-1];
+  (* mem2reg *) reg signed [7:0]       operand [0:SN-1];
+  (* mem2reg *) reg signed [WB-1:0]    held [0:SN-1];
+  (* mem2reg *) reg signed [ACC_W-1:0] rows_sum [0:SX-1];    // heap order too; leaves P .. 2P-1 are no registers
   reg [R*ACC_W-1:0] head_q;                               // chain[0 .. R-1]
   assign head_o = head_q;
 
@@ -92,9 +128,20 @@ module o2c_mac_array #(
     end
     for (n = 0; n < R; n = n + 1) head_q[n*ACC_W +: ACC_W] <= chain[n];
 
-    if (valid_q[LC]) begin
+    if (HAS_SLIDE != 0 && depthwise_i) begin
+      if (acc_valid) begin
+        for (k = 0; k < K; k = k + 1) acc[k] = P > 1 ? rows_sum[SX > 1 ? 2*P*k + 1 : 0] : extend(node[2*C*k + 1]);
+      end
+    end else if (acc_valid) begin
       for (n = 0; n < N; n = n + 1) begin
-        acc[n] = (first_q[LC] ? {ACC_W{1'b0}} : acc[n]) + extend(node[2*C*n + 1]);
+        acc[n] = (acc_first ? {ACC_W{1'b0}} : acc[n]) + extend(node[2*C*n + 1]);
+      end
+    end
+
+    if (HAS_SLIDE != 0 && P > 1) begin
+      for (k = 0; k < K; k = k + 1) begin
+        for (p = 0; p < P; p = p + 1) rows_sum[2*P*k + P + p] = extend(node[2*C*(p*K+k) + 1]);
+        for (p = 1; p < P; p = p + 1) rows_sum[2*P*k + p] = rows_sum[2*P*k + 2*p] + rows_sum[2*P*k + 2*p + 1];
       end
     end
 
@@ -105,10 +152,37 @@ module o2c_mac_array #(
     end
 
     for (k = 0; k < K*C; k = k + 1) weight[k] = weight_i[k*WB +: WB];
-    for (p = 0; p < P; p = p + 1) begin
-      for (k = 0; k < K; k = k + 1) begin
-        for (c = 0; c < C; c = c + 1) begin
-          node[2*C*(p*K+k) + C + c] = $signed(row[p][8*c +: 8]) * weight[k*C+c];
+    if (HAS_SLIDE != 0) begin
+      for (n = 0; n < C*N; n = n + 1) node[n + C*(n/C + 1)] = operand[n] * held[n];
+      for (p = 0; p < P; p = p + 1) begin
+        if (!depthwise_i || weight_row_i[p]) begin
+          for (k = 0; k < K*C; k = k + 1) held[p*K*C + k] = weight[k];
+        end
+      end
+      for (p = 0; p < P; p = p + 1) begin
+        for (k = 0; k < K; k = k + 1) begin
+          for (c = 0; c < C; c = c + 1) begin
+            if (!depthwise_i) operand[(p*K+k)*C + c] = row[p][8*c +: 8];
+            else if (k < W) operand[(p*K+k)*C + c] =
+              window_rows_i[(p*C+c)/4] ? window[p*C+c][8*(k % W) +: 8] : pad_value_i;
+          end
+        end
+      end
+      if (window_shift_i) begin
+        if (BANKS == 8 && window_pair_i) begin
+          for (n = 0; n < W - 8; n = n + 1) window[n] = window[n + 8];
+          for (n = 0; n < 8; n = n + 1) window[W - 8 + n] = window_i[8*W*(n % BANKS) +: 8*W];
+        end else begin
+          for (n = 0; n < W - 4; n = n + 1) window[n] = window[n + 4];
+          for (n = 0; n < 4; n = n + 1) window[W - 4 + n] = window_i[8*W*(n % BANKS) +: 8*W];
+        end
+      end
+    end else begin
+      for (p = 0; p < P; p = p + 1) begin
+        for (k = 0; k < K; k = k + 1) begin
+          for (c = 0; c < C; c = c + 1) begin
+            node[2*C*(p*K+k) + C + c] = $signed(row[p][8*c +: 8]) * weight[k*C+c];
+          end
         end
       end
     end
@@ -125,6 +199,8 @@ module o2c_mac_array #(
     end
   end
   /* verilator lint_on BLKSEQ */
+
+  wire unused_ok = &{1'b0, depthwise_i, window_i, window_shift_i, window_pair_i, window_rows_i, pad_value_i, weight_row_i};
 
   function automatic signed [ACC_W-1:0] extend(input signed [TW-1:0] x);
     extend = {{(ACC_W-TW){x[TW-1]}}, x};

@@ -5,10 +5,14 @@
 //   y   = table ? clamp(round(TA[q] + (residual ? TB[b] : 0)), y_lo, y_hi) : q      (o2c_table_round)
 //   or, with a table of thresholds and the sum p that o2c_pool_float makes:   y = q + (p >= TA[q])
 //
-// A vector is the channels of one pixel that one unit yields (array: K, pool: W); it leaves in groups of
+// A vector is the channels of one pixel that one unit yields (array: K, pool: W, depthwise: G); it leaves in groups of
 // G = min(K, W) channels, R a cycle, one group every gl cycles (gl >= G/R; at least 2 with a residual, so that
 // reading the operand and writing the result never meet on the scratchpad's port B). A group is written as one
 // slice of a scratchpad word. Pixels and channels beyond the layer's are not written.
+//
+// Vectors come channel block by channel block, in each pixel by pixel: runs of run_last_i + 1 pixels whose words are
+// out_step_i apart, and out_wrap_i from a run's last to the next one's first. Runs are rows (array, pool) or columns
+// (depthwise). Words of the same pixel are out_plane_i apart.
 //
 //   cycle x0      parameters are addressed                   trig_i comes in the cycle before x0
 //         x2      sums at the chains' heads, parameters out; the chains move on at its end
@@ -18,7 +22,7 @@
 //         x14     a group's word is written (counted from its last R channels)
 //
 // Parameter word, least significant first, R times: bias BIAS_W, mul MUL_W, off OFF_W, shift SHIFT_W, and
-// exact (1 bit) if EXACT; above them SELECT_W bits: which table, counted from the layer's. Array layers: K/R words a channel block. Pool layers: one word (a unit may choose one by trig_div_i).
+// exact (1 bit) if EXACT; above them SELECT_W bits: which table, counted from the layer's. Array layers: K/R words a channel block. Pool layers: one word (a unit may choose one by trig_div_i). Depthwise layers: G/R.
 //
 // SUM_W is the width of an array or pool sum, ACC_W of the sum with bias; HAS_TABLE = 0 leaves the tables out,
 // FLOAT_W = 0 the thresholds.
@@ -59,6 +63,7 @@ module o2c_post #(
   // Configuration, stable while the layer runs
   input  wire               start_i,
   input  wire               pool_i,
+  input  wire               depthwise_i,
   input  wire               residual_i,
   input  wire               table_i,
   input  wire [7:0]         q_lo_i,
@@ -71,11 +76,13 @@ module o2c_post #(
   input  wire [7:0]         table_index_i,
   input  wire [7:0]         gl_last_i,
   input  wire [7:0]         vec_last_i,      // array: min(P, pixels) - 1; pool: 0
-  input  wire [NW-1:0]      kb_last_i,       // array: output channel blocks - 1
-  input  wire [NW-1:0]      cb_last_i,       // pool: channel blocks - 1
+  input  wire [NW-1:0]      kb_last_i,       // blocks of channels (array: of K, else of W) - 1
   input  wire [MW-1:0]      pixels_i,
+  input  wire [15:0]        run_last_i,
   input  wire [AW-1:0]      out_base_i,
-  input  wire [AW-1:0]      out_pitch_i,
+  input  wire [AW-1:0]      out_step_i,
+  input  wire [AW-1:0]      out_wrap_i,
+  input  wire [AW-1:0]      out_plane_i,
   input  wire [15:0]        out_groups_i,    // slices that hold channels of the layer
   input  wire [AW-1:0]      res_delta_i,     // residual operand's address minus the output's
   input  wire [PAW-1:0]     param_base_i,
@@ -117,14 +124,16 @@ module o2c_post #(
   reg [7:0]       sub;                   // cycle in the group
   reg [7:0]       grp;                   // group in the vector
   reg [7:0]       vec;                   // vector in the unit
-  reg [MW-1:0]    pixel;
-  reg [NW-1:0]    block;                 // array: output channel block; pool: channel block
+  reg [MW-1:0]    pixel;                 // in the order in which they come
+  reg [15:0]      run;                   // pixel in the run
+  reg [NW-1:0]    block;
   reg [15:0]      gbase;                 // first group of the block
-  reg [AW-1:0]    oaddr;                 // the pixel's first word
+  reg [AW-1:0]    paddr;                 // the pixel's word in the block's first plane
+  reg [AW-1:0]    bplane, gplane;        // the planes of the block's first group and of this one, from the first plane
   reg [PAW-1:0]   pbase, pofs;
 
   localparam [7:0] GR_LAST = GR[7:0] - 8'd1;
-  wire [7:0] gpv_last = pool_i ? GPVP[7:0] : GPVA[7:0];
+  wire [7:0] gpv_last = pool_i ? GPVP[7:0] : depthwise_i ? 8'd0 : GPVA[7:0];
   wire sub_last  = sub == gl_last_i;
   wire grp_last  = grp == gpv_last;
   wire vec_last  = vec == vec_last_i;
@@ -132,15 +141,20 @@ module o2c_post #(
   wire unit_end  = vec_end & vec_last;
   wire data      = busy & (sub <= GR_LAST);
   wire data_last = busy & (sub == GR_LAST);
-  wire block_last = block == (pool_i ? cb_last_i : kb_last_i);
+  wire block_last = block == kb_last_i;
   wire [MW-1:0] pixel_next = pixel + 1'b1;
-  wire rows_end  = pixel_next >= pixels_i;              // this vector is the block's last (array) or the pixel the last
+  wire rows_end  = pixel_next >= pixels_i;              // this vector is the block's last, or one beyond it
   wire layer_last_group = grp_last & vec_last & block_last & rows_end;
 
   wire [15:0] gidx = gbase + {8'd0, grp};
-  wire [31:0] word_ofs = {16'd0, gidx} >> SLW;
-  wire unused_ofs = &{1'b0, word_ofs};
   wire in_layer = (pixel < pixels_i) & (gidx < out_groups_i);
+  wire [AW-1:0] gplane_next;
+  generate if (NS > 1) begin : gen_slices
+    localparam integer SLASTI = NS - 1;
+    assign gplane_next = gidx[SLW-1:0] == SLASTI[SLW-1:0] ? gplane + out_plane_i : gplane;
+  end else begin : gen_words
+    assign gplane_next = gplane + out_plane_i;
+  end endgenerate
 
   always @(posedge clk_i) begin
     if (!rst_ni) busy <= 1'b0;
@@ -148,11 +162,14 @@ module o2c_post #(
     else if (unit_end) busy <= 1'b0;
 
     if (start_i) begin
-      pixel <= {MW{1'b0}};
-      block <= {NW{1'b0}};
-      gbase <= 16'd0;
-      oaddr <= out_base_i;
-      pbase <= param_base_i;
+      pixel  <= {MW{1'b0}};
+      run    <= 16'd0;
+      block  <= {NW{1'b0}};
+      gbase  <= 16'd0;
+      paddr  <= out_base_i;
+      bplane <= {AW{1'b0}};
+      gplane <= {AW{1'b0}};
+      pbase  <= param_base_i;
     end
     if (trig_i) begin
       sub <= 8'd0;
@@ -163,31 +180,28 @@ module o2c_post #(
     if (busy) begin
       if (!trig_i) sub <= sub_last ? 8'd0 : sub + 8'd1;
       if (data && !pool_i && !trig_i) pofs <= pofs + 1'b1;
-      if (sub_last && !trig_i) grp <= grp_last ? 8'd0 : grp + 8'd1;
+      if (sub_last) begin
+        if (!trig_i) grp <= grp_last ? 8'd0 : grp + 8'd1;
+        gplane <= gplane_next;
+      end
       if (vec_end) begin
         if (!trig_i) begin
           vec <= vec + 8'd1;
           if (!pool_i) pofs <= {PAW{1'b0}};
         end
-        if (pool_i) begin
-          gbase <= gbase + W[15:0] / G[15:0];
-          block <= block + 1'b1;
-          if (block_last) begin
-            gbase <= 16'd0;
-            block <= {NW{1'b0}};
-            pixel <= pixel_next;
-            oaddr <= oaddr + out_pitch_i;
-          end
-        end else begin
-          pixel <= pixel_next;
-          oaddr <= oaddr + out_pitch_i;
-          if (vec_last && rows_end) begin
-            pixel <= {MW{1'b0}};
-            oaddr <= out_base_i;
-            block <= block + 1'b1;
-            gbase <= gbase + K[15:0] / G[15:0];
-            pbase <= pbase + KR[PAW-1:0];
-          end
+        gplane <= bplane;
+        pixel  <= pixel_next;
+        run    <= run == run_last_i ? 16'd0 : run + 16'd1;
+        paddr  <= paddr + (run == run_last_i ? out_wrap_i : out_step_i);
+        if (vec_last && rows_end) begin
+          pixel  <= {MW{1'b0}};
+          run    <= 16'd0;
+          paddr  <= out_base_i;
+          block  <= block + 1'b1;
+          bplane <= gplane_next;
+          gplane <= gplane_next;
+          gbase  <= gbase + (pool_i ? W[15:0] / G[15:0] : depthwise_i ? 16'd1 : K[15:0] / G[15:0]);
+          if (!pool_i) pbase <= pbase + (depthwise_i ? GR[PAW-1:0] : KR[PAW-1:0]);
         end
       end
     end
@@ -206,7 +220,7 @@ module o2c_post #(
     inside_x    <= {inside_x[X-2:1], in_layer};
     done_x      <= {done_x[X-2:1], layer_last_group};
     first_x     <= {first_x[X-2:1], busy & (sub == 8'd0)};
-    addr_x[1]   <= oaddr + word_ofs[AW-1:0];
+    addr_x[1]   <= paddr + gplane;
     slice_x[1]  <= slice_0;
     for (d = 2; d < X; d = d + 1) begin
       addr_x[d]  <= addr_x[d-1];

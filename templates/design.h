@@ -13,6 +13,7 @@ struct Layer {
   uint64_t macs;
   uint64_t cycles;    // predicted
   bool accumulator;   // whether accumulator and requantized values are golden
+  bool column_major;  // pixels come column by column, else row by row
 };
 
 <%- for l in layers %>
@@ -21,7 +22,7 @@ constexpr unsigned kSegments<{ loop.index0 }>[] = {<% for s in l.layer.recipe.pa
 
 constexpr Layer kLayers[] = {
 <%- for l in layers %>
-    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>},
+    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" }>},
 <%- endfor %>
 };
 constexpr size_t kLayerCount = sizeof(kLayers) / sizeof(kLayers[0]);

@@ -67,7 +67,8 @@ class Checker {
     while (s.sample < b.sample) close(b.layer, cycle);
     for (unsigned lane = 0; lane < design::kLanes; ++lane) {
       if (!channel_at(d, b.channel + lane, channel)) continue;
-      const size_t index = size_t{channel} * s.pixels + b.pixel;
+      const size_t pixel = d.column_major ? size_t{b.pixel % d.rows} * d.columns + b.pixel / d.rows : b.pixel;
+      const size_t index = size_t{channel} * s.pixels + pixel;
       const size_t at = s.sample * s.values + index;
       if (s.sample != b.sample || s.seen[index]) {
         ++s.mismatches;

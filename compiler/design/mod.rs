@@ -78,7 +78,7 @@ pub struct Storage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Recipe {
-    /// `array` (products with weights), `maximum`, `sum`, or `float32 sum` of a window.
+    /// `array` (products with weights), `depthwise` (the same, each channel by itself), `maximum`, `sum`, or `float32 sum` of a window.
     pub unit: String,
     /// How many of the operand's channels stand beside each other; each such part begins at a word of P*C channels. One
     /// part, unless it is a concatenation or made of one, channel for channel.
@@ -104,6 +104,8 @@ pub struct Recipe {
     pub block_step: usize,
     /// ... so many blocks of K output channels.
     pub block_repeat: usize,
+    /// Depthwise: the window's row that is the kernel's first.
+    pub window_row: usize,
     /// First word in `weights`.
     pub weight_word: Option<u64>,
     /// First word in `parameters`.

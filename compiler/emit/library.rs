@@ -14,6 +14,7 @@ macro_rules! embed {
 pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_accelerator.v",
     "o2c_addr_gen.v",
+    "o2c_slide_gen.v",
     "o2c_axil.v",
     "o2c_axil_regs.v",
     "o2c_axis_pack.v",

@@ -116,7 +116,8 @@ fn formulas(d: &Design) -> Vec<String> {
     let mut lines = vec![
         "values are canonical integers of 8 bits: those of the file minus the tensor's offset, 128 where the file's are unsigned and 0 else; vectors/input.npy and output.npy hold the file's".to_owned(),
         format!("array: acc[o] = bias[o] + the sum over window rows, columns and channels of x * weight; taps outside have x = pad_value. The place of a channel of the operand is channel plus, for each of operand_parts before it, what that one lacks to a multiple of {w}; the place of o likewise by parts; below, channel and o stand for their places. With b = channel / {w} - block_step * (o / {k} / block_repeat), the weight is 0 unless 0 <= b < blocks; its word in weights is weight_word + ((((o / {k}) * kernel rows + row) * kernel columns + column) * blocks + b) * {p} + (channel % {w}) / {c}; in the word, weight (o % {k}) * {c} + channel % {c}. folded: first replace channel by column * channels + channel, channels by kernel columns * channels, kernel columns by 1, column by 0"),
-        format!("array: channel o, at its place, has field o % {r} of the word parameter_word + o / {r} of parameters"),
+        format!("depthwise: acc[o] = bias[o] + the sum over window rows and columns of x[o] * weight. With l = 4 * (window_row + row) + column, the weight is in word weight_word + o / {w} * {p} + l / {c} of weights, weight o % {w} * {c} + l % {c}"),
+        format!("array, depthwise: channel o, at its place, has field o % {r} of the word parameter_word + o / {r} of parameters"),
         "sum: acc = bias + the sum of the window, with the parameters of word parameter_word + (by_taps ? taps inside - 1 : 0)".to_owned(),
         "maximum: q = clamp(the greatest x of the window, q[0], q[1]); taps outside do not count".to_owned(),
         "requantize, exact = 0 or not there: q = clamp((acc * multiplier + offset) >> shift, q[0], q[1]), arithmetic shift (rounds down)".to_owned(),

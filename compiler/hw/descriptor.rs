@@ -6,7 +6,7 @@
 use crate::diag::{Diagnostic, Result, code};
 
 /// 32-bit words of a descriptor.
-pub const WORDS: usize = 22;
+pub const WORDS: usize = 26;
 
 macro_rules! fields {
     ($($(#[doc = $doc:literal])* $name:ident: $word:literal, $low:literal, $bits:literal;)*) => {
@@ -28,7 +28,7 @@ macro_rules! fields {
 }
 
 fields! {
-    /// 0 array, 1 maximum, 2 sum.
+    /// 0 array, 1 maximum, 2 sum, 3 depthwise.
     mode: 0, 0, 2;
     /// Adds the residual operand through table B.
     residual: 0, 2, 1;
@@ -38,6 +38,8 @@ fields! {
     release_input: 0, 4, 1;
     /// Writes the output region.
     writes_output: 0, 5, 1;
+    /// Depthwise: two rows a slot.
+    pair: 0, 6, 1;
     /// Parameter word by the number of taps inside the map.
     count_divisor: 0, 7, 1;
     /// Byte of every channel outside the map.
@@ -58,23 +60,23 @@ fields! {
     table_threshold: 1, 18, 1;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
-    /// Innermost loop, minus 1: array channel blocks, pool kernel columns.
+    /// Innermost loop, minus 1: array channel blocks, pool kernel columns, depthwise slots of a column.
     a_last: 2, 0, 16;
     /// Array kernel columns, pool kernel rows, minus 1.
     b_last: 2, 16, 16;
-    /// Array kernel rows, pool channel blocks, minus 1.
+    /// Array kernel rows, minus 1.
     c_last: 3, 0, 16;
-    /// Output channel blocks of the array, minus 1.
+    /// Blocks of output channels (array: of K, else of W), minus 1.
     kb_last: 3, 16, 16;
-    /// Array tiles, pool pixels, minus 1.
+    /// Array tiles, else pixels, minus 1.
     unit_last: 4, 0, 24;
     /// Cycles of a group, minus 1.
     group_last: 4, 24, 8;
-    /// Idle cycles after a unit.
+    /// Idle cycles after a unit; depthwise: before a block of channels.
     gap: 5, 0, 16;
     /// Vectors of a unit, minus 1.
     vec_last: 5, 16, 8;
-    /// Cycles of a pool's read, minus 1.
+    /// Cycles of a pool's read or a depthwise slot, minus 1.
     hold_last: 5, 24, 8;
     /// Rows of the input map.
     in_h: 6, 0, 16;
@@ -82,9 +84,9 @@ fields! {
     in_w: 6, 16, 16;
     /// Output columns, minus 1.
     out_w_last: 7, 0, 16;
-    /// Words of an output pixel.
-    out_pitch: 7, 16, 16;
-    /// Row of the first window's first tap, two's complement.
+    /// Pixels of an output run, minus 1: a row's, depthwise a column's.
+    run_last: 7, 16, 16;
+    /// Row of the first window's first tap (depthwise: of the window itself), two's complement.
     walk_h0: 8, 0, 16;
     /// Column of the first window's first tap, two's complement.
     walk_w0: 8, 16, 16;
@@ -102,16 +104,16 @@ fields! {
     walk_col: 12, 0, 32;
     /// Address step from a row's last output column to the next row's first.
     walk_row: 13, 0, 32;
-    /// Address step of the innermost loop.
+    /// Address step of the innermost loop; depthwise of a slot.
     inc_a: 14, 0, 32;
-    /// Address step of the middle loop.
+    /// Address step of the middle loop; depthwise from a slot's first row to its second.
     inc_b: 15, 0, 32;
     /// Address step of the outer loop.
     inc_c: 16, 0, 32;
     /// First weight word; of float32 sums the 24-bit mantissa of the input's scale.
     weight_base: 17, 0, 24;
-    /// Array: words from the input channels of an output channel block to those of the next.
-    block_step: 17, 24, 8;
+    /// Depthwise: slots of a column before its first output.
+    emit_first: 17, 24, 8;
     /// First parameter word.
     param_base: 18, 0, 16;
     /// Slices that hold the layer's channels.
@@ -122,8 +124,24 @@ fields! {
     res_delta: 20, 0, 32;
     /// Output pixels.
     pixels: 21, 0, 24;
-    /// Output channel blocks that read the same input channels, minus 1.
-    block_repeat: 21, 24, 8;
+    /// Depthwise: slots from one output of a column to the next, minus 1.
+    emit_step: 21, 24, 8;
+    /// Words from the input channels of a block of output channels to those of the next.
+    block_step: 22, 0, 24;
+    /// Blocks of output channels that read the same input channels, minus 1.
+    block_repeat: 22, 24, 8;
+    /// Words of an output plane: from a pixel's word to that of its next channels.
+    out_plane: 23, 0, 24;
+    /// Depthwise: slots from a column's last output to the next column's first, minus 1.
+    emit_wrap: 23, 24, 8;
+    /// Address step in an output run.
+    out_step: 24, 0, 16;
+    /// Depthwise: rows of the window that belong to the kernel, a bit each.
+    window_rows: 24, 16, 16;
+    /// Address step from an output run's last pixel to the next one's first, modulo 2^24.
+    out_wrap: 25, 0, 24;
+    /// Depthwise: columns of the window that belong to the kernel, a bit each.
+    window_columns: 25, 24, 4;
 }
 
 impl Descriptor {

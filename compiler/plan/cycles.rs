@@ -2,6 +2,7 @@
 
 use super::layers::{Kernel, Layer, Tail};
 use super::reach::Reach;
+use super::slide::Slide;
 use crate::hw::descriptor;
 
 /// The array: pixels, dot length, output channels, requantize lanes.
@@ -31,21 +32,21 @@ impl Array {
 /// A layer's loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loops {
-    /// Reads of a unit (array: a tile; pool: a channel block's window).
+    /// Reads of a unit (array: a tile; pool: a channel block's window); depthwise: weight words of a block.
     pub(crate) reads: usize,
-    /// Cycles of a read: more than 1 for float32 sums.
+    /// Cycles of a read: more than 1 for float32 sums, and where a depthwise layer's outputs are not taken in one.
     pub(crate) hold: usize,
     /// Units of the layer.
     pub(crate) units: usize,
-    /// Idle cycles after a unit.
+    /// Idle cycles after a unit; depthwise: before a block.
     pub(crate) gap: usize,
     /// Vectors of a unit.
     pub(crate) vectors: usize,
     /// Cycles of a group.
     pub(crate) group_cycles: usize,
-    /// Tiles of an output channel block (array), pixels (pool).
+    /// Tiles of an output channel block (array), pixels (else).
     pub(crate) tiles: usize,
-    /// Output channel blocks (array: of K, pool: of W).
+    /// Output channel blocks (array: of K, else of W).
     pub(crate) blocks: usize,
     /// Cycles from issue to issue.
     pub(crate) cycles: usize,
@@ -54,13 +55,14 @@ pub(crate) struct Loops {
 }
 
 /// The loops of a layer that reads `reach` of its main operand, with the window `kernel` (rows, columns) there, and
-/// writes `extent` channels, unused ones among them.
+/// writes `extent` channels, unused ones among them. `has_slide`: the array is built for depthwise layers too.
 pub(crate) fn loops(
     layer: &Layer<'_>,
     array: Array,
     reach: &Reach,
     kernel: [usize; 2],
     extent: usize,
+    has_slide: bool,
 ) -> Loops {
     let Array { p, c, k, r } = array;
     let group = array.group();
@@ -81,15 +83,14 @@ pub(crate) fn loops(
     };
     let busy = reads * hold;
     let residual = matches!(layer.tail, Tail::Add { .. });
-    // With a residual the operand's read and the result's write take turns on port B.
-    let group_cycles = if residual { (group / r).max(2) } else { group / r };
+    let group_cycles = group_cycles(layer, array);
     let drain = vectors * groups * group_cycles;
     let mut period = busy.max(drain);
     if residual {
         period = period.next_multiple_of(group_cycles);
     }
     let latency = group / r + 19 - group_cycles;
-    let start = if pool { 0 } else { 2 * p + c.ilog2() as usize };
+    let start = if pool { 0 } else { 2 * p + c.ilog2() as usize + usize::from(has_slide) };
     let natural = (units - 1) * period + busy - (hold - 1) + start + drain + latency;
     // The next descriptor is fetched meanwhile.
     let cycles = natural.max(descriptor::WORDS + 3);
@@ -104,5 +105,32 @@ pub(crate) fn loops(
         blocks,
         cycles,
         to_last_write: natural,
+    }
+}
+
+/// Cycles in which the post pipeline takes a group.
+pub(crate) fn group_cycles(layer: &Layer<'_>, array: Array) -> usize {
+    let slots = array.group() / array.r;
+    // With a residual the operand's read and the result's write take turns on port B.
+    if matches!(layer.tail, Tail::Add { .. }) { slots.max(2) } else { slots }
+}
+
+/// The loops of a depthwise layer of so many channel blocks.
+pub(crate) fn slide_loops(layer: &Layer<'_>, array: Array, slide: &Slide, blocks: usize) -> Loops {
+    let Array { p, c, .. } = array;
+    let [_, h, w] = layer.y.shape;
+    let latency = (p * c).ilog2() as usize + array.group() / array.r + 22;
+    let to_last_write = blocks * (slide.wait + slide.block_slots(layer) * slide.hold) - slide.hold + latency;
+    Loops {
+        reads: p,
+        hold: slide.hold,
+        units: h * w * blocks,
+        gap: slide.wait,
+        vectors: 1,
+        group_cycles: group_cycles(layer, array),
+        tiles: h * w,
+        blocks,
+        cycles: to_last_write.max(descriptor::WORDS + 3),
+        to_last_write,
     }
 }

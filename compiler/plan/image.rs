@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Planned;
 use super::bits::Word;
-use super::cycles::{Array, Loops};
+use super::cycles::Array;
 use super::layers::{Kernel, Layer, Tail};
 use super::layout::Map;
 use super::requant::Entry;
+use super::slide::{self, Slide};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::Conv;
 use crate::quant::{LayerQuant, Tables};
@@ -21,6 +22,9 @@ pub(crate) fn weight_bits<'a>(convs: impl Iterator<Item = &'a Conv>) -> usize {
 /// and cycle, K x C weights, channel fastest. Channels that a layer does not read, and places that hold none, have
 /// weight 0.
 pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: &mut Vec<Vec<u8>>) {
+    if let (Some(slide), Kernel::Array(conv)) = (&l.slide, l.layer.kernel) {
+        return depthwise(conv, slide, y, array, bits, out);
+    }
     let Array { p, c, k, .. } = array;
     let [kh, kw] = l.layer.kernel.window().kernel;
     let columns = if l.folded { 1 } else { kw };
@@ -61,17 +65,39 @@ pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: 
     }
 }
 
-/// The parameters of a layer, R to a word: array layers a word for each R channels, padded to whole blocks of K;
+/// The words of one depthwise layer: for each channel block and array row, K x C weights, the window's place fastest. Row p
+/// has places p * C to p * C + C - 1, four to a row of the window. Places outside the kernel have weight 0.
+fn depthwise(conv: &Conv, slide: &Slide, y: &Map, array: Array, bits: usize, out: &mut Vec<Vec<u8>>) {
+    let Array { p, c, k, .. } = array;
+    let [kh, kw] = conv.window.kernel;
+    for block in 0..y.blocks {
+        for row in 0..p {
+            let mut word = Word::new(k * c * bits);
+            for o in 0..k {
+                let channel = y.channel(block * array.word() + o).filter(|_| o < array.word());
+                for place in (row * c..).take(c) {
+                    let (row, column) = (place / slide::COLUMNS, place % slide::COLUMNS);
+                    let row = row.checked_sub(slide.window_row).filter(|&r| r < kh && column < kw);
+                    let weight = channel.zip(row).map_or(0, |(o, row)| conv.weight[(o, 0, row, column)]);
+                    word.push(i64::from(weight), bits);
+                }
+            }
+            out.push(word.finish());
+        }
+    }
+}
+
+/// The parameters of a layer, R to a word: array layers a word for each R channels, padded to whole blocks of `block`;
 /// pool layers the same for every channel, one word or one for each count of taps.
 pub(crate) fn parameters(
     layer: &Layer<'_>,
     quant: &LayerQuant,
     array: Array,
-    loops: &Loops,
+    block: usize,
     y: &Map,
 ) -> Result<(Vec<Entry>, bool)> {
     let every = |entry: &dyn Fn(usize) -> Entry| {
-        let places = 0..loops.blocks * array.k;
+        let places = 0..y.extent().next_multiple_of(block);
         (places.map(|at| y.channel(at).map_or(Entry::NONE, entry)).collect(), false)
     };
     match layer.kernel {

@@ -1,18 +1,19 @@
-//! How tensors lie in the scratchpad: rows of pixels of words, and whose memory they share.
+//! How tensors lie in the scratchpad: a plane of words for each W channels, and whose memory they share.
 //!
 //! In: layers, concatenations, the array. Out: a [`Map`] and a [`Region`] for every tensor. Guarantees: a
-//! concatenation costs nothing: its operands are written side by side where it lies. Each of them begins at a word,
-//! so the word before may have channels that nobody uses: a map has segments.
+//! concatenation costs nothing: its operands' planes lie one after the other. Each of them begins with a plane,
+//! so the one before may have channels that nobody uses: a map has segments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cycles::Array;
 use super::layers::{Kernel, Layer, Tail};
+use super::slide::PAIR_PITCH;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
 
-/// The order of a tensor's words: rows, columns, channel blocks of W.
+/// The order of a tensor's words: channel blocks of W, rows, columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Map {
     /// Channels that stand beside each other; each segment begins at a word. A tensor that is no concatenation has one,
@@ -22,10 +23,10 @@ pub(crate) struct Map {
     pub(crate) h: usize,
     /// Columns.
     pub(crate) w: usize,
-    /// Words of a pixel.
+    /// Planes: words of a pixel.
     pub(crate) blocks: usize,
-    /// Words from a pixel to the next: more than `blocks` in a part of a concatenation.
-    pub(crate) pitch: usize,
+    /// Words from a row to the next: `w`, or more so that two rows can be read at once.
+    pub(crate) row: usize,
     word: usize,
 }
 
@@ -46,12 +47,17 @@ impl Map {
             }
         }
         let blocks = segments.iter().map(|s| s.div_ceil(word)).sum();
-        Map { segments, h, w, blocks, pitch: blocks, word }
+        Map { segments, h, w, blocks, row: w, word }
     }
 
-    /// Words of the whole tensor, where nothing lies between its pixels.
+    /// Words of the whole tensor.
     pub(crate) fn words(&self) -> usize {
-        self.h * self.w * self.blocks
+        self.plane() * self.blocks
+    }
+
+    /// Words of a plane: from a pixel's word to that of its next channels.
+    pub(crate) fn plane(&self) -> usize {
+        self.h * self.row
     }
 
     /// Channels in the order of the words, the unused ones but the last counted.
@@ -86,11 +92,17 @@ pub(crate) struct Region {
 /// A map and a region for each tensor that a layer reads or writes.
 pub(crate) type Layouts = BTreeMap<Port, (Map, Region)>;
 
-/// Lays out every tensor.
+/// Lays out every tensor; the rows of those in `pairs` so that two can be read at once, see `super::slide`.
 ///
 /// # Errors
 /// O2C0900 for an addition whose operands' parts differ; see `passes::own_memory`.
-pub(crate) fn layouts(graph: &IntGraph, layers: &[Layer<'_>], input: Port, array: Array) -> Result<Layouts> {
+pub(crate) fn layouts(
+    graph: &IntGraph,
+    layers: &[Layer<'_>],
+    input: Port,
+    array: Array,
+    pairs: &BTreeSet<Port>,
+) -> Result<Layouts> {
     let own = |owner: Port| Region { owner, offset: 0 };
     let mut all = Layouts::new();
     all.insert(input, (Map::plain(graph.value(input).fact.shape, array), own(input)));
@@ -126,10 +138,12 @@ pub(crate) fn layouts(graph: &IntGraph, layers: &[Layer<'_>], input: Port, array
                 .at(format!("node \"{}\"", layer.name))
                 .into());
             }
-            match carried.or(other) {
+            let map = match carried.or(other) {
                 Some(like) => Map::of(&like.segments.clone(), [h, w], array),
                 None => Map::plain(layer.y.shape, array),
-            }
+            };
+            let apart = (w + PAIR_PITCH).next_multiple_of(2 * PAIR_PITCH) - PAIR_PITCH;
+            Map { row: if pairs.contains(&port) { apart } else { w }, ..map }
         };
         all.insert(port, (map, own(port)));
     }
@@ -138,13 +152,12 @@ pub(crate) fn layouts(graph: &IntGraph, layers: &[Layer<'_>], input: Port, array
         if !matches!(graph.node(id).op, IntOp::Concat(_)) {
             continue;
         }
-        let Some((whole, region)) = all.get(&Port::from(id)).cloned() else { continue };
+        let Some((_, region)) = all.get(&Port::from(id)).cloned() else { continue };
         let mut offset = region.offset;
         for port in graph.inputs(id) {
             if let Some((map, part)) = all.get_mut(&port) {
                 *part = Region { owner: region.owner, offset };
-                map.pitch = whole.pitch;
-                offset += map.blocks;
+                offset += map.words();
             }
         }
     }

@@ -5,7 +5,7 @@ use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::layout::Map;
 use super::requant::{self, Entry};
-use super::{Plan, Planned, image};
+use super::{Plan, Planned, image, slide};
 use crate::design::{Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
@@ -17,6 +17,8 @@ use crate::quant::{LayerQuant, Ties};
 const MAX_DEPTH: usize = 1 << 24;
 /// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
 const MAX_WEIGHT_BITS: usize = 1 << 31;
+/// The descriptor's word that holds the block step.
+const BLOCK_STEP_WORD: usize = 22;
 /// Tables that the descriptor's index can name.
 const MOST_TABLES: usize = 256;
 
@@ -40,6 +42,7 @@ const RTL: &[&str] = &[
     "o2c_table_round.v",
     "o2c_requantize.v",
     "o2c_addr_gen.v",
+    "o2c_slide_gen.v",
     "o2c_mac_array.v",
     "o2c_pool.v",
     "o2c_pool_float.v",
@@ -101,7 +104,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         images.entries.chunks(array.r).map(|chunk| requant::word(chunk, &widths)).collect();
 
     let quant = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
-    let (mut sum, mut pool, mut acc) = (9 + weight_bits + array.c.ilog2() as usize, 9, widths.bias);
+    let products = if plan.has_slide { array.word() } else { array.c };
+    let (mut sum, mut pool, mut acc) = (9 + weight_bits + products.ilog2() as usize, 9, widths.bias);
     for l in &plan.layers {
         let q = quant(l.layer.first)?;
         let raw = bits::signed(q.raw.0).max(bits::signed(q.raw.1));
@@ -196,7 +200,9 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("MW", int(mw)),
         ("HAS_ARRAY", flag(has_array)),
         ("HAS_POOL", flag(has_pool)),
-        ("HAS_STEP", flag(plan.layers.iter().any(|l| l.reach.step != 0))),
+        ("HAS_STEP", flag(descriptors.iter().any(|words| words[BLOCK_STEP_WORD] != 0))),
+        ("HAS_SLIDE", flag(plan.has_slide)),
+        ("BANKS", int(plan.banks)),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
         ("TABLE_SHIFT", i64::from(table_shift)),
@@ -349,6 +355,7 @@ fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
     let array = l.layer.kernel.on_array();
     Recipe {
         unit: match l.layer.kernel {
+            Kernel::Array(_) if l.slide.is_some() => "depthwise",
             Kernel::Array(_) | Kernel::Select(_) => "array",
             Kernel::Max(_) => "maximum",
             Kernel::Sum(_) => "sum",
@@ -367,6 +374,7 @@ fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
         blocks: l.reach.count,
         block_step: l.reach.step,
         block_repeat: l.reach.repeat,
+        window_row: l.slide.map_or(0, |s| s.window_row),
         weight_word: array.then_some(d.weight_base),
         parameter_word: d.param_base,
         by_taps: d.count_divisor == 1,
@@ -446,7 +454,10 @@ fn coordinate_bits(plan: &Plan<'_>) -> usize {
         let span = |o: usize, axis: usize| o * w.strides[axis] + w.kernel[axis] * w.dilations[axis];
         let first = l.layer.kernel.origin().map(|n| usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX));
         let [top, left] = first;
-        [span(oh, 0) + top, span(ow, 1) + left, l.map.h + 1, l.map.w + 1, top, left, l.layer.x.shape[2], ow]
+        // A sliding window is read with all its rows and columns, and one column further.
+        let slack = l.slide.map_or(0, |s| s.slots + w.strides[1] + slide::window_rows(plan.array));
+        let reach = [span(oh, 0) + top, span(ow, 1) + left, l.map.h + 1, l.map.w + 1, top, left];
+        [reach.into_iter().max().unwrap_or(0) + slack, l.layer.x.shape[2], ow]
     });
     bits::signed(reach.max().unwrap_or(1) as i64) + 1
 }
@@ -503,7 +514,7 @@ fn descriptor(
     weight_bits: usize,
     images: &mut Images,
 ) -> Result<Descriptor> {
-    let Planned { layer, map, reach, loops, folded } = l;
+    let Planned { layer, map, reach, loops, folded, slide } = l;
     let array = plan.array;
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let window = layer.kernel.window();
@@ -514,7 +525,7 @@ fn descriptor(
     let [top, left] = layer.kernel.origin();
     let left = if *folded { 0 } else { left };
     let [_, out_h, out_w] = layer.y.shape;
-    let (cb, pitch) = (int(map.pitch), int(map.w * map.pitch));
+    let (plane, pitch) = (int(map.plane()), int(map.row));
     let read = int(reach.count);
     let y = lay(plan, Port::from(layer.last))?;
 
@@ -525,7 +536,7 @@ fn descriptor(
     let (q_lo, q_hi) = if standalone { (-128, 127) } else { (first.lo, first.hi) };
 
     let param_base = images.entries.len() / array.r;
-    let (entries, count_divisor) = image::parameters(layer, first, array, loops, y)?;
+    let (entries, count_divisor) = image::parameters(layer, first, array, if slide.is_some() { array.word() } else { array.k }, y)?;
     images.entries.extend(entries);
     let weight_base = images.weights.len();
     if layer.kernel.on_array() {
@@ -542,12 +553,12 @@ fn descriptor(
     images.tables.extend(tables);
 
     let (mode, pad) = match layer.kernel {
-        Kernel::Array(_) => (0, layer.x.zero_point),
+        Kernel::Array(_) => (if slide.is_some() { 3 } else { 0 }, layer.x.zero_point),
         Kernel::Select(select) => (0, select.fill),
         Kernel::Max(_) => (1, -128),
         Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
     };
-    let pool = mode != 0;
+    let pool = !layer.kernel.on_array();
     let (in_base, out_base) = (base(plan, layer.input)?, base(plan, Port::from(layer.last))?);
     let res_delta = match layer.tail {
         Tail::Add { other, .. } => int(base(plan, other)?) - int(out_base),
@@ -556,16 +567,32 @@ fn descriptor(
     let last_reader = plan.layers.iter().rposition(|n| {
         n.layer.input == plan.input || matches!(n.layer.tail, Tail::Add { other, .. } if other == plan.input)
     });
-    let back = (int(kw) - 1) * int(dw) * cb;
-    let (a, b, c, inc_a, inc_b, inc_c) = if pool {
-        let down = int(dh) * pitch - back;
-        let rewind = (int(kh) - 1) * int(dh) * pitch + back;
-        (kw, kh, reach.count, int(dw) * cb, down, 1 - rewind)
-    } else {
-        let down = int(dh) * pitch - back - (read - 1);
-        (reach.count, kw, kh, 1, int(dw) * cb - (read - 1), down)
+    let back = (int(kw) - 1) * int(dw);
+    let down = int(dh) * pitch - back;
+    let (a, b, c, inc_a, inc_b, inc_c) = match slide {
+        Some(slide) => (slide.slots, 1, 1, if slide.pair { 2 * pitch } else { pitch }, pitch, 0),
+        None if pool => (kw, kh, 1, int(dw), down, 0),
+        None => {
+            let rewind = (read - 1) * plane;
+            (reach.count, kw, kh, plane, int(dw) - rewind, down - rewind)
+        }
     };
-    let col = int(sw) * cb;
+    // The window slides over whole rows and planes; the others walk over windows.
+    let (top, walk_row, block_step, repeat) = match slide {
+        Some(slide) => (top - int(slide.window_row), 0, plane, 1),
+        None => {
+            let row = int(sh) * pitch - (int(out_w) - 1) * int(sw);
+            let (step, repeat) = if pool { (1, 1) } else { (int(reach.step), reach.repeat) };
+            (top, row, step * plane, repeat)
+        }
+    };
+    let base_row = if slide.is_some() { 0 } else { top };
+    let y_row = int(y.row);
+    let (run, out_step, out_wrap) = match slide {
+        Some(_) => (out_h, y.row, 1 - (int(out_h) - 1) * y_row),
+        None => (out_w, 1, y_row - (int(out_w) - 1)),
+    };
+    let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
     let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
     Ok(Descriptor {
         mode,
@@ -573,6 +600,7 @@ fn descriptor(
         table: u64::from(uses_tables),
         release_input: u64::from(last_reader == Some(index)),
         writes_output: u64::from(Port::from(layer.last) == plan.output),
+        pair: u64::from(slide.is_some_and(|s| s.pair)),
         count_divisor: u64::from(count_divisor),
         pad_value: byte(pad),
         q_lo: byte(q_lo),
@@ -586,7 +614,7 @@ fn descriptor(
         a_last: a as u64 - 1,
         b_last: b as u64 - 1,
         c_last: c as u64 - 1,
-        kb_last: if pool { 0 } else { loops.blocks as u64 - 1 },
+        kb_last: loops.blocks as u64 - 1,
         unit_last: loops.tiles as u64 - 1,
         group_last: loops.group_cycles as u64 - 1,
         gap: loops.gap as u64,
@@ -595,16 +623,16 @@ fn descriptor(
         in_h: map.h as u64,
         in_w: map.w as u64,
         out_w_last: out_w as u64 - 1,
-        out_pitch: y.pitch as u64,
+        run_last: run as u64 - 1,
         walk_h0: coordinate(top),
         walk_w0: coordinate(left),
         stride_h: sh as u64,
         stride_w: sw as u64,
         dil_h: dh as u64,
         dil_w: dw as u64,
-        walk_base: step(int(in_base) + top * pitch + left * cb),
-        walk_col: step(col),
-        walk_row: step(int(sh) * pitch - (int(out_w) - 1) * col),
+        walk_base: step(int(in_base) + base_row * pitch + left),
+        walk_col: step(int(sw)),
+        walk_row: step(walk_row),
         inc_a: step(inc_a),
         inc_b: step(inc_b),
         inc_c: step(inc_c),
@@ -614,7 +642,15 @@ fn descriptor(
         out_base: out_base as u64,
         res_delta: step(res_delta),
         pixels: (out_h * out_w) as u64,
-        block_step: reach.step as u64,
-        block_repeat: reach.repeat as u64 - 1,
+        emit_first: slide.map_or(0, |s| s.first as u64),
+        emit_step: slide.map_or(0, |s| s.step as u64 - 1),
+        block_step: if loops.blocks > 1 { step(block_step) } else { 0 },
+        block_repeat: repeat as u64 - 1,
+        out_plane: y.plane() as u64,
+        emit_wrap: slide.map_or(0, |s| s.wrap as u64 - 1),
+        out_step: out_step as u64,
+        window_rows: slide.map_or(0, |s| bits(s.window_row, kh)),
+        out_wrap: step(out_wrap) & bits(0, 24),
+        window_columns: slide.map_or(0, |_| bits(0, kw)),
     })
 }

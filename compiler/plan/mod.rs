@@ -14,6 +14,9 @@ mod lower;
 mod reach;
 mod requant;
 mod schedule;
+mod slide;
+
+use std::collections::BTreeSet;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -25,6 +28,7 @@ use cycles::{Array, Loops};
 use layers::{Kernel, Layer, Tail};
 use layout::{Layouts, Map};
 use reach::Reach;
+use slide::Slide;
 
 /// Bytes of the widest scratchpad word.
 const MAX_WORD: usize = 64;
@@ -67,16 +71,32 @@ pub(crate) struct Planned<'a> {
     pub(crate) loops: Loops,
     /// Whether the kernel's columns lie in the map's channels.
     pub(crate) folded: bool,
+    /// How a depthwise layer's window slides, if it does.
+    pub(crate) slide: Option<Slide>,
 }
 
 impl<'a> Planned<'a> {
-    /// A layer whose input lies as `map`, and whose output as `y`.
-    fn new(layer: &Layer<'a>, array: Array, map: Map, y: &Map, folded: bool) -> Planned<'a> {
+    /// A layer whose input lies as `map`, and whose output as `y`; with the array's depthwise mode where there is one and
+    /// it is faster.
+    fn new(
+        layer: &Layer<'a>,
+        array: Array,
+        map: Map,
+        y: &Map,
+        folded: bool,
+        has_slide: bool,
+    ) -> Planned<'a> {
         let reach = Reach::of(&layer.kernel, array, &map, y, folded);
         let [rows, columns] = layer.kernel.window().kernel;
         let kernel = [rows, if folded { 1 } else { columns }];
-        let loops = cycles::loops(layer, array, &reach, kernel, y.extent());
-        Planned { layer: layer.clone(), map, reach, loops, folded }
+        let loops = cycles::loops(layer, array, &reach, kernel, y.extent(), has_slide);
+        let residual = matches!(layer.tail, Tail::Add { .. });
+        let slide = Slide::of(layer, array, [&map, y], cycles::group_cycles(layer, array), residual)
+            .filter(|_| has_slide && !folded)
+            .map(|slide| (slide, cycles::slide_loops(layer, array, &slide, y.blocks)))
+            .filter(|(_, faster)| faster.cycles < loops.cycles);
+        let (slide, loops) = slide.map_or((None, loops), |(slide, faster)| (Some(slide), faster));
+        Planned { layer: layer.clone(), map, reach, loops, folded, slide }
     }
 }
 
@@ -86,6 +106,10 @@ pub struct Plan<'a> {
     pub(crate) graph: &'a IntGraph,
     pub(crate) quantized: &'a Quantized,
     pub(crate) array: Array,
+    /// Whether the array is built for depthwise layers too.
+    pub(crate) has_slide: bool,
+    /// Banks of the scratchpad: words that it can read at once.
+    pub(crate) banks: usize,
     pub(crate) layers: Vec<Planned<'a>>,
     pub(crate) input: Port,
     pub(crate) output: Port,
@@ -171,9 +195,11 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     else {
         return Err(Diagnostics(faults));
     };
+    // The cheaper first: few lanes, no depthwise mode.
     let plans: Vec<Plan<'a>> = lanes
         .into_iter()
-        .map(|r| on_array(graph, quantized, &layers, Array { p, c, k, r }, input, output))
+        .flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)))
+        .map(|(array, slides)| on_array(graph, quantized, &layers, array, slides, [input, output]))
         .collect::<Result<_>>()?;
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
@@ -262,16 +288,17 @@ fn one_output(graph: &IntGraph) -> Result<Port> {
     }
 }
 
-/// The plan for one shape of the array.
+/// The plan for one shape of the array, with its depthwise mode if asked for.
 fn on_array<'a>(
     graph: &'a IntGraph,
     quantized: &'a Quantized,
     layers: &[Layer<'a>],
     array: Array,
-    input: Port,
-    output: Port,
+    has_slide: bool,
+    [input, output]: [Port; 2],
 ) -> Result<Plan<'a>> {
-    let layouts = layout::layouts(graph, layers, input, array)?;
+    let pairs = if has_slide { pairs(graph, layers, array, [input, output]) } else { BTreeSet::new() };
+    let layouts = layout::layouts(graph, layers, input, array, &pairs)?;
     let lay = |port: Port| {
         let found = layouts.get(&port).map(|(map, _)| map);
         found
@@ -283,10 +310,10 @@ fn on_array<'a>(
     for layer in layers {
         let window = layer.kernel.window();
         let y = lay(Port::from(layer.last))?;
-        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, false);
+        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, false, has_slide);
         if layer.input == input
             && readers(layers, input) == 1
-            && let Some(folded) = folded(layer, array, y).filter(|f| f.loops.cycles < entry.loops.cycles)
+            && let Some(folded) = folded(layer, array, y, has_slide).filter(|f| f.loops.cycles < entry.loops.cycles)
         {
             let [_, _, out_w] = layer.y.shape;
             fold = Fold {
@@ -304,21 +331,44 @@ fn on_array<'a>(
     }
     let (ports, blocks) = blocks(&layouts, &planned, [input, output]);
     let (bases, words) = arena::place(&blocks);
+    let slides = || planned.iter().filter_map(|l| l.slide);
+    let banks = if slides().any(|s| s.pair) { 8 } else if slides().next().is_some() { 4 } else { 1 };
     let regions = ports.into_iter().zip(bases).collect();
     let least_words = arena::bound(&blocks);
     Ok(Plan {
         graph,
         quantized,
         array,
+        has_slide,
+        banks,
         layers: planned,
         input,
         output,
         fold,
         layouts,
         regions,
-        words,
+        words: words.max(banks),
         least_words,
     })
+}
+
+/// Tensors whose rows are to lie so that a depthwise layer of stride 2 reads two at once. Not those whose place is shared
+/// with, or counted from, another tensor's: the streams', operands of concatenations and additions.
+fn pairs(graph: &IntGraph, layers: &[Layer<'_>], array: Array, ends: [Port; 2]) -> BTreeSet<Port> {
+    let mut fixed: BTreeSet<Port> = ends.into_iter().collect();
+    for id in graph.ids() {
+        if matches!(graph.node(id).op, IntOp::Concat(_)) {
+            fixed.extend(graph.inputs(id));
+            fixed.insert(Port::from(id));
+        }
+    }
+    for layer in layers {
+        if let Tail::Add { other, .. } = layer.tail {
+            fixed.extend([other, Port::from(layer.last)]);
+        }
+    }
+    let wanted = layers.iter().filter(|l| slide::wants_pairs(l, array, cycles::group_cycles(l, array)));
+    wanted.map(|l| l.input).filter(|port| !fixed.contains(port)).collect()
 }
 
 /// The scratchpad's regions, each from the first layer that writes into it to the last that reads from it.
@@ -360,7 +410,7 @@ fn readers(layers: &[Layer<'_>], port: Port) -> usize {
 }
 
 /// The first convolution with its kernel's columns folded into the channels by the ingest unit.
-fn folded<'a>(layer: &Layer<'a>, array: Array, y: &Map) -> Option<Planned<'a>> {
+fn folded<'a>(layer: &Layer<'a>, array: Array, y: &Map, has_slide: bool) -> Option<Planned<'a>> {
     let Kernel::Array(conv) = layer.kernel else { return None };
     let window = conv.window;
     let [channels, h, _] = layer.x.shape;
@@ -369,5 +419,5 @@ fn folded<'a>(layer: &Layer<'a>, array: Array, y: &Map) -> Option<Planned<'a>> {
         return None;
     }
     let map = Map::plain([group, h, layer.y.shape[2]], array);
-    Some(Planned::new(layer, array, map, y, true))
+    Some(Planned::new(layer, array, map, y, true, has_slide))
 }

@@ -205,6 +205,15 @@ fn check(model: &str, extra: &[&str]) {
                 let word = &weights[usize::try_from(word).unwrap()];
                 kernel.push(folder.field("weights", word, "weight", (o % k) * c + channel % c).unwrap());
             }
+            if unit == "depthwise" {
+                let o = of_y[usize::try_from(o).unwrap()];
+                for (row, column) in (0..kh * kw).map(|i| (i / kw, i % kw)) {
+                    let place = 4 * (number(&l["window_row"]) + row) + column;
+                    let word = number(&l["weight_word"]) + o / w * p + place / c;
+                    let word = &weights[usize::try_from(word).unwrap()];
+                    kernel.push(folder.field("weights", word, "weight", o % w * c + place % c).unwrap());
+                }
+            }
             for (y, z) in (0..shape[1] * shape[2]).map(|i| (i / shape[2], i % shape[2])) {
                 let of = if unit == "array" { 0..channels } else { o..o + 1 };
                 let mut taps = vec![];
@@ -216,7 +225,7 @@ fn check(model: &str, extra: &[&str]) {
                 let inside = taps.iter().flatten().count() as i64;
                 let value = |t: &Option<i64>| t.unwrap_or(pad);
                 let (word, lane) = match unit {
-                    "array" => {
+                    "array" | "depthwise" => {
                         let o = of_y[usize::try_from(o).unwrap()];
                         (base + o / r, o % r)
                     }
@@ -228,7 +237,7 @@ fn check(model: &str, extra: &[&str]) {
                 } else {
                     let word = &parameters[usize::try_from(word).unwrap()];
                     let sum: i64 = match unit {
-                        "array" => taps.iter().zip(&kernel).map(|(t, w)| value(t) * w).sum(),
+                        "array" | "depthwise" => taps.iter().zip(&kernel).map(|(t, w)| value(t) * w).sum(),
                         "sum" => taps.iter().map(value).sum(),
                         other => panic!("{other}"),
                     };
@@ -272,4 +281,5 @@ fn every_value_follows_from_the_folder() {
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
     check("../testbench/mutants/six.onnx", &["--samples", "1", "--array", "2,4,8"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,8"]);
+    check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16"]);
 }
