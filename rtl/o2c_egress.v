@@ -1,13 +1,14 @@
 `default_nettype none
 // Sends a result region of the scratchpad as a byte stream in row, column, channel order.
 //
-//   byte (i, c) of the stream  =  byte c mod W of word BASE + i*NW + c/W, ^ XOR
+//   byte (i, c) of the stream  =  byte c mod W of word BASE + i*PIXEL_STEP + (c/W)*WORD_STEP, ^ XOR
 //   i = 0 .. OUT_PIXELS-1, c = 0 .. OUT_C-1, NW = ceil(OUT_C / W)
 //
 // Parameters (checked at elaboration)
 //   W            bytes of a word, a power of two, 1..64
-//   AW           address bits, 1..30; BASE + OUT_PIXELS*NW <= 2^AW
+//   AW           address bits, 1..30; all words lie below 2^AW
 //   BASE         first word
+//   PIXEL_STEP, WORD_STEP   1..2^AW
 //   OUT_PIXELS   1..2^24     OUT_C  1..65535
 //   XOR          0..255: 128 where the stream carries uint8, else 0
 // Region   start_i (a pulse, only while empty_o is high): the region holds a result. empty_o falls,
@@ -31,6 +32,8 @@ module o2c_egress #(
   parameter integer W          = 16,
   parameter integer AW         = 12,
   parameter integer BASE       = 0,
+  parameter integer PIXEL_STEP = 1,
+  parameter integer WORD_STEP  = 1,
   parameter integer OUT_PIXELS = 1,
   parameter integer OUT_C      = 10,
   parameter integer XOR        = 0
@@ -57,8 +60,9 @@ module o2c_egress #(
 
   generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || AW < 1 || AW > 30 || OUT_PIXELS < 1
                || OUT_PIXELS > 16777216 || OUT_C < 1 || OUT_C > 65535
-               || XOR < 0 || XOR > 255 || BASE < 0
-               || BASE + OUT_PIXELS * NW > (1 << AW)) begin : gen_bad_parameter
+               || XOR < 0 || XOR > 255 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
+               || WORD_STEP < 1 || WORD_STEP > (1 << AW) || BASE < 0
+               || BASE + (OUT_PIXELS - 1) * PIXEL_STEP + (NW - 1) * WORD_STEP >= (1 << AW)) begin : gen_bad_parameter
 `ifdef VERILATOR
     $error("o2c_egress: a parameter is outside its range, see the header");
 `else
@@ -68,6 +72,8 @@ module o2c_egress #(
 
   localparam integer Base   = BASE;
   localparam integer Xor    = XOR;
+  localparam integer PixelStep = PIXEL_STEP;
+  localparam integer WordStep  = WORD_STEP;
   localparam integer PxLast = OUT_PIXELS - 1;
   localparam integer KLast  = NW - 1;
   localparam integer Tail   = OUT_C - (NW - 1) * W;  // bytes in the last word of a pixel
@@ -80,7 +86,7 @@ module o2c_egress #(
   // ---- Reading: one word ahead ------------------------------------------------------------------
   reg           todo_q;      // words are left to be asked for
   reg           asked_q;     // a read is out
-  reg [AW-1:0]  addr_q;
+  reg [AW-1:0]  pixel_q, addr_q;  // where the pixel begins, where its next word is
   reg [PX_W-1:0] px_q;
   reg [K_W-1:0] k_q;
   // The word read ahead. tail: the last of its pixel; last: the last of the sample.
@@ -91,6 +97,7 @@ module o2c_egress #(
   wire px_end = (px_q == PxLast[PX_W-1:0]);
   wire ask    = rd_valid_o && rd_ready_i;
   wire got    = asked_q && rd_data_valid_i;
+  wire [AW-1:0] pixel_next = pixel_q + PixelStep[AW-1:0];
   wire move;                 // the word read ahead becomes the one being sent
 
   assign rd_valid_o = todo_q && !asked_q && !next_valid_q;
@@ -102,20 +109,25 @@ module o2c_egress #(
       todo_q <= 1'b0;
       asked_q <= 1'b0;
       next_valid_q <= 1'b0;
+      pixel_q <= Base[AW-1:0];
       addr_q <= Base[AW-1:0];
       px_q <= {PX_W{1'b0}};
       k_q <= {K_W{1'b0}};
     end else begin
       if (start_i) begin
         todo_q <= 1'b1;
+        pixel_q <= Base[AW-1:0];
         addr_q <= Base[AW-1:0];
         px_q <= {PX_W{1'b0}};
         k_q <= {K_W{1'b0}};
       end else if (ask) begin
         todo_q <= !(k_end && px_end);
-        addr_q <= addr_q + 1'b1;
+        addr_q <= k_end ? pixel_next : addr_q + WordStep[AW-1:0];
         k_q <= k_end ? {K_W{1'b0}} : k_q + 1'b1;
-        if (k_end) px_q <= px_q + 1'b1;
+        if (k_end) begin
+          pixel_q <= pixel_next;
+          px_q <= px_q + 1'b1;
+        end
       end
       asked_q <= ask || (asked_q && !rd_data_valid_i);
       next_valid_q <= got || (next_valid_q && !move);

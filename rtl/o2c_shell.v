@@ -9,8 +9,9 @@
 // Parameters (checked here or in the units below)
 //   W, AW            bytes of a scratchpad word, address bits of the scratchpad: see o2c_ingest
 //   S_DATA_W, M_DATA_W   8..512, powers of two: widths of the two streams
-//   IN_*, FOLD_*, PAD_VALUE   the input region: see o2c_ingest, IN_BASE is its BASE, IN_XOR its XOR
-//   OUT_*            the output region: see o2c_egress
+//   IN_*, FOLD_*, PAD_VALUE   the input region: see o2c_ingest, IN_BASE is its BASE, IN_XOR its XOR,
+//                    IN_PIXEL_STEP and IN_WORD_STEP its steps
+//   OUT_*            the output region: likewise, see o2c_egress
 //   LOG2_P, LOG2_C, LOG2_K   0..15: shape of the array, for software
 //   LAYERS           0..65535: descriptors, for software
 // Engine
@@ -43,16 +44,24 @@ module o2c_shell #(
   parameter integer S_DATA_W    = 32,
   parameter integer M_DATA_W    = 32,
   parameter integer IN_BASE     = 0,
+  parameter integer IN_PIXEL_STEP = 1,
+  parameter integer IN_WORD_STEP  = 1,
   parameter integer IN_H        = 32,
   parameter integer IN_W        = 32,
   parameter integer IN_C        = 3,
   parameter integer IN_XOR      = 0,
+  parameter integer FOLD_KH     = 1,
   parameter integer FOLD_KW     = 1,
+  parameter integer FOLD_STRIDE_H = 1,
   parameter integer FOLD_STRIDE = 1,
+  parameter integer FOLD_PAD_T  = 0,
   parameter integer FOLD_PAD_L  = 0,
+  parameter integer FOLD_OUT_H  = 1,
   parameter integer FOLD_OUT_W  = 1,
   parameter integer PAD_VALUE   = 0,
   parameter integer OUT_BASE    = 0,
+  parameter integer OUT_PIXEL_STEP = 1,
+  parameter integer OUT_WORD_STEP  = 1,
   parameter integer OUT_PIXELS  = 1,
   parameter integer OUT_C       = 10,
   parameter integer OUT_XOR     = 0,
@@ -226,8 +235,10 @@ module o2c_shell #(
   assign s_axis_tready_o = unpack_ready && core_rst_n;
 
   o2c_ingest #(
-    .W(W), .AW(AW), .BASE(IN_BASE), .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C),
-    .XOR(IN_XOR), .FOLD_KW(FOLD_KW), .FOLD_STRIDE(FOLD_STRIDE), .FOLD_PAD_L(FOLD_PAD_L),
+    .W(W), .AW(AW), .BASE(IN_BASE), .PIXEL_STEP(IN_PIXEL_STEP), .WORD_STEP(IN_WORD_STEP),
+    .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C), .XOR(IN_XOR),
+    .FOLD_KH(FOLD_KH), .FOLD_KW(FOLD_KW), .FOLD_STRIDE_H(FOLD_STRIDE_H), .FOLD_STRIDE(FOLD_STRIDE),
+    .FOLD_PAD_T(FOLD_PAD_T), .FOLD_PAD_L(FOLD_PAD_L), .FOLD_OUT_H(FOLD_OUT_H),
     .FOLD_OUT_W(FOLD_OUT_W), .PAD_VALUE(PAD_VALUE)
   ) u_ingest (
     .clk_i(clk_i), .rst_ni(core_rst_n),
@@ -240,7 +251,8 @@ module o2c_shell #(
   wire       out_valid, out_ready, out_last;
   wire [7:0] out_data;
   o2c_egress #(
-    .W(W), .AW(AW), .BASE(OUT_BASE), .OUT_PIXELS(OUT_PIXELS), .OUT_C(OUT_C), .XOR(OUT_XOR)
+    .W(W), .AW(AW), .BASE(OUT_BASE), .PIXEL_STEP(OUT_PIXEL_STEP), .WORD_STEP(OUT_WORD_STEP),
+    .OUT_PIXELS(OUT_PIXELS), .OUT_C(OUT_C), .XOR(OUT_XOR)
   ) u_egress (
     .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(out_done_i), .empty_o(out_ready_o),
     .rd_valid_o(rd_valid_o), .rd_ready_i(rd_ready_i), .rd_addr_o(rd_addr_o),

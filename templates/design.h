@@ -49,6 +49,7 @@ constexpr unsigned kWord = <{ d.array[0] * d.array[1] }>;          // channels o
 constexpr unsigned kBeat = <{ beat }>;         // bytes of one stream beat
 constexpr unsigned kMultipliers = <{ multipliers }>;
 constexpr uint64_t kCycles = <{ d.cycles }>ull;    // predicted, one sample
+constexpr uint64_t kInputCycles = <{ d.input.cycles }>ull;  // predicted, from a sample's first byte until it is complete
 constexpr size_t kInputBytes = <{ d.input.bytes }>;
 constexpr size_t kOutputBytes = <{ d.output.bytes }>;
 constexpr bool kOutputSigned = <{ d.output.dtype == "int8" }>;  // its bytes are int8, else uint8

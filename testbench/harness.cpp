@@ -368,6 +368,12 @@ int golden(const Options& o) {
     if (first[i] != design::kLayers[i].cycles)
       checker.fault(std::string(design::kLayers[i].name) + ": " + std::to_string(first[i]) + " cycles where " +
                         std::to_string(design::kLayers[i].cycles) + " are predicted", bench.cycle());
+  // The first sample is issued when it is complete. Below kStart cycles the first descriptor's fetch may be what it waits for.
+  constexpr uint64_t kUnpack = 2, kStart = 64;
+  const uint64_t taken = !bench.in_spans.empty() ? checker.start(0) - bench.in_spans[0].first - kUnpack : 0;
+  if (!first.empty() && o.stall == Stall::kNone && design::kInputCycles >= kStart && taken != design::kInputCycles)
+    checker.fault("input: " + std::to_string(taken) + " cycles where " + std::to_string(design::kInputCycles) +
+                      " are predicted", bench.cycle());
   uint32_t counter = 0;
   if (!bench.stuck() && !first.empty()) {
     counter = bench.get(O2C_CYCLES);

@@ -98,6 +98,9 @@ pub struct Recipe {
     pub pad_value: i32,
     /// In `weights`, channel `column * channels + channel` and one column stand for columns and channels.
     pub folded: bool,
+    /// As well as `folded`: channel `(row * columns + column) * channels + channel`, one row and one column stand for
+    /// rows, columns and channels.
+    pub folded_rows: bool,
     /// Blocks of P*C channels that an output channel reads; the others' weights are 0 and not stored.
     pub blocks: usize,
     /// The first of them rises by so much for ...
@@ -193,7 +196,8 @@ pub struct Stream {
     pub scale: f32,
     /// See `scale`.
     pub zero_point: i32,
-    /// Cycles to move one sample when the other side never stalls.
+    /// Cycles to move one sample when the other side never stalls; of the input, from the first byte until the sample is
+    /// complete in the scratchpad.
     pub cycles: u64,
 }
 

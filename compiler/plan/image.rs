@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Planned;
+use super::{Folding, Planned};
 use super::bits::Word;
 use super::cycles::Array;
 use super::layers::{Kernel, Layer, Tail};
@@ -27,15 +27,19 @@ pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: 
     }
     let Array { p, c, k, .. } = array;
     let [kh, kw] = l.layer.kernel.window().kernel;
-    let columns = if l.folded { 1 } else { kw };
+    let [rows, columns] = l.folding.replace([kh, kw], 1);
     let at = |o: usize, at: usize, row: usize, column: usize| {
         let (Some(o), Some(channel)) = (y.channel(o), l.map.channel(at)) else { return 0 };
         match l.layer.kernel {
             Kernel::Array(conv) => {
                 let (co, group_channels, _, _) = conv.weight.dim();
                 let all = group_channels * conv.groups;
-                let (channel, column) =
-                    if l.folded { (channel % all, channel / all) } else { (channel, column) };
+                let (channel, tap) = (channel % all, channel / all);
+                let [row, column] = match l.folding {
+                    Folding::Plain => [row, column],
+                    Folding::Columns => [row, tap],
+                    Folding::Window => [tap / kw, tap % kw],
+                };
                 match channel.checked_sub(o * conv.groups / co * group_channels) {
                     Some(i) if i < group_channels => conv.weight[(o, i, row, column)],
                     _ => 0,
@@ -46,7 +50,7 @@ pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: 
         }
     };
     for kb in 0..l.loops.blocks {
-        for row in 0..kh {
+        for row in 0..rows {
             for column in 0..columns {
                 for cb in (0..l.reach.count).map(|i| l.reach.first(kb) + i) {
                     for j in 0..p {

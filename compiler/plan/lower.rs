@@ -5,7 +5,7 @@ use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::layout::Map;
 use super::requant::{self, Entry};
-use super::{Plan, Planned, image, slide};
+use super::{Fold, Folding, Plan, Planned, image, slide};
 use crate::design::{Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
@@ -34,6 +34,9 @@ const RTL: &[&str] = &[
     "o2c_axil_regs.v",
     "o2c_axis_unpack.v",
     "o2c_axis_pack.v",
+    "o2c_delay.v",
+    "o2c_fold_axis.v",
+    "o2c_fold.v",
     "o2c_ingest.v",
     "o2c_egress.v",
     "o2c_shell.v",
@@ -211,16 +214,24 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("SELECT_W", int(widths.select)),
         ("TDEPTH", int(tdepth)),
         ("IN_BASE", int(base(plan, plan.input)?)),
+        ("IN_PIXEL_STEP", 1),
+        ("IN_WORD_STEP", int(input_plane(plan)?)),
         ("IN_H", int(in_h)),
         ("IN_W", int(in_w)),
         ("IN_C", int(in_c)),
         ("IN_XOR", xor(&input.fact)),
-        ("FOLD_KW", int(plan.fold.columns)),
-        ("FOLD_STRIDE", int(plan.fold.stride)),
-        ("FOLD_PAD_L", int(plan.fold.pad_left)),
-        ("FOLD_OUT_W", int(plan.fold.out_w)),
+        ("FOLD_KH", int(plan.fold.kernel[0])),
+        ("FOLD_KW", int(plan.fold.kernel[1])),
+        ("FOLD_STRIDE_H", int(plan.fold.strides[0])),
+        ("FOLD_STRIDE", int(plan.fold.strides[1])),
+        ("FOLD_PAD_T", int(plan.fold.pads[0])),
+        ("FOLD_PAD_L", int(plan.fold.pads[1])),
+        ("FOLD_OUT_H", int(plan.fold.out[0])),
+        ("FOLD_OUT_W", int(plan.fold.out[1])),
         ("PAD_VALUE", int(usize::try_from(byte(input.fact.zero_point)).unwrap_or(0))),
         ("OUT_BASE", int(base(plan, plan.output)?)),
+        ("OUT_PIXEL_STEP", 1),
+        ("OUT_WORD_STEP", int(lay(plan, plan.output)?.plane())),
         ("OUT_PIXELS", int(out_h * out_w)),
         ("OUT_C", int(out_c)),
         ("OUT_XOR", xor(&output.fact)),
@@ -362,15 +373,19 @@ fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
             Kernel::FloatSum(_) => "float32 sum",
         }
         .into(),
-        // Folded: said by `folded`, not by parts.
-        operand_parts: if l.folded { vec![l.layer.x.shape[0]] } else { l.map.segments.clone() },
+        // Folded: said by `folded` and `folded_rows`, not by parts.
+        operand_parts: match l.folding {
+            Folding::Plain => l.map.segments.clone(),
+            Folding::Columns | Folding::Window => vec![l.layer.x.shape[0]],
+        },
         parts: y.segments.clone(),
         kernel: window.kernel,
         strides: window.strides,
         dilations: window.dilations,
         pads: l.layer.kernel.origin().map(|n| -n),
         pad_value: signed(d.pad_value),
-        folded: l.folded,
+        folded: l.folding != Folding::Plain,
+        folded_rows: l.folding == Folding::Window,
         blocks: l.reach.count,
         block_step: l.reach.step,
         block_repeat: l.reach.repeat,
@@ -414,16 +429,50 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Diagnostics(faults)) }
 }
 
-/// Cycles to take one sample in: a byte each, a folded group's further words, pad columns byte by byte.
+/// Words of a plane of the input as the ingest unit writes it.
+fn input_plane(plan: &Plan<'_>) -> Result<usize> {
+    let folded = plan.layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == plan.input);
+    folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(Map::plane)
+}
+
+/// Words of a pixel of the input as the ingest unit writes it.
+fn input_words(plan: &Plan<'_>) -> usize {
+    let [c, ..] = plan.graph.value(plan.input).fact.shape;
+    (plan.fold.kernel[0] * plan.fold.kernel[1] * c).div_ceil(plan.array.word())
+}
+
+/// Cycles from a sample's first byte to the full input region, nothing waiting: the formulas of the headers of
+/// `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
 fn input_cycles(plan: &Plan<'_>) -> usize {
     let [c, h, w] = plan.graph.value(plan.input).fact.shape;
-    let fold = plan.fold;
-    if fold.columns == 1 {
-        return c * h * w;
+    let Fold { kernel, strides, pads, out } = plan.fold;
+    if kernel == [1, 1] {
+        return c * h * w + 2;
     }
-    let words = (fold.columns * c).div_ceil(plan.array.word());
-    let span = (fold.out_w - 1) * fold.stride + fold.columns;
-    h * (span.max(w + fold.pad_left) * c + fold.out_w * (words - 1))
+    let words = input_words(plan);
+    // For each place of the walk along an axis: is it the map's, does a window end there?
+    let walk = |i: usize, map: usize| -> Vec<(bool, bool)> {
+        let ends = |at: usize| {
+            at.checked_sub(kernel[i] - 1).is_some_and(|n| n % strides[i] == 0 && n / strides[i] < out[i])
+        };
+        let end = ((out[i] - 1) * strides[i] + kernel[i]).max(pads[i] + map);
+        (pads[i].min(kernel[i] - 1)..end).map(|at| ((pads[i]..pads[i] + map).contains(&at), ends(at))).collect()
+    };
+    let columns = walk(1, w);
+    // When the last pixel entered the window; the cycles of its column and of the pads since; whether the last column
+    // completed a group.
+    let (mut at, mut busy, mut group) = (0, 1, false);
+    for (row_on, row_ends) in walk(0, h) {
+        for &(column_on, column_ends) in &columns {
+            if row_on && column_on {
+                at += c.max(busy);
+                busy = 0;
+            }
+            group = row_ends && column_ends;
+            busy += if group { words } else { 1 };
+        }
+    }
+    at + busy + if group { 2 } else { 1 }
 }
 
 fn entry(value: i64, bits: usize) -> Vec<u8> {
@@ -514,16 +563,15 @@ fn descriptor(
     weight_bits: usize,
     images: &mut Images,
 ) -> Result<Descriptor> {
-    let Planned { layer, map, reach, loops, folded, slide } = l;
+    let Planned { layer, map, reach, loops, folding, slide } = l;
     let array = plan.array;
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let window = layer.kernel.window();
-    // A folded kernel is one column wide on a map that already steps by the stride.
-    let [kh, kw] = if *folded { [window.kernel[0], 1] } else { window.kernel };
-    let [sh, sw] = if *folded { [window.strides[0], 1] } else { window.strides };
+    // A folded kernel is one column wide, and one row high, on a map that already steps by the stride.
+    let [kh, kw] = folding.replace(window.kernel, 1);
+    let [sh, sw] = folding.replace(window.strides, 1);
     let [dh, dw] = window.dilations;
-    let [top, left] = layer.kernel.origin();
-    let left = if *folded { 0 } else { left };
+    let [top, left] = folding.replace(layer.kernel.origin(), 0);
     let [_, out_h, out_w] = layer.y.shape;
     let (plane, pitch) = (int(map.plane()), int(map.row));
     let read = int(reach.count);

@@ -36,6 +36,8 @@ const MAX_WORD: usize = 64;
 const MAX_AXIS: usize = 256;
 /// Bytes of the widest group that the ingest unit folds.
 const MAX_FOLD: usize = 256;
+/// Rows and columns of the largest kernel that it folds.
+const MAX_KERNEL: usize = 64;
 /// Lanes may cost this share of the fewest cycles: 1 / 200.
 const LANE_TOLERANCE: usize = 200;
 
@@ -48,17 +50,56 @@ pub struct Options {
     pub lanes: Option<usize>,
 }
 
+/// What the ingest unit lays beside each other as channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Folding {
+    /// A pixel's channels.
+    Plain,
+    /// The kernel's columns: a map of input rows and output columns.
+    Columns,
+    /// The kernel's window: the output's map.
+    Window,
+}
+
+impl Folding {
+    /// Whether rows and columns are folded.
+    pub(crate) fn axes(self) -> [bool; 2] {
+        [self == Folding::Window, self != Folding::Plain]
+    }
+
+    /// Rows and columns of a value, those that are folded replaced.
+    pub(crate) fn replace<T: Copy>(self, [rows, columns]: [T; 2], by: T) -> [T; 2] {
+        let [h, w] = self.axes();
+        [if h { by } else { rows }, if w { by } else { columns }]
+    }
+}
+
 /// The input tensor's layout in the scratchpad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fold {
-    /// Kernel columns in a word group; 1 means the plain layout.
-    pub(crate) columns: usize,
-    /// Column stride of the convolution.
-    pub(crate) stride: usize,
-    /// Columns of padding on the left.
-    pub(crate) pad_left: usize,
-    /// Groups of a row.
-    pub(crate) out_w: usize,
+    /// Kernel rows and columns in a pixel's channels; 1 and 1 mean the plain layout.
+    pub(crate) kernel: [usize; 2],
+    /// Strides of the convolution.
+    pub(crate) strides: [usize; 2],
+    /// Padding at the top and on the left.
+    pub(crate) pads: [usize; 2],
+    /// Rows and columns of pixels.
+    pub(crate) out: [usize; 2],
+}
+
+impl Fold {
+    fn of(layer: &Layer<'_>, folding: Folding) -> Fold {
+        let window = layer.kernel.window();
+        let [folds_h, folds_w] = folding.axes();
+        let [_, in_h, in_w] = layer.x.shape;
+        let [_, out_h, out_w] = layer.y.shape;
+        let axis = |folds: bool, i: usize, map: usize, out: usize| {
+            if folds { [window.kernel[i], window.strides[i], window.pads[i], out] } else { [1, 1, 0, map] }
+        };
+        let [h, w] = [axis(folds_h, 0, in_h, out_h), axis(folds_w, 1, in_w, out_w)];
+        let [kernel, strides, pads, out] = std::array::from_fn(|i| [h[i], w[i]]);
+        Fold { kernel, strides, pads, out }
+    }
 }
 
 /// A layer with its loops.
@@ -69,8 +110,8 @@ pub(crate) struct Planned<'a> {
     /// Which of the map's channel blocks are read.
     pub(crate) reach: Reach,
     pub(crate) loops: Loops,
-    /// Whether the kernel's columns lie in the map's channels.
-    pub(crate) folded: bool,
+    /// What of the kernel lies in the map's channels.
+    pub(crate) folding: Folding,
     /// How a depthwise layer's window slides, if it does.
     pub(crate) slide: Option<Slide>,
 }
@@ -83,20 +124,20 @@ impl<'a> Planned<'a> {
         array: Array,
         map: Map,
         y: &Map,
-        folded: bool,
+        folding: Folding,
         has_slide: bool,
     ) -> Planned<'a> {
-        let reach = Reach::of(&layer.kernel, array, &map, y, folded);
-        let [rows, columns] = layer.kernel.window().kernel;
-        let kernel = [rows, if folded { 1 } else { columns }];
+        let plain = folding == Folding::Plain;
+        let reach = Reach::of(&layer.kernel, array, &map, y, !plain);
+        let kernel = folding.replace(layer.kernel.window().kernel, 1);
         let loops = cycles::loops(layer, array, &reach, kernel, y.extent(), has_slide);
         let residual = matches!(layer.tail, Tail::Add { .. });
         let slide = Slide::of(layer, array, [&map, y], cycles::group_cycles(layer, array), residual)
-            .filter(|_| has_slide && !folded)
+            .filter(|_| has_slide && plain)
             .map(|slide| (slide, cycles::slide_loops(layer, array, &slide, y.blocks)))
             .filter(|(_, faster)| faster.cycles < loops.cycles);
         let (slide, loops) = slide.map_or((None, loops), |(slide, faster)| (Some(slide), faster));
-        Planned { layer: layer.clone(), map, reach, loops, folded, slide }
+        Planned { layer: layer.clone(), map, reach, loops, folding, slide }
     }
 }
 
@@ -304,25 +345,19 @@ fn on_array<'a>(
         found
             .ok_or_else(|| Diagnostic::new(code::INTERNAL, "a tensor has no layout", port.node.0.to_string()))
     };
-    let plain = Fold { columns: 1, stride: 1, pad_left: 0, out_w: 1 };
-    let mut fold = plain;
+    let mut fold = Fold { kernel: [1, 1], strides: [1, 1], pads: [0, 0], out: [1, 1] };
     let mut planned = Vec::with_capacity(layers.len());
     for layer in layers {
-        let window = layer.kernel.window();
         let y = lay(Port::from(layer.last))?;
-        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, false, has_slide);
-        if layer.input == input
-            && readers(layers, input) == 1
-            && let Some(folded) = folded(layer, array, y, has_slide).filter(|f| f.loops.cycles < entry.loops.cycles)
-        {
-            let [_, _, out_w] = layer.y.shape;
-            fold = Fold {
-                columns: window.kernel[1],
-                stride: window.strides[1],
-                pad_left: window.pads[1],
-                out_w,
-            };
-            entry = folded;
+        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, Folding::Plain, has_slide);
+        if layer.input == input && readers(layers, input) == 1 {
+            let folded = [Folding::Columns, Folding::Window].map(|f| folded(layer, array, y, f, has_slide));
+            let best = folded.into_iter().flatten().fold(entry, |best, other| {
+                let cost = |p: &Planned<'_>| (p.loops.cycles, p.map.words());
+                if cost(&other) < cost(&best) { other } else { best }
+            });
+            fold = Fold::of(layer, best.folding);
+            entry = best;
         }
         planned.push(entry);
     }
@@ -395,7 +430,7 @@ fn blocks(layouts: &Layouts, layers: &[Planned<'_>], [input, output]: [Port; 2])
         } else {
             (users().min().unwrap_or(0), users().max().unwrap_or(0))
         };
-        let folded = layers.iter().find(|l| l.folded && l.layer.input == port);
+        let folded = layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == port);
         let words = folded.map_or(map, |l| &l.map).words();
         ports.push(port);
         blocks.push(Block { words, alive });
@@ -409,15 +444,22 @@ fn readers(layers: &[Layer<'_>], port: Port) -> usize {
     layers.iter().filter(|l| l.input == port).count() + layers.iter().filter(other).count()
 }
 
-/// The first convolution with its kernel's columns folded into the channels by the ingest unit.
-fn folded<'a>(layer: &Layer<'a>, array: Array, y: &Map, has_slide: bool) -> Option<Planned<'a>> {
+/// The first convolution, its kernel folded into the channels by the ingest unit, if that can be.
+fn folded<'a>(
+    layer: &Layer<'a>,
+    array: Array,
+    y: &Map,
+    folding: Folding,
+    has_slide: bool,
+) -> Option<Planned<'a>> {
     let Kernel::Array(conv) = layer.kernel else { return None };
-    let window = conv.window;
-    let [channels, h, _] = layer.x.shape;
-    let group = channels * window.kernel[1];
-    if window.kernel[1] == 1 || window.kernel[1] > 64 || window.dilations[1] != 1 || group > MAX_FOLD {
+    let Fold { kernel, out: [h, w], .. } = Fold::of(layer, folding);
+    // Without a second row a window is its columns.
+    let folds = kernel[usize::from(folding == Folding::Columns)] > 1;
+    let dense = folding.replace(conv.window.dilations, 1) == conv.window.dilations;
+    let group = layer.x.shape[0] * kernel[0] * kernel[1];
+    if !folds || !dense || conv.groups > 1 || kernel.iter().any(|&k| k > MAX_KERNEL) || group > MAX_FOLD {
         return None;
     }
-    let map = Map::plain([group, h, layer.y.shape[2]], array);
-    Some(Planned::new(layer, array, map, y, true, has_slide))
+    Some(Planned::new(layer, array, Map::plain([group, h, w], array), y, folding, has_slide))
 }

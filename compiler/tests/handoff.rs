@@ -186,10 +186,12 @@ fn check(model: &str, extra: &[&str]) {
                 .map(|i| (i / (kw * channels), i / channels % kw, i % channels))
                 .filter(|_| unit == "array")
             {
-                let (column, columns, channel) = if l["folded"] == true {
-                    (0, 1, column * channels + channel)
+                let ([row, column], [rows, columns], channel) = if l["folded_rows"] == true {
+                    ([0, 0], [1, 1], (row * kw + column) * channels + channel)
+                } else if l["folded"] == true {
+                    ([row, 0], [kh, 1], column * channels + channel)
                 } else {
-                    (column, kw, of_x[usize::try_from(channel).unwrap()])
+                    ([row, column], [kh, kw], of_x[usize::try_from(channel).unwrap()])
                 };
                 let o = of_y[usize::try_from(o).unwrap()];
                 let [blocks, step, repeat] =
@@ -200,7 +202,7 @@ fn check(model: &str, extra: &[&str]) {
                     continue;
                 }
                 let word = number(&l["weight_word"])
-                    + ((((o / k) * kh + row) * columns + column) * blocks + block) * p
+                    + ((((o / k) * rows + row) * columns + column) * blocks + block) * p
                     + (channel % w) / c;
                 let word = &weights[usize::try_from(word).unwrap()];
                 kernel.push(folder.field("weights", word, "weight", (o % k) * c + channel % c).unwrap());

@@ -3,7 +3,11 @@
 #include "Vtop.h"
 #include "bench.h"
 
-static const int NW = (P_OUT_C + P_W - 1) / P_W, WORDS = P_OUT_PIXELS * NW;
+#ifndef P_WORD_STEP  // the module's default
+#define P_WORD_STEP 1
+#endif
+static const int NW = (P_OUT_C + P_W - 1) / P_W;
+static const int WORDS = (P_OUT_PIXELS - 1) * P_PIXEL_STEP + (NW - 1) * P_WORD_STEP + 1;  // from the first to the last
 
 int main(int argc, char** argv) {
   const uint64_t samples = argument(argc, argv, 1, 20);
@@ -30,7 +34,7 @@ int main(int argc, char** argv) {
             ++started;
             for (int i = 0; i < P_OUT_PIXELS; ++i)
               for (int c = 0; c < P_OUT_C; ++c)
-                expect.emplace_back(static_cast<uint8_t>(memory[static_cast<size_t>((i * NW + c / P_W) * P_W + c % P_W)] ^ P_XOR),
+                expect.emplace_back(static_cast<uint8_t>(memory[static_cast<size_t>((i * P_PIXEL_STEP + c / P_W * P_WORD_STEP) * P_W + c % P_W)] ^ P_XOR),
                                     i == P_OUT_PIXELS - 1 && c == P_OUT_C - 1);
             if (expect.size() == static_cast<size_t>(P_OUT_PIXELS * P_OUT_C)) began = t;
           }
