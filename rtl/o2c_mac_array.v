@@ -11,9 +11,10 @@
 //
 //   sum[k] = sum over lanes l < W of  t[l][k] * w[l / C][k][l mod C],   k < W
 //
-// t[l] is the window's word at row l/4, column l mod 4, or the pad value where the row is outside the map. The window
-// is W/4 rows of four words; it moves up by one row (four words arrive) or two (eight). Every array row keeps weights of
-// its own: in an array layer all take weight_i every cycle, in a depthwise layer the one that weight_row_i names.
+// t[l] is the window's word at row l/4, column l mod 4, or the pad value where the row is outside the map. The
+// window is W/4 rows of four words; it moves up by one row (four words arrive) or two (eight; BANKS = 8). Every
+// array row keeps weights of its own: in an array layer all take weight_i every cycle, in a depthwise layer the
+// one that weight_row_i names.
 //
 // P, C, K  1 ..     powers of two
 // WB       1 .. 9   bits of a signed weight
@@ -25,13 +26,13 @@
 //   weight_i              weights of this cycle; the rows' data of one step are used in the P cycles
 //                         after word_last_i
 //   mac_first_i           this cycle's products start a new sum
-//   drain_load_i          the chain takes all P*K sums; 3 + log2(C) cycles after the sum's last mac cycle (one more with
-//                         HAS_SLIDE; depthwise log2(P) more), see o2c_engine
+//   drain_load_i          the chain takes all P*K sums; 3 + log2(C) cycles after the sum's last mac cycle (one more
+//                         with HAS_SLIDE; depthwise log2(P) more), see o2c_engine
 //   drain_shift_i         the chain moves on by R values
 //   head_o                R sums, pixel-major, channel ascending
 //   depthwise_i           which of the two, stable while a layer runs
-//   window_i              the words that arrive, columns outside the map already pads; window_shift_i takes four of them
-//                         (window_pair_i: eight, the second row from word 4 on)
+//   window_i              the words that arrive, columns outside the map already pads; window_shift_i takes four of
+//                         them (window_pair_i: eight, the second row from word 4 on)
 //   window_rows_i         rows of the window that are inside the map, one cycle after the window's last shift
 //   weight_row_i          one bit a row: its weights are replaced
 //
@@ -200,7 +201,8 @@ module o2c_mac_array #(
   end
   /* verilator lint_on BLKSEQ */
 
-  wire unused_ok = &{1'b0, depthwise_i, window_i, window_shift_i, window_pair_i, window_rows_i, pad_value_i, weight_row_i};
+  wire unused_ok = &{1'b0, depthwise_i, window_i, window_shift_i, window_pair_i, window_rows_i, pad_value_i,
+                    weight_row_i};
 
   function automatic signed [ACC_W-1:0] extend(input signed [TW-1:0] x);
     extend = {{(ACC_W-TW){x[TW-1]}}, x};

@@ -1,9 +1,9 @@
 `default_nettype none
 // The activation memory: DEPTH words of W bytes, one tensor pixel's channel block a word.
 //
-// Port A (the array and the pool) reads every cycle, never stalled: one word; with BANKS = 4 the words a, a+1, a+2, a+3;
-// with BANKS = 8 also b .. b+3, where b = a + 4 modulo 8 (else these four are undefined). Word n lies in bank n modulo
-// BANKS. Words beyond DEPTH are undefined.
+// Port A (the array and the pool) reads every cycle, never stalled: one word; with BANKS = 4 the words a, a+1, a+2,
+// a+3; with BANKS = 8 also b .. b+3, where b = a + 4 modulo 8 (else these four are undefined). Word n lies in bank
+// n modulo BANKS. Words beyond DEPTH are undefined.
 // Port B serves, in this order of precedence within a cycle:
 //   1. the post pipeline's write   (post_we_i, with one write enable a slice)
 //   2. the post pipeline's read    (post_rd_i; the planner's group length keeps 1 and 2 apart)
@@ -52,7 +52,8 @@ module o2c_scratchpad #(
   // Port B's read data, for the post pipeline and the output stream
   output wire [8*W-1:0] b_data_o
 );
-  generate if (G < 1 || W < G || (W % G) != 0 || (BANKS != 1 && BANKS != 4 && BANKS != 8) || DEPTH < BANKS) begin : gen_bad
+  generate if (G < 1 || W < G || (W % G) != 0
+               || (BANKS != 1 && BANKS != 4 && BANKS != 8) || DEPTH < BANKS) begin : gen_bad
 `ifdef VERILATOR
     $error("o2c_scratchpad: W must be a multiple of G, BANKS 1, 4 or 8, DEPTH at least BANKS");
 `else

@@ -18,10 +18,11 @@
 // start_i (one cycle, configuration stable until the layer is done), then:
 //   s1_valid_o         a slot's first cycle: a_addr (first row), pair address (second row) are read
 //   s1_cols_o          which of the four columns are on the map and in the kernel
-//   s1_emit_o          with s1_valid_o: an output is due; s1_rows_o tells which rows of the window are on the map and in
-//                      the kernel
-//   weight_row_o       bit p: the weight memory is addressed for array row p. Bit 0 comes 3 cycles after start_i or a
-//                      block's end, the others follow; the planner's wait makes them end before the block's first output
+//   s1_emit_o          with s1_valid_o: an output is due; s1_rows_o tells which rows of the window are on the map
+//                      and in the kernel
+//   weight_row_o       bit p: the weight memory is addressed for array row p. Bit 0 comes 3 cycles after start_i or
+//                      a block's end, the others follow; the planner's wait makes them end before the block's first
+//                      output
 // The first slot's s1_valid_o comes wait_i + 2 cycles after start_i or a block's end.
 module o2c_slide_gen #(
   parameter integer AW = 12,

@@ -53,20 +53,30 @@ impl Reach {
             let before = needs.last().copied().unwrap_or((0, 0));
             needs.push(words.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or(before));
         }
-        // First words that rise by `step` every `repeat` blocks; the last block's decides which steps can do.
+        // First words that rise by `step` every `repeat` blocks; the last block's decides which steps can do, and none can
+        // do with fewer words than the block with the most.
         let most = needs.last().map_or(0, |n| n.0);
-        let shortest = (1..=needs.len().min(MAX + 1)).flat_map(|repeat| {
+        let least = needs.iter().map(|n| n.1 - n.0 + 1).max().unwrap_or(0);
+        let mut shortest = dense;
+        for repeat in 1..=needs.len().min(MAX + 1) {
             let rises = (needs.len() - 1) / repeat;
             let largest = most.checked_div(rises).unwrap_or(0).min(MAX);
-            (0..=largest).map(move |step| (repeat, step))
-        });
-        let candidate = |(repeat, step): (usize, usize)| {
-            let first = |b: usize| step * (b / repeat);
-            let count = needs.iter().enumerate().map(|(b, n)| (n.0 >= first(b)).then(|| n.1 - first(b) + 1));
-            let count = count.collect::<Option<Vec<usize>>>()?.into_iter().max()?;
-            (first(needs.len() - 1) + count <= x.blocks).then_some(Reach { count, step, repeat })
-        };
-        shortest.filter_map(candidate).min_by_key(|r| r.count).unwrap_or(dense)
+            for step in (0..=largest).rev() {
+                if shortest.count == least {
+                    return shortest;
+                }
+                let first = |b: usize| step * (b / repeat);
+                let count =
+                    needs.iter().enumerate().map(|(b, n)| (n.0 >= first(b)).then(|| n.1 - first(b) + 1));
+                let count = count.collect::<Option<Vec<usize>>>().and_then(|c| c.into_iter().max());
+                if let Some(count) = count.filter(|&c| c < shortest.count)
+                    && first(needs.len() - 1) + count <= x.blocks
+                {
+                    shortest = Reach { count, step, repeat };
+                }
+            }
+        }
+        shortest
     }
 
     /// The first word of a pixel that output channel block `b` reads.

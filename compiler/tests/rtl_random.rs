@@ -21,7 +21,7 @@ use random::{Profile, Rng, number};
 const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, beyond: true };
 
 /// Pixels, channels, outputs.
-const ARRAYS: [[usize; 3]; 14] = [
+const ARRAYS: [[usize; 3]; 18] = [
     [2, 4, 8],
     [4, 4, 16],
     [8, 4, 32],
@@ -36,6 +36,10 @@ const ARRAYS: [[usize; 3]; 14] = [
     [1, 8, 32],
     [16, 4, 2],
     [1, 1, 16],
+    [1, 16, 16],
+    [2, 8, 16],
+    [4, 2, 8],
+    [16, 1, 32],
 ];
 
 /// Designs small enough for the suite; `make props` asks for more.
