@@ -10,6 +10,7 @@
 //    0  [1:0] mode: 0 array, 1 maximum, 2 sum, 3 depthwise   [2] residual   [3] table   [4] input region free afterwards
 //       [5] writes the output region   [6] depthwise: two rows a slot   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
 //    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [18] table of thresholds
+//       [19] the output region is complete afterwards
 //       [31:24] table index
 //    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen; depthwise: A slots of a column, see o2c_slide_gen
 //    3  [15:0] C - 1   [31:16] kb - 1

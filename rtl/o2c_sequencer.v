@@ -42,8 +42,8 @@ module o2c_sequencer #(
   localparam integer WLASTI = NWORDS - 1;
   localparam integer LLASTI = NLAYERS - 1;
 
-  // Flags of word 0, see o2c_engine.
-  localparam integer F_RELEASE = 4, F_OUTPUT = 5;
+  // Flags of words 0 and 1, see o2c_engine.
+  localparam integer F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19;
 
   // Fetch: addresses NWORDS words, two cycles later they arrive.
   reg [DAW-1:0] addr;
@@ -96,7 +96,7 @@ module o2c_sequencer #(
       running   <= 1'b1;
       first     <= 1'b0;
       release_q <= shadow[F_RELEASE];
-      output_q  <= shadow[F_OUTPUT];
+      output_q  <= shadow[F_COMPLETE];
       last_q    <= layer_o == LLASTI[15:0];
     end
     if (done_i) begin

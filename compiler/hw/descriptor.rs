@@ -58,6 +58,8 @@ fields! {
     table_unsigned: 1, 17, 1;
     /// The table holds thresholds of float32 sums.
     table_threshold: 1, 18, 1;
+    /// The output region is complete afterwards.
+    completes_output: 1, 19, 1;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns, depthwise slots of a column.
@@ -198,14 +200,14 @@ mod tests {
     fn rtl_reads_the_same_places() {
         let rtl = include_str!("../../rtl/o2c_engine.v");
         for &(name, word, low, _) in FIELDS {
-            if ["release_input", "writes_output", "mode"].contains(&name) {
+            if ["release_input", "writes_output", "completes_output", "mode"].contains(&name) {
                 continue; // read in the sequencer, by F_ constants, and as mode bits
             }
             let place = if low == 0 { format!("desc[32*{word}") } else { format!("desc[32*{word} + {low}") };
             assert!(rtl.contains(&place), "{name}: {place}");
         }
         let sequencer = include_str!("../../rtl/o2c_sequencer.v");
-        assert!(sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5"));
+        assert!(sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19"));
         assert!(rtl.contains(&format!("NWORDS = {WORDS};")));
     }
 

@@ -48,10 +48,19 @@ pub(crate) struct Loops {
     pub(crate) tiles: usize,
     /// Output channel blocks (array: of K, else of W).
     pub(crate) blocks: usize,
+    /// Cycles that each block takes.
+    pub(crate) block_cycles: usize,
     /// Cycles from issue to issue.
     pub(crate) cycles: usize,
     /// Cycles from issue to the last write: what the last layer takes, which waits for no descriptor.
     pub(crate) to_last_write: usize,
+}
+
+impl Loops {
+    /// Cycles from issue to the last write where only so many of the blocks are computed.
+    pub(crate) fn of_blocks(&self, blocks: usize) -> usize {
+        self.to_last_write - (self.blocks - blocks) * self.block_cycles
+    }
 }
 
 /// The loops of a layer that reads `reach` of its main operand, with the window `kernel` (rows, columns) there, and
@@ -103,6 +112,7 @@ pub(crate) fn loops(
         group_cycles,
         tiles,
         blocks,
+        block_cycles: tiles * period,
         cycles,
         to_last_write: natural,
     }
@@ -130,6 +140,7 @@ pub(crate) fn slide_loops(layer: &Layer<'_>, array: Array, slide: &Slide, blocks
         group_cycles: group_cycles(layer, array),
         tiles: h * w,
         blocks,
+        block_cycles: slide.wait + slide.block_slots(layer) * slide.hold,
         cycles: to_last_write.max(descriptor::WORDS + 3),
         to_last_write,
     }

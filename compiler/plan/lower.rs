@@ -4,8 +4,8 @@ use super::bits::{self, Word};
 use super::image::TableImage;
 use super::layers::{Kernel, Tail};
 use super::layout::Map;
-use super::requant::{self, Entry};
-use super::{Fold, Folding, Plan, Planned, image, slide};
+use super::images::{self, Images};
+use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
 use crate::design::{Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
@@ -56,42 +56,23 @@ const RTL: &[&str] = &[
     "o2c_accelerator.v",
 ];
 
-fn internal(cause: impl Into<String>) -> Diagnostics {
-    Diagnostic::new(code::INTERNAL, "a plan can't become a design", cause).into()
-}
-
-/// The low 32 bits of an address step.
-fn step(value: i64) -> u64 {
-    value.rem_euclid(1 << 32).unsigned_abs()
-}
-
-fn byte(value: i32) -> u64 {
-    u64::from(value.rem_euclid(256).unsigned_abs())
-}
-
-/// Everything that is gathered over the layers.
-#[derive(Default)]
-struct Images {
-    weights: Vec<Vec<u8>>,
-    entries: Vec<Entry>,
-    tables: Vec<TableImage>,
-}
-
 pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<Checked<Design>> {
     super::check_stream_bits(stream_bits)?;
     let array = plan.array;
-    let weight_bits = image::weight_bits(plan.layers.iter().filter_map(|l| match l.layer.kernel {
-        Kernel::Array(conv) => Some(conv),
-        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
-    }));
+    let weight_bits = images::weight_bits(&plan.layers);
     within_limits(plan, weight_bits)?;
-    let mut images = Images::default();
-    let mut descriptors = Vec::with_capacity(plan.layers.len());
+    let mut images = Images::of(&plan.layers, plan.quantized, &plan.layouts, array)?;
+    let widths = images.widths;
+    let parameters = images.parameters(array);
+    let mut descriptors = Vec::with_capacity(plan.steps.len());
     let mut recipes = Vec::with_capacity(plan.layers.len());
     let mut faults = Vec::new();
-    for (i, l) in plan.layers.iter().enumerate() {
-        let descriptor = descriptor(plan, i, l, weight_bits, &mut images)?;
-        recipes.push(recipe(l, &descriptor, lay(plan, Port::from(l.layer.last))?));
+    for step in &plan.steps {
+        let l = &plan.layers[step.layer];
+        let descriptor = describe::descriptor(plan, step, &images.places[step.layer])?;
+        if step.blocks.start == 0 {
+            recipes.push(recipe(l, &descriptor, lay(plan, Port::from(l.layer.last))?));
+        }
         match descriptor.words() {
             Ok(words) => descriptors.push(words),
             Err(Diagnostics(all)) => {
@@ -102,9 +83,6 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     if !faults.is_empty() {
         return Err(Diagnostics(faults));
     }
-    let widths = requant::resolve(&mut images.entries);
-    let parameters: Vec<Vec<u8>> =
-        images.entries.chunks(array.r).map(|chunk| requant::word(chunk, &widths)).collect();
 
     let quant = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
     let products = if plan.has_slide { array.word() } else { array.c };
@@ -197,7 +175,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("DEPTH", int(plan.words)),
         ("WDEPTH", int(images.weights.len().max(1))),
         ("PDEPTH", int(parameters.len())),
-        ("NLAYERS", int(plan.layers.len())),
+        ("NLAYERS", int(plan.steps.len())),
         ("CW", int(cw)),
         ("NW", int(nw)),
         ("MW", int(mw)),
@@ -228,7 +206,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("FOLD_PAD_L", int(plan.fold.pads[1])),
         ("FOLD_OUT_H", int(plan.fold.out[0])),
         ("FOLD_OUT_W", int(plan.fold.out[1])),
-        ("PAD_VALUE", int(usize::try_from(byte(input.fact.zero_point)).unwrap_or(0))),
+        ("PAD_VALUE", int(usize::try_from(describe::byte(input.fact.zero_point)).unwrap_or(0))),
         ("OUT_BASE", int(base(plan, plan.output)?)),
         ("OUT_PIXEL_STEP", 1),
         ("OUT_WORD_STEP", int(lay(plan, plan.output)?.plane())),
@@ -481,20 +459,6 @@ fn entry(value: i64, bits: usize) -> Vec<u8> {
     word.finish()
 }
 
-/// First word of a tensor.
-fn base(plan: &Plan<'_>, port: Port) -> Result<usize> {
-    let none = || internal(format!("node {} has no place", port.node.0));
-    let (_, region) = plan.layouts.get(&port).ok_or_else(none)?;
-    let owner = plan.regions.iter().find(|(p, _)| *p == region.owner);
-    owner.map(|&(_, base)| base + region.offset).ok_or_else(none)
-}
-
-/// How a tensor lies.
-fn lay<'a>(plan: &'a Plan<'_>, port: Port) -> Result<&'a Map> {
-    let found = plan.layouts.get(&port).map(|(map, _)| map);
-    found.ok_or_else(|| internal(format!("node {} has no layout", port.node.0)))
-}
-
 /// Bits of a signed coordinate: every row and column that a window of the map can touch.
 fn coordinate_bits(plan: &Plan<'_>) -> usize {
     let reach = plan.layers.iter().flat_map(|l| {
@@ -517,6 +481,8 @@ fn named_layers<'a>(
     quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
 ) -> Result<Vec<Layer>> {
     let tensor = |port: Port| plan.graph.value(port).name.clone();
+    let cycles_of =
+        |layer| plan.steps.iter().filter(|s| s.layer == layer).map(|s| s.cycles as u64).sum::<u64>();
     let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
     for (l, recipe) in plan.layers.iter().zip(recipes) {
         quant(l.layer.last)?;
@@ -546,7 +512,7 @@ fn named_layers<'a>(
             output_shape: y.shape,
             bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
             macs: macs as u64,
-            cycles: l.loops.cycles as u64,
+            cycles: cycles_of(layers.len()),
             tensor: tensor(Port::from(l.layer.last)),
             reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
             recipe,
@@ -554,151 +520,4 @@ fn named_layers<'a>(
         });
     }
     Ok(layers)
-}
-
-fn descriptor(
-    plan: &Plan<'_>,
-    index: usize,
-    l: &Planned<'_>,
-    weight_bits: usize,
-    images: &mut Images,
-) -> Result<Descriptor> {
-    let Planned { layer, map, reach, loops, folding, slide } = l;
-    let array = plan.array;
-    let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let window = layer.kernel.window();
-    // A folded kernel is one column wide, and one row high, on a map that already steps by the stride.
-    let [kh, kw] = folding.replace(window.kernel, 1);
-    let [sh, sw] = folding.replace(window.strides, 1);
-    let [dh, dw] = window.dilations;
-    let [top, left] = folding.replace(layer.kernel.origin(), 0);
-    let [_, out_h, out_w] = layer.y.shape;
-    let (plane, pitch) = (int(map.plane()), int(map.row));
-    let read = int(reach.count);
-    let y = lay(plan, Port::from(layer.last))?;
-
-    let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
-    let (first, last) = (proof(layer.first)?, proof(layer.last)?);
-    // A standalone addition or table requantizes by the identity.
-    let standalone = layer.first == layer.last && layer.tail != Tail::None;
-    let (q_lo, q_hi) = if standalone { (-128, 127) } else { (first.lo, first.hi) };
-
-    let param_base = images.entries.len() / array.r;
-    let (entries, count_divisor) = image::parameters(layer, first, array, if slide.is_some() { array.word() } else { array.k }, y)?;
-    images.entries.extend(entries);
-    let weight_base = images.weights.len();
-    if layer.kernel.on_array() {
-        image::weights(l, y, array, weight_bits, &mut images.weights);
-    }
-    let table_index = images.tables.len();
-    let tables = TableImage::of(layer, first, last)?;
-    let (odd, unsigned) = match tables.first() {
-        Some(TableImage::Sum(t)) => (t.odd, t.ties == Ties::Float32 { unsigned: true }),
-        Some(TableImage::Thresholds(_)) | None => (false, false),
-    };
-    let float = first.float_sum.as_ref().filter(|_| matches!(layer.kernel, Kernel::FloatSum(_)));
-    let uses_tables = !tables.is_empty();
-    images.tables.extend(tables);
-
-    let (mode, pad) = match layer.kernel {
-        Kernel::Array(_) => (if slide.is_some() { 3 } else { 0 }, layer.x.zero_point),
-        Kernel::Select(select) => (0, select.fill),
-        Kernel::Max(_) => (1, -128),
-        Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
-    };
-    let pool = !layer.kernel.on_array();
-    let (in_base, out_base) = (base(plan, layer.input)?, base(plan, Port::from(layer.last))?);
-    let res_delta = match layer.tail {
-        Tail::Add { other, .. } => int(base(plan, other)?) - int(out_base),
-        Tail::None | Tail::Table => 0,
-    };
-    let last_reader = plan.layers.iter().rposition(|n| {
-        n.layer.input == plan.input || matches!(n.layer.tail, Tail::Add { other, .. } if other == plan.input)
-    });
-    let back = (int(kw) - 1) * int(dw);
-    let down = int(dh) * pitch - back;
-    let (a, b, c, inc_a, inc_b, inc_c) = match slide {
-        Some(slide) => (slide.slots, 1, 1, if slide.pair { 2 * pitch } else { pitch }, pitch, 0),
-        None if pool => (kw, kh, 1, int(dw), down, 0),
-        None => {
-            let rewind = (read - 1) * plane;
-            (reach.count, kw, kh, plane, int(dw) - rewind, down - rewind)
-        }
-    };
-    // The window slides over whole rows and planes; the others walk over windows.
-    let (top, walk_row, block_step, repeat) = match slide {
-        Some(slide) => (top - int(slide.window_row), 0, plane, 1),
-        None => {
-            let row = int(sh) * pitch - (int(out_w) - 1) * int(sw);
-            let (step, repeat) = if pool { (1, 1) } else { (int(reach.step), reach.repeat) };
-            (top, row, step * plane, repeat)
-        }
-    };
-    let base_row = if slide.is_some() { 0 } else { top };
-    let y_row = int(y.row);
-    let (run, out_step, out_wrap) = match slide {
-        Some(_) => (out_h, y.row, 1 - (int(out_h) - 1) * y_row),
-        None => (out_w, 1, y_row - (int(out_w) - 1)),
-    };
-    let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
-    let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
-    Ok(Descriptor {
-        mode,
-        residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
-        table: u64::from(uses_tables),
-        release_input: u64::from(last_reader == Some(index)),
-        writes_output: u64::from(Port::from(layer.last) == plan.output),
-        pair: u64::from(slide.is_some_and(|s| s.pair)),
-        count_divisor: u64::from(count_divisor),
-        pad_value: byte(pad),
-        q_lo: byte(q_lo),
-        q_hi: byte(q_hi),
-        y_lo: byte(last.lo),
-        y_hi: byte(last.hi),
-        table_odd: u64::from(odd),
-        table_unsigned: u64::from(unsigned),
-        table_threshold: u64::from(float.is_some()),
-        table_index: table_index as u64,
-        a_last: a as u64 - 1,
-        b_last: b as u64 - 1,
-        c_last: c as u64 - 1,
-        kb_last: loops.blocks as u64 - 1,
-        unit_last: loops.tiles as u64 - 1,
-        group_last: loops.group_cycles as u64 - 1,
-        gap: loops.gap as u64,
-        vec_last: loops.vectors as u64 - 1,
-        hold_last: loops.hold as u64 - 1,
-        in_h: map.h as u64,
-        in_w: map.w as u64,
-        out_w_last: out_w as u64 - 1,
-        run_last: run as u64 - 1,
-        walk_h0: coordinate(top),
-        walk_w0: coordinate(left),
-        stride_h: sh as u64,
-        stride_w: sw as u64,
-        dil_h: dh as u64,
-        dil_w: dw as u64,
-        walk_base: step(int(in_base) + base_row * pitch + left),
-        walk_col: step(int(sw)),
-        walk_row: step(walk_row),
-        inc_a: step(inc_a),
-        inc_b: step(inc_b),
-        inc_c: step(inc_c),
-        weight_base: float.map_or(weight_base as u64, |f| u64::from(f.mantissa)),
-        param_base: param_base as u64,
-        out_groups: y.extent().div_ceil(array.group()) as u64,
-        out_base: out_base as u64,
-        res_delta: step(res_delta),
-        pixels: (out_h * out_w) as u64,
-        emit_first: slide.map_or(0, |s| s.first as u64),
-        emit_step: slide.map_or(0, |s| s.step as u64 - 1),
-        block_step: if loops.blocks > 1 { step(block_step) } else { 0 },
-        block_repeat: repeat as u64 - 1,
-        out_plane: y.plane() as u64,
-        emit_wrap: slide.map_or(0, |s| s.wrap as u64 - 1),
-        out_step: out_step as u64,
-        window_rows: slide.map_or(0, |s| bits(s.window_row, kh)),
-        out_wrap: step(out_wrap) & bits(0, 24),
-        window_columns: slide.map_or(0, |_| bits(0, kw)),
-    })
 }

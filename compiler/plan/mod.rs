@@ -7,7 +7,9 @@
 mod arena;
 mod bits;
 mod cycles;
+mod describe;
 mod image;
+mod images;
 mod layers;
 mod layout;
 mod lower;
@@ -15,6 +17,7 @@ mod reach;
 mod requant;
 mod schedule;
 mod slide;
+mod steps;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +32,7 @@ use layers::{Kernel, Layer, Tail};
 use layout::{Layouts, Map};
 use reach::Reach;
 use slide::Slide;
+use steps::Step;
 
 /// Bytes of the widest scratchpad word.
 const MAX_WORD: usize = 64;
@@ -141,6 +145,13 @@ impl<'a> Planned<'a> {
     }
 }
 
+impl Planned<'_> {
+    /// Channels of a block of output channels.
+    pub(crate) fn block(&self, array: Array) -> usize {
+        if self.slide.is_some() || !self.layer.kernel.on_array() { array.word() } else { array.k }
+    }
+}
+
 /// A network on one engine.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
@@ -152,6 +163,8 @@ pub struct Plan<'a> {
     /// Banks of the scratchpad: words that it can read at once.
     pub(crate) banks: usize,
     pub(crate) layers: Vec<Planned<'a>>,
+    /// What the descriptors compute, in the order of execution.
+    pub(crate) steps: Vec<Step>,
     pub(crate) input: Port,
     pub(crate) output: Port,
     pub(crate) fold: Fold,
@@ -185,7 +198,7 @@ impl Plan<'_> {
 
     /// Cycles of one sample.
     pub fn cycles(&self) -> usize {
-        self.layers.iter().map(|l| l.loops.cycles).sum()
+        self.steps.iter().map(|s| s.cycles).sum()
     }
 
     /// The netlist, with both AXI4-Streams of `stream_bits` bits.
@@ -329,6 +342,24 @@ fn one_output(graph: &IntGraph) -> Result<Port> {
     }
 }
 
+/// First word of a tensor.
+pub(super) fn base(plan: &Plan<'_>, port: Port) -> Result<usize> {
+    let none = || internal(format!("node {} has no place", port.node.0));
+    let (_, region) = plan.layouts.get(&port).ok_or_else(none)?;
+    let owner = plan.regions.iter().find(|(p, _)| *p == region.owner);
+    owner.map(|&(_, base)| base + region.offset).ok_or_else(none)
+}
+
+/// How a tensor lies.
+pub(super) fn lay<'a>(plan: &'a Plan<'_>, port: Port) -> Result<&'a Map> {
+    let found = plan.layouts.get(&port).map(|(map, _)| map);
+    found.ok_or_else(|| internal(format!("node {} has no layout", port.node.0)))
+}
+
+fn internal(cause: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(code::INTERNAL, "a plan can't become a design", cause).into()
+}
+
 /// The plan for one shape of the array, with its depthwise mode if asked for.
 fn on_array<'a>(
     graph: &'a IntGraph,
@@ -361,9 +392,6 @@ fn on_array<'a>(
         }
         planned.push(entry);
     }
-    if let Some(last) = planned.last_mut() {
-        last.loops.cycles = last.loops.to_last_write;
-    }
     let (ports, blocks) = blocks(&layouts, &planned, [input, output]);
     let (bases, words) = arena::place(&blocks);
     let slides = || planned.iter().filter_map(|l| l.slide);
@@ -376,6 +404,7 @@ fn on_array<'a>(
         array,
         has_slide,
         banks,
+        steps: steps::whole(&planned),
         layers: planned,
         input,
         output,

@@ -1,0 +1,159 @@
+//! The descriptor of a step: loops, addresses, bounds.
+
+use super::images::Places;
+use super::layers::{Kernel, Tail};
+use super::steps::Step;
+use super::{Plan, Planned, base, internal, lay};
+use crate::diag::Result;
+use crate::graph::{NodeId, Port};
+use crate::hw::descriptor::Descriptor;
+
+/// The low 32 bits of an address step.
+fn step_of(value: i64) -> u64 {
+    value.rem_euclid(1 << 32).unsigned_abs()
+}
+
+pub(super) fn byte(value: i32) -> u64 {
+    u64::from(value.rem_euclid(256).unsigned_abs())
+}
+
+/// The descriptor of one step. `of` is its layer's share of the memory images.
+///
+/// # Errors
+/// O2C0900 for tensors without a place.
+pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<Descriptor> {
+    let l = &plan.layers[step.layer];
+    let [weight_base, param_base] = step.loaded_at.unwrap_or([of.weights, of.params]);
+    let Planned { layer, map, reach, loops, folding, slide } = l;
+    let array = plan.array;
+    let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let window = layer.kernel.window();
+    // A folded kernel is one column wide, and one row high, on a map that already steps by the stride.
+    let [kh, kw] = folding.replace(window.kernel, 1);
+    let [sh, sw] = folding.replace(window.strides, 1);
+    let [dh, dw] = window.dilations;
+    let [top, left] = folding.replace(layer.kernel.origin(), 0);
+    let [_, out_h, out_w] = layer.y.shape;
+    let (plane, pitch) = (int(map.plane()), int(map.row));
+    let read = int(reach.count);
+    let y = lay(plan, Port::from(layer.last))?;
+
+    let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
+    let (first, last) = (proof(layer.first)?, proof(layer.last)?);
+    // A standalone addition or table requantizes by the identity.
+    let standalone = layer.first == layer.last && layer.tail != Tail::None;
+    let (q_lo, q_hi) = if standalone { (-128, 127) } else { (first.lo, first.hi) };
+
+    let float = first.float_sum.as_ref().filter(|_| matches!(layer.kernel, Kernel::FloatSum(_)));
+    let (mode, pad) = match layer.kernel {
+        Kernel::Array(_) => (if slide.is_some() { 3 } else { 0 }, layer.x.zero_point),
+        Kernel::Select(select) => (0, select.fill),
+        Kernel::Max(_) => (1, -128),
+        Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
+    };
+    let pool = !layer.kernel.on_array();
+    let (in_base, out_base) = (base(plan, layer.input)?, base(plan, Port::from(layer.last))?);
+    // Blocks before this step's: their output planes, and what they read.
+    let before = step.blocks.start;
+    let groups = before * l.block(array) / array.group();
+    let out_base = out_base + before * l.block(array) / array.word() * y.plane();
+    let res_delta = match layer.tail {
+        Tail::Add { other, .. } => int(base(plan, other)?) - int(base(plan, Port::from(layer.last))?),
+        Tail::None | Tail::Table => 0,
+    };
+    let reads_input = |step: &Step| {
+        let layer = &plan.layers[step.layer].layer;
+        layer.input == plan.input || matches!(layer.tail, Tail::Add { other, .. } if other == plan.input)
+    };
+    let last_reader = plan.steps.iter().rfind(|s| reads_input(s)) == Some(step);
+    let completes = plan.steps.iter().rfind(|s| s.layer == step.layer) == Some(step);
+    let writes_output = Port::from(layer.last) == plan.output;
+    let back = (int(kw) - 1) * int(dw);
+    let down = int(dh) * pitch - back;
+    let (a, b, c, inc_a, inc_b, inc_c) = match slide {
+        Some(slide) => (slide.slots, 1, 1, if slide.pair { 2 * pitch } else { pitch }, pitch, 0),
+        None if pool => (kw, kh, 1, int(dw), down, 0),
+        None => {
+            let rewind = (read - 1) * plane;
+            (reach.count, kw, kh, plane, int(dw) - rewind, down - rewind)
+        }
+    };
+    // The window slides over whole rows and planes; the others walk over windows.
+    let (top, walk_row, block_step, repeat) = match slide {
+        Some(slide) => (top - int(slide.window_row), 0, plane, 1),
+        None => {
+            let row = int(sh) * pitch - (int(out_w) - 1) * int(sw);
+            let (step, repeat) = if pool { (1, 1) } else { (int(reach.step), reach.repeat) };
+            (top, row, step * plane, repeat)
+        }
+    };
+    let base_row = if slide.is_some() { 0 } else { top };
+    let in_base = int(in_base) + int(before / repeat) * block_step;
+    let y_row = int(y.row);
+    let (run, out_step, out_wrap) = match slide {
+        Some(_) => (out_h, y.row, 1 - (int(out_h) - 1) * y_row),
+        None => (out_w, 1, y_row - (int(out_w) - 1)),
+    };
+    let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
+    let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
+    Ok(Descriptor {
+        mode,
+        residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
+        table: u64::from(of.tables),
+        release_input: u64::from(last_reader),
+        writes_output: u64::from(writes_output),
+        completes_output: u64::from(writes_output && completes),
+        pair: u64::from(slide.is_some_and(|s| s.pair)),
+        count_divisor: u64::from(of.by_taps),
+        pad_value: byte(pad),
+        q_lo: byte(q_lo),
+        q_hi: byte(q_hi),
+        y_lo: byte(last.lo),
+        y_hi: byte(last.hi),
+        table_odd: u64::from(of.ties_to_odd),
+        table_unsigned: u64::from(of.ties_unsigned),
+        table_threshold: u64::from(float.is_some()),
+        table_index: of.table as u64,
+        a_last: a as u64 - 1,
+        b_last: b as u64 - 1,
+        c_last: c as u64 - 1,
+        kb_last: step.blocks.len() as u64 - 1,
+        unit_last: loops.tiles as u64 - 1,
+        group_last: loops.group_cycles as u64 - 1,
+        gap: loops.gap as u64,
+        vec_last: loops.vectors as u64 - 1,
+        hold_last: loops.hold as u64 - 1,
+        in_h: map.h as u64,
+        in_w: map.w as u64,
+        out_w_last: out_w as u64 - 1,
+        run_last: run as u64 - 1,
+        walk_h0: coordinate(top),
+        walk_w0: coordinate(left),
+        stride_h: sh as u64,
+        stride_w: sw as u64,
+        dil_h: dh as u64,
+        dil_w: dw as u64,
+        walk_base: step_of(in_base + base_row * pitch + left),
+        walk_col: step_of(int(sw)),
+        walk_row: step_of(walk_row),
+        inc_a: step_of(inc_a),
+        inc_b: step_of(inc_b),
+        inc_c: step_of(inc_c),
+        weight_base: float.map_or(weight_base as u64, |f| u64::from(f.mantissa)),
+        param_base: param_base as u64,
+        out_groups: (y.extent().div_ceil(array.group()) - groups) as u64,
+        out_base: out_base as u64,
+        res_delta: step_of(res_delta),
+        pixels: (out_h * out_w) as u64,
+        emit_first: slide.map_or(0, |s| s.first as u64),
+        emit_step: slide.map_or(0, |s| s.step as u64 - 1),
+        block_step: if step.blocks.len() > 1 { step_of(block_step) } else { 0 },
+        block_repeat: repeat as u64 - 1,
+        out_plane: y.plane() as u64,
+        emit_wrap: slide.map_or(0, |s| s.wrap as u64 - 1),
+        out_step: out_step as u64,
+        window_rows: slide.map_or(0, |s| bits(s.window_row, kh)),
+        out_wrap: step_of(out_wrap) & bits(0, 24),
+        window_columns: slide.map_or(0, |_| bits(0, kw)),
+    })
+}

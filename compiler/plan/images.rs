@@ -1,0 +1,111 @@
+//! What the layers need of the memories: weights, parameters, tables, each layer's beside the one's before.
+//!
+//! In: planned layers with their proofs. Out: [`Images`]. Guarantees: a layer's words stand in the order in which its
+//! blocks of output channels are computed, so that a step's are a part of them.
+
+use super::image::{self, TableImage};
+use super::layers::{Kernel, Layer};
+use super::layout::Layouts;
+use super::requant::{self, Entry, Widths};
+use super::{Planned, cycles::Array, internal};
+use crate::diag::Result;
+use crate::graph::{NodeId, Port};
+use crate::quant::{LayerQuant, Quantized, Ties};
+
+/// Where a layer's share begins, in words, and how it is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    /// First weight word.
+    pub(crate) weights: usize,
+    /// First parameter word.
+    pub(crate) params: usize,
+    /// The parameter word is chosen by the number of taps inside the map.
+    pub(crate) by_taps: bool,
+    /// First table.
+    pub(crate) table: usize,
+    /// Whether there is one.
+    pub(crate) tables: bool,
+    /// Ties of the tables' sum go to the odd integer.
+    pub(crate) ties_to_odd: bool,
+    /// Their width counts from unsigned integers.
+    pub(crate) ties_unsigned: bool,
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Images {
+    /// Words of K x C weights.
+    pub(crate) weights: Vec<Vec<u8>>,
+    /// Parameters of each channel, at the widths below; R to a word.
+    pub(crate) entries: Vec<Entry>,
+    /// Widths of the parameters' fields.
+    pub(crate) widths: Widths,
+    /// Tables in the order of their indices.
+    pub(crate) tables: Vec<TableImage>,
+    /// Each layer's share.
+    pub(crate) places: Vec<Places>,
+    /// Bits of a weight.
+    pub(crate) weight_bits: usize,
+}
+
+impl Images {
+    /// Makes the images.
+    ///
+    /// # Errors
+    /// O2C0900 where a layer and its proof do not fit.
+    pub(crate) fn of(
+        layers: &[Planned<'_>],
+        quantized: &Quantized,
+        layouts: &Layouts,
+        array: Array,
+    ) -> Result<Images> {
+        let weight_bits = weight_bits(layers);
+        let (mut weights, mut entries, mut tables, mut places) = (vec![], vec![], vec![], vec![]);
+        for l in layers {
+            let layer = &l.layer;
+            let proof = |id: NodeId| quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
+            let (first, last): (&LayerQuant, &LayerQuant) = (proof(layer.first)?, proof(layer.last)?);
+            let (y, _) =
+                layouts.get(&Port::from(layer.last)).ok_or_else(|| internal("a tensor has no layout"))?;
+            let (of_layer, by_taps) = image::parameters(layer, first, array, l.block(array), y)?;
+            let images = TableImage::of(layer, first, last)?;
+            let ties = match images.first() {
+                Some(TableImage::Sum(t)) => (t.odd, t.ties == Ties::Float32 { unsigned: true }),
+                Some(TableImage::Thresholds(_)) | None => (false, false),
+            };
+            places.push(Places {
+                weights: weights.len(),
+                params: entries.len() / array.r,
+                by_taps,
+                table: tables.len(),
+                tables: !images.is_empty(),
+                ties_to_odd: ties.0,
+                ties_unsigned: ties.1,
+            });
+            if layer.kernel.on_array() {
+                image::weights(l, y, array, weight_bits, &mut weights);
+            }
+            entries.extend(of_layer);
+            tables.extend(images);
+        }
+        let widths = requant::resolve(&mut entries);
+        Ok(Images { weights, entries, widths, tables, places, weight_bits })
+    }
+
+    /// Words of the parameter memory.
+    pub(crate) fn parameters(&self, array: Array) -> Vec<Vec<u8>> {
+        self.entries.chunks(array.r).map(|chunk| requant::word(chunk, &self.widths)).collect()
+    }
+}
+
+/// Bits of a signed weight that hold every value of the convolutions.
+pub(crate) fn weight_bits(layers: &[Planned<'_>]) -> usize {
+    image::weight_bits(layers.iter().filter_map(|l: &Planned<'_>| conv(&l.layer)))
+}
+
+fn conv<'a>(layer: &Layer<'a>) -> Option<&'a crate::graph::int::Conv> {
+    match layer.kernel {
+        Kernel::Array(conv) => Some(conv),
+        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
+    }
+}
