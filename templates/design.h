@@ -25,6 +25,16 @@ constexpr Layer kLayers[] = {
     {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" }>},
 <%- endfor %>
 };
+// One descriptor: the layer, and the first of its output channels as a place among the words.
+struct Step {
+  unsigned layer, place;
+};
+constexpr Step kSteps[] = {
+<%- for s in d.steps %>
+    {<{ s.layer }>, <{ s.place }>},
+<%- endfor %>
+};
+constexpr size_t kStepCount = sizeof(kSteps) / sizeof(kSteps[0]);
 constexpr size_t kLayerCount = sizeof(kLayers) / sizeof(kLayers[0]);
 
 // Files that the Verilog reads; a simulator that does not find one goes on with zeros.

@@ -24,7 +24,7 @@ struct Mismatch {
 
 // One trace beat: kLanes consecutive channels of one pixel.
 struct TraceBeat {
-  unsigned layer = 0, channel = 0;
+  unsigned step = 0, channel = 0;
   uint64_t sample = 0;
   uint32_t pixel = 0;
   int32_t acc[design::kLanes];
@@ -56,17 +56,18 @@ class Checker {
   }
 
   void beat(const TraceBeat& b, uint64_t cycle) {
-    if (b.layer >= design::kLayerCount) return fault("a trace beat of layer " + std::to_string(b.layer), cycle);
-    const design::Layer& d = design::kLayers[b.layer];
-    State& s = layers_[b.layer];
+    if (b.step >= design::kStepCount) return fault("a trace beat of step " + std::to_string(b.step), cycle);
+    const unsigned layer = design::kSteps[b.step].layer, place = design::kSteps[b.step].place + b.channel;
+    const design::Layer& d = design::kLayers[layer];
+    State& s = layers_[layer];
     unsigned channel;
-    if (!channel_at(d, b.channel, channel)) return;
+    if (!channel_at(d, place, channel)) return;
     if (b.pixel >= s.pixels)
       return fault(std::string(d.name) + ": a trace beat of pixel " + std::to_string(b.pixel), cycle);
     if (b.sample >= samples_) return fault(std::string(d.name) + ": a trace beat after the last sample", cycle);
-    while (s.sample < b.sample) close(b.layer, cycle);
+    while (s.sample < b.sample) close(layer, cycle);
     for (unsigned lane = 0; lane < design::kLanes; ++lane) {
-      if (!channel_at(d, b.channel + lane, channel)) continue;
+      if (!channel_at(d, place + lane, channel)) continue;
       const size_t pixel = d.column_major ? size_t{b.pixel % d.rows} * d.columns + b.pixel / d.rows : b.pixel;
       const size_t index = size_t{channel} * s.pixels + pixel;
       const size_t at = s.sample * s.values + index;
@@ -78,17 +79,17 @@ class Checker {
       s.seen[index] = true;
       ++s.count;
       if (d.accumulator) {
-        compare(b.layer, "accumulator", index, s.acc.i32(at), b.acc[lane], cycle);
-        compare(b.layer, "requantized", index, s.q.i8(at), b.q[lane], cycle);
+        compare(layer, "accumulator", index, s.acc.i32(at), b.acc[lane], cycle);
+        compare(layer, "requantized", index, s.q.i8(at), b.q[lane], cycle);
       }
-      compare(b.layer, "output", index, s.y.i8(at), b.y[lane], cycle);
+      compare(layer, "output", index, s.y.i8(at), b.y[lane], cycle);
     }
   }
 
-  void issue(unsigned layer, uint64_t cycle) {
-    if (layer != issued_ % design::kLayerCount)
-      return fault("layer " + std::to_string(layer) + " is issued out of order", cycle);
-    if (layer == 0) issues_.emplace_back();
+  void issue(unsigned step, uint64_t cycle) {
+    if (step != issued_ % design::kStepCount)
+      return fault("step " + std::to_string(step) + " is issued out of order", cycle);
+    if (step == 0) issues_.emplace_back();
     issues_.back().push_back(cycle);
     ++issued_;
   }
@@ -135,10 +136,11 @@ class Checker {
   // Cycles of one sample: per layer, then the total. Empty when the sample did not run to its end.
   std::vector<uint64_t> cycles(size_t sample) const {
     std::vector<uint64_t> out;
-    if (sample >= done_.size() || issues_[sample].size() != design::kLayerCount) return out;
+    if (sample >= done_.size() || issues_[sample].size() != design::kStepCount) return out;
     const std::vector<uint64_t>& at = issues_[sample];
+    out.assign(design::kLayerCount, 0);
     for (size_t i = 0; i < at.size(); ++i)
-      out.push_back(i + 1 < at.size() ? at[i + 1] - at[i] : done_[sample] + 1 - at[i]);
+      out[design::kSteps[i].layer] += (i + 1 < at.size() ? at[i + 1] : done_[sample] + 1) - at[i];
     out.push_back(done_[sample] + 1 - at[0]);
     return out;
   }
@@ -165,7 +167,7 @@ class Checker {
   // Where the engine stands, for the watchdog.
   std::string where() const {
     if (issued_ == 0) return "no descriptor was issued";
-    const size_t layer = (issued_ - 1) % design::kLayerCount;
+    const size_t layer = design::kSteps[(issued_ - 1) % design::kStepCount].layer;
     const State& s = layers_[layer];
     return "sample " + std::to_string(issues_.size() - 1) + ", layer " + std::to_string(layer) + " (" +
            design::kLayers[layer].name + ") was issued at cycle " + std::to_string(issues_.back().back()) + ", " +

@@ -228,8 +228,8 @@ class Bench {
         TraceBeat b;
         // The last vectors of a layer leave the trace registers while the next layer is being issued.
         const bool late = cycle_ < issued_at_ + kTraceDelay;
-        b.layer = late ? previous_ : layer_;
-        b.sample = (late && layer_ == 0 ? samples_ - 1 : samples_) - 1;
+        b.step = late ? previous_ : step_;
+        b.sample = (late && step_ == 0 ? samples_ - 1 : samples_) - 1;
         b.pixel = r.O2C_POST(trace_pixel);
         b.channel = r.O2C_POST(trace_channel);
         for (unsigned i = 0; i < design::kLanes; ++i) {
@@ -242,11 +242,11 @@ class Bench {
     }
     if (r.O2C_ENGINE(trace_issue)) {
       quiet_ = 0;
-      previous_ = layer_;
-      layer_ = r.O2C_ENGINE(trace_issue_layer);
+      previous_ = step_;
+      step_ = r.O2C_ENGINE(trace_issue_layer);
       issued_at_ = cycle_;
-      if (layer_ == 0) ++samples_;
-      if (checker_) checker_->issue(layer_, cycle_);
+      if (step_ == 0) ++samples_;
+      if (checker_) checker_->issue(step_, cycle_);
     }
     if (r.O2C_ENGINE(trace_done)) {
       quiet_ = 0;
@@ -291,7 +291,7 @@ class Bench {
 #endif
   std::vector<std::string> faults_;
   uint64_t cycle_ = 0, time_ = 0, watchdog_ = 0, quiet_ = 0, issued_at_ = 0, samples_ = 0;
-  unsigned layer_ = 0, previous_ = 0;
+  unsigned step_ = 0, previous_ = 0;
   bool stuck_ = false, in_open_ = false, out_open_ = false;
 };
 

@@ -149,7 +149,16 @@ pub struct Join {
     pub of: Vec<String>,
 }
 
-/// One layer: one descriptor.
+/// One descriptor: a layer, or some of its output channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which layer.
+    pub layer: usize,
+    /// The first of its output channels, as a place among the words.
+    pub place: usize,
+}
+
+/// One layer: one descriptor, or several.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Layer {
     /// The ONNX node's name, else its first output's, unique. A fused Add belongs to the later convolution.
@@ -218,6 +227,8 @@ pub struct Design {
     pub storage: Vec<Storage>,
     /// Layers in execution order.
     pub layers: Vec<Layer>,
+    /// Descriptors in the order of execution.
+    pub steps: Vec<Step>,
     /// Concatenations, operands before what is made of them.
     pub joins: Vec<Join>,
     /// Input stream.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::design::{Ident, Layer, Memory, Param, Storage, Stream};
+use crate::design::{Ident, Layer, Memory, Param, Step, Storage, Stream};
 use crate::exec::Data;
 
 /// Two layers, the second without an accumulator; names that no output language may take literally.
@@ -54,6 +54,7 @@ pub(crate) fn tiny_design() -> Design {
             what: "activations",
         }],
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
+        steps: vec![Step { layer: 0, place: 0 }, Step { layer: 1, place: 0 }],
         joins: vec![],
         input: stream("x"),
         output: stream("y"),

@@ -1,7 +1,7 @@
-//! What the layers need of the memories: weights, parameters, tables, each layer's beside the one's before.
+//! What the layers need of the memories: weights, parameters, tables, each layer's behind the one's before.
 //!
-//! In: planned layers with their proofs. Out: [`Images`]. Guarantees: a layer's words stand in the order in which its
-//! blocks of output channels are computed, so that a step's are a part of them.
+//! In: planned layers with their proofs. Out: [`Images`], and the weights' words. Guarantees: a layer's words stand in
+//! the order in which its blocks of output channels are computed, so that a step's are a part of them.
 
 use super::image::{self, TableImage};
 use super::layers::{Kernel, Layer};
@@ -19,6 +19,8 @@ pub(crate) struct Places {
     pub(crate) weights: usize,
     /// First parameter word.
     pub(crate) params: usize,
+    /// Parameter words.
+    pub(crate) param_words: usize,
     /// The parameter word is chosen by the number of taps inside the map.
     pub(crate) by_taps: bool,
     /// First table.
@@ -31,11 +33,9 @@ pub(crate) struct Places {
     pub(crate) ties_unsigned: bool,
 }
 
-/// All of it.
+/// All but the weights' words.
 #[derive(Clone, Debug)]
 pub(crate) struct Images {
-    /// Words of K x C weights.
-    pub(crate) weights: Vec<Vec<u8>>,
     /// Parameters of each channel, at the widths below; R to a word.
     pub(crate) entries: Vec<Entry>,
     /// Widths of the parameters' fields.
@@ -44,8 +44,6 @@ pub(crate) struct Images {
     pub(crate) tables: Vec<TableImage>,
     /// Each layer's share.
     pub(crate) places: Vec<Places>,
-    /// Bits of a weight.
-    pub(crate) weight_bits: usize,
 }
 
 impl Images {
@@ -59,8 +57,7 @@ impl Images {
         layouts: &Layouts,
         array: Array,
     ) -> Result<Images> {
-        let weight_bits = weight_bits(layers);
-        let (mut weights, mut entries, mut tables, mut places) = (vec![], vec![], vec![], vec![]);
+        let (mut weights, mut entries, mut tables, mut places) = (0, vec![], vec![], vec![]);
         for l in layers {
             let layer = &l.layer;
             let proof = |id: NodeId| quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
@@ -74,28 +71,46 @@ impl Images {
                 Some(TableImage::Thresholds(_)) | None => (false, false),
             };
             places.push(Places {
-                weights: weights.len(),
+                weights,
                 params: entries.len() / array.r,
+                param_words: of_layer.len() / array.r,
                 by_taps,
                 table: tables.len(),
                 tables: !images.is_empty(),
                 ties_to_odd: ties.0,
                 ties_unsigned: ties.1,
             });
-            if layer.kernel.on_array() {
-                image::weights(l, y, array, weight_bits, &mut weights);
-            }
+            weights += l.weight_words() * l.loops.blocks;
             entries.extend(of_layer);
             tables.extend(images);
         }
         let widths = requant::resolve(&mut entries);
-        Ok(Images { weights, entries, widths, tables, places, weight_bits })
+        Ok(Images { entries, widths, tables, places })
     }
 
     /// Words of the parameter memory.
     pub(crate) fn parameters(&self, array: Array) -> Vec<Vec<u8>> {
         self.entries.chunks(array.r).map(|chunk| requant::word(chunk, &self.widths)).collect()
     }
+}
+
+/// The words of the weight memory: K x C weights of `bits` bits each.
+///
+/// # Errors
+/// O2C0900 for a tensor without a layout.
+pub(crate) fn weights(
+    layers: &[Planned<'_>],
+    layouts: &Layouts,
+    array: Array,
+    bits: usize,
+) -> Result<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    for l in layers.iter().filter(|l| l.layer.kernel.on_array()) {
+        let (y, _) =
+            layouts.get(&Port::from(l.layer.last)).ok_or_else(|| internal("a tensor has no layout"))?;
+        image::weights(l, y, array, bits, &mut words);
+    }
+    Ok(words)
 }
 
 /// Bits of a signed weight that hold every value of the convolutions.

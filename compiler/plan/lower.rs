@@ -6,7 +6,8 @@ use super::layers::{Kernel, Tail};
 use super::layout::Map;
 use super::images::{self, Images};
 use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
-use crate::design::{Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
+use super::steps::Step;
+use crate::design::{self, Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
@@ -62,6 +63,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let weight_bits = images::weight_bits(&plan.layers);
     within_limits(plan, weight_bits)?;
     let mut images = Images::of(&plan.layers, plan.quantized, &plan.layouts, array)?;
+    let weights = images::weights(&plan.layers, &plan.layouts, array, weight_bits)?;
     let widths = images.widths;
     let parameters = images.parameters(array);
     let mut descriptors = Vec::with_capacity(plan.steps.len());
@@ -173,7 +175,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("SHIFT_MAX", int(widths.shift_max)),
         ("EXACT", flag(widths.exact)),
         ("DEPTH", int(plan.words)),
-        ("WDEPTH", int(images.weights.len().max(1))),
+        ("WDEPTH", int(weights.len().max(1))),
         ("PDEPTH", int(parameters.len())),
         ("NLAYERS", int(plan.steps.len())),
         ("CW", int(cw)),
@@ -250,7 +252,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             name: "weights",
             param: "WEIGHT_INIT",
             width: array.k * array.c * weight_bits,
-            words: images.weights.clone(),
+            words: weights,
             what: "weights in the order of use",
             packing: format!(
                 "{} output channels x {} input channels of {weight_bits} bits, input channel fastest; words of a layer: \
@@ -314,12 +316,18 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         }],
         cycles: layers.iter().map(|l| l.cycles).sum(),
         layers,
+        steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
         joins: joins(plan.graph),
         input: stream(plan.input, input_cycles(plan)),
         output: stream(plan.output, out_h * out_w * out_c),
         rtl_files: RTL.to_vec(),
     }
     .check()
+}
+
+fn design_step(plan: &Plan<'_>, step: &Step) -> design::Step {
+    let place = step.blocks.start * plan.layers[step.layer].block(plan.array);
+    design::Step { layer: step.layer, place }
 }
 
 /// Every concatenation.

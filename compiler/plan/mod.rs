@@ -150,6 +150,11 @@ impl Planned<'_> {
     pub(crate) fn block(&self, array: Array) -> usize {
         if self.slide.is_some() || !self.layer.kernel.on_array() { array.word() } else { array.k }
     }
+
+    /// Weight words of such a block.
+    pub(crate) fn weight_words(&self) -> usize {
+        if self.layer.kernel.on_array() { self.loops.reads } else { 0 }
+    }
 }
 
 /// A network on one engine.

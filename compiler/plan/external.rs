@@ -1,0 +1,325 @@
+//! Weights and parameters in external memory: which of them are on the chip when, and what waiting for them costs.
+//!
+//! In: planned layers, the sizes of their weights and parameters, a budget of memory on the chip. Out: [`External`]: the
+//! depths of the two memories, steps small enough for them, the commands that fill them. Guarantees: a load overwrites
+//! words only after the last step that uses them; steps and loads come in the same order, so nothing waits in a circle;
+//! the cycles are those of `rtl/o2c_dma.v` on a memory of fixed latency.
+//!
+//! Both memories are filled in a circle, one step's words after the other's, as far ahead as there is room.
+
+use super::Planned;
+use super::cycles::Array;
+use super::dma::Dma;
+use super::images::Places;
+use super::steps::Step;
+use crate::hw::descriptor;
+
+/// The external memory, and how much is allowed on the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of all memories on the chip.
+    pub on_chip: usize,
+    /// Data bits of the AXI4 master: a power of two from 32 to 512.
+    pub bus_bits: usize,
+    /// Most beats of a burst, 1 to 256.
+    pub burst: usize,
+    /// Most bursts under way, 1 to 16.
+    pub outstanding: usize,
+    /// Cycles from a burst's address to its first beat, for the prediction.
+    pub latency: usize,
+}
+
+/// What the DMA does once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Command {
+    /// First byte in the external image.
+    pub(crate) offset: usize,
+    /// First word of the memory.
+    pub(crate) to: usize,
+    /// The parameter memory, else the weight memory.
+    pub(crate) parameters: bool,
+    /// Words.
+    pub(crate) words: usize,
+    /// A step may begin.
+    pub(crate) releases: bool,
+    /// Steps that must have ended since the command before.
+    pub(crate) steps: usize,
+}
+
+/// Memories, steps and commands of a network.
+#[derive(Clone, Debug)]
+pub(crate) struct External {
+    /// As asked for.
+    pub(crate) options: Options,
+    /// Words of the weight memory and of the parameter memory.
+    pub(crate) depths: [usize; 2],
+    /// The commands in order.
+    pub(crate) commands: Vec<Command>,
+}
+
+/// The words that are to be moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Bits of a weight word and of a parameter word.
+    pub(crate) bits: [usize; 2],
+    /// Bits of what has its place on the chip whatever is loaded: scratchpad, tables, line buffers.
+    pub(crate) resident: usize,
+}
+
+/// Bits of a command in its memory.
+const COMMAND_BITS: usize = 128;
+/// Parts of a memory that a step's words may fill at most: the fewer, the fewer steps; the more, the earlier loads begin.
+const SHARES: [usize; 6] = [1, 2, 3, 4, 6, 8];
+/// Parts of the room that the parameter memory may get.
+const PARAM_PARTS: [usize; 5] = [3, 6, 12, 24, 48];
+
+impl Options {
+    /// Beats of a word.
+    fn beats(&self, bits: usize) -> usize {
+        bits.div_ceil(self.bus_bits)
+    }
+
+    /// Bytes of a word in the external image.
+    pub(crate) fn word_bytes(&self, bits: usize) -> usize {
+        self.beats(bits) * self.bus_bits / 8
+    }
+}
+
+/// The steps and commands with the fewest cycles inside the budget.
+///
+/// # Errors
+/// The least bytes on the chip that would do, if the budget is less.
+pub(crate) fn plan(
+    layers: &[Planned<'_>],
+    places: &[Places],
+    array: Array,
+    sizes: Sizes,
+    options: Options,
+) -> Result<(Vec<Step>, External), usize> {
+    let [all_weights, all_params] = totals(layers, places);
+    let budget = 8 * options.on_chip;
+    let mut best: Option<(Vec<Step>, External)> = None;
+    for share in SHARES {
+        for part in PARAM_PARTS {
+            // More steps have more descriptors, which leaves less room: twice is enough to see how many.
+            let mut administration = 0;
+            for _ in 0..3 {
+                let Some(room) = budget.checked_sub(sizes.resident + administration) else { break };
+                let params = (room / part / sizes.bits[1]).clamp(1, all_params);
+                let weights = room.saturating_sub(params * sizes.bits[1]) / sizes.bits[0];
+                let depths = [weights.clamp(1, all_weights.max(1)), params];
+                let Some(steps) = deal(layers, places, array, depths, share) else { break };
+                let found = schedule(layers, places, steps, depths, sizes, options);
+                let needed = administration_bits(&found);
+                if needed <= administration {
+                    let cycles = |s: &[Step]| s.iter().map(|s| s.cycles).sum::<usize>();
+                    if best.as_ref().is_none_or(|(steps, _)| cycles(&found.0) < cycles(steps)) {
+                        best = Some(found);
+                    }
+                    break;
+                }
+                administration = needed;
+            }
+        }
+    }
+    best.ok_or_else(|| least(layers, places, array, sizes, options))
+}
+
+/// Bits of descriptors and commands.
+fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
+    steps.len() * 32 * descriptor::WORDS + external.commands.len() * COMMAND_BITS
+}
+
+/// Words of all weights and parameters.
+fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
+    let weights = layers.iter().map(|l| l.weight_words() * l.loops.blocks).sum();
+    [weights, places.iter().map(|p| p.param_words).sum()]
+}
+
+/// The least bytes on the chip: memories that hold the largest part that can't be divided.
+fn least(
+    layers: &[Planned<'_>],
+    places: &[Places],
+    array: Array,
+    sizes: Sizes,
+    options: Options,
+) -> usize {
+    let parts = layers.iter().zip(places).map(|(l, p)| part(l, p, array));
+    let depths = parts.fold([1, 1], |most, p| [most[0].max(p.words[0]), most[1].max(p.words[1])]);
+    let steps = deal(layers, places, array, depths, 1).unwrap_or_default();
+    let found = schedule(layers, places, steps, depths, sizes, options);
+    let memories = depths[0] * sizes.bits[0] + depths[1] * sizes.bits[1];
+    (sizes.resident + memories + administration_bits(&found)).div_ceil(8)
+}
+
+/// What of a layer can't be divided.
+struct Part {
+    /// Blocks of output channels.
+    blocks: usize,
+    /// Their weight words and parameter words.
+    words: [usize; 2],
+}
+
+fn part(l: &Planned<'_>, places: &Places, array: Array) -> Part {
+    if !l.layer.kernel.on_array() {
+        return Part { blocks: l.loops.blocks, words: [0, places.param_words] };
+    }
+    // A step begins with a whole word of the output, and where the reads of its first block begin.
+    let (word, repeat) = (array.word().div_ceil(l.block(array)), if l.slide.is_some() { 1 } else { l.reach.repeat });
+    let blocks = word.max(repeat).next_multiple_of(word).next_multiple_of(repeat).min(l.loops.blocks);
+    let params = l.block(array) / array.r;
+    Part { blocks, words: [blocks * l.weight_words(), blocks * params] }
+}
+
+/// Deals the layers to steps of at most one `share`-th of each memory; a part that can't be divided may take all.
+fn deal(
+    layers: &[Planned<'_>],
+    places: &[Places],
+    array: Array,
+    depths: [usize; 2],
+    share: usize,
+) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    for (layer, l) in layers.iter().enumerate() {
+        let part = part(l, &places[layer], array);
+        if part.words[0] > depths[0] || part.words[1] > depths[1] {
+            return None;
+        }
+        let fit = |i: usize| (depths[i] / share).checked_div(part.words[i]).unwrap_or(usize::MAX);
+        let parts = l.loops.blocks.div_ceil(part.blocks);
+        let count = parts.div_ceil(fit(0).min(fit(1)).clamp(1, parts));
+        // Steps as equal as can be.
+        let begin = |n: usize| (n * parts / count * part.blocks).min(l.loops.blocks);
+        for n in 0..count {
+            let blocks = begin(n)..begin(n + 1);
+            steps.push(Step { layer, blocks, loaded_at: Some([0, 0]), loads: 1, cycles: 0 });
+        }
+    }
+    Some(steps)
+}
+
+/// A memory that is filled in a circle.
+struct Circle {
+    depth: usize,
+    next: usize,
+    /// What lies where: first word, end, step.
+    live: std::collections::VecDeque<(usize, usize, usize)>,
+}
+
+impl Circle {
+    /// A place for a step's words, and how many steps must have ended before they may be written.
+    fn place(&mut self, words: usize, step: usize) -> (usize, usize) {
+        if words == 0 {
+            return (0, 0);
+        }
+        let at = if self.next + words > self.depth { 0 } else { self.next };
+        self.next = at + words;
+        let mut ended = 0;
+        // In the order of their steps; what lies before the last one that is overwritten is of no use either.
+        while let Some(last) = self.live.iter().rposition(|&(from, end, _)| from < at + words && at < end) {
+            ended = ended.max(self.live[last].2 + 1);
+            self.live.drain(..=last);
+        }
+        self.live.push_back((at, at + words, step));
+        (at, ended)
+    }
+}
+
+/// Places, commands and cycles of steps.
+fn schedule(
+    layers: &[Planned<'_>],
+    places: &[Places],
+    mut steps: Vec<Step>,
+    depths: [usize; 2],
+    sizes: Sizes,
+    options: Options,
+) -> (Vec<Step>, External) {
+    let circle = |depth| Circle { depth, next: 0, live: std::collections::VecDeque::new() };
+    let mut circles = depths.map(circle);
+    let first_param = totals(layers, places)[0] * options.word_bytes(sizes.bits[0]);
+    let mut commands = Vec::new();
+    // Steps whose end commands have waited for.
+    let mut ended = 0;
+    for (i, step) in steps.iter_mut().enumerate() {
+        let (l, of) = (&layers[step.layer], &places[step.layer]);
+        let [weights, params] = words(step, l, of);
+        let (weight_at, for_weights) = circles[0].place(weights.len(), i);
+        let (param_at, for_params) = circles[1].place(params.len(), i);
+        step.loaded_at = Some([weight_at, param_at]);
+        let mut command = |range: std::ops::Range<usize>, to, parameters: bool, before: usize| {
+            let wait = before.saturating_sub(ended);
+            ended += wait;
+            let bytes = options.word_bytes(sizes.bits[usize::from(parameters)]);
+            let offset = range.start * bytes + if parameters { first_param } else { 0 };
+            commands.push(Command { offset, to, parameters, words: range.len(), releases: parameters, steps: wait });
+        };
+        if !weights.is_empty() {
+            command(weights, weight_at, false, for_weights);
+        }
+        command(params, param_at, true, for_params);
+    }
+    // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
+    let wait = steps.len() - ended;
+    commands.push(Command { offset: 0, to: 0, parameters: false, words: 0, releases: false, steps: wait });
+    let external = External { options, depths, commands };
+    external.time(layers, &mut steps, sizes);
+    (steps, external)
+}
+
+/// A step's words in the order of all weights, and of all parameters.
+fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [std::ops::Range<usize>; 2] {
+    let per_block = l.weight_words();
+    let weights = of.weights + step.blocks.start * per_block..of.weights + step.blocks.end * per_block;
+    if !l.layer.kernel.on_array() {
+        return [weights, of.params..of.params + of.param_words];
+    }
+    // The last block may have fewer words than the others.
+    let per_block = of.param_words.div_ceil(l.loops.blocks);
+    let params = |block: usize| of.params + (block * per_block).min(of.param_words);
+    [weights, params(step.blocks.start)..params(step.blocks.end)]
+}
+
+impl External {
+    /// Sets the steps' cycles: each begins when the one before has ended and its words are there. At the first step's
+    /// issue everything is loaded that needs no step to end.
+    fn time(&self, layers: &[Planned<'_>], steps: &mut [Step], sizes: Sizes) {
+        let Options { bus_bits, burst, outstanding, latency, .. } = self.options;
+        let mut dma = Dma::new(bus_bits / 8, burst, outstanding, latency);
+        let mut commands = self.commands.iter();
+        let (mut waited, mut blocked) = (0, false);
+        // When the end of a step can be seen, step by step.
+        let mut ends: Vec<u64> = Vec::with_capacity(steps.len());
+        let mut issue = 0;
+        for i in 0..steps.len() {
+            let mut loaded = 0;
+            for command in commands.by_ref() {
+                waited += command.steps;
+                blocked |= command.steps > 0;
+                if blocked {
+                    let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
+                    let bits = sizes.bits[usize::from(command.parameters)];
+                    let beats = command.words * self.options.beats(bits);
+                    loaded = dma.command(earliest, command.offset, beats);
+                }
+                if command.releases {
+                    break;
+                }
+            }
+            if i > 0 {
+                let fetched = issue + descriptor::WORDS as u64 + 3;
+                let next = ends[i - 1].max(fetched).max(loaded);
+                steps[i - 1].cycles = usize::try_from(next - issue).unwrap_or(usize::MAX);
+                issue = next;
+            }
+            let natural = layers[steps[i].layer].loops.of_blocks(steps[i].blocks.len());
+            ends.push(issue + natural as u64);
+            steps[i].cycles = natural;
+        }
+    }
+
+    /// Bytes that a step's loads move.
+    pub(crate) fn bytes(&self, l: &Planned<'_>, of: &Places, step: &Step, bits: [usize; 2]) -> usize {
+        let [weights, params] = words(step, l, of);
+        weights.len() * self.options.word_bytes(bits[0]) + params.len() * self.options.word_bytes(bits[1])
+    }
+}
