@@ -9,8 +9,8 @@
 // Timing   push_i in any cycle, every cycle too; data_o comes from a register.
 // Memory   up to three words are a chain of registers; above, o2c_ram holds LENGTH - 2 of them, and
 //          the next three to come out are read ahead, so that its latency is not seen.
-// Reset    rst_ni synchronous, active low: reads under way are forgotten. What comes out of the first LENGTH pushes
-//          after it is not defined.
+// Reset    rst_ni synchronous, active low: reads under way are forgotten. What comes out with the
+//          first LENGTH pushes after it is not defined.
 //
 //   clk_i   _/~\_/~\_/~\_/~\_/~\_      LENGTH = 2
 //   push_i  _/~~~~~~~\___/~~~~~~~\
