@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Folding, Planned};
 use super::bits::Word;
 use super::cycles::{Array, Loops};
 use super::layers::{Kernel, Layer, Tail};
 use super::layout::Map;
 use super::requant::Entry;
+use super::{Folding, Planned};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::Conv;
 use crate::quant::{LayerQuant, Tables};
