@@ -7,10 +7,11 @@
 //   WIDTH   1 ..   bits of a word
 //   LENGTH  1 ..   pushes from in to out
 // Timing   push_i in any cycle, every cycle too; data_o comes from a register.
-// Memory   up to three words are a chain of registers; above, o2c_ram holds LENGTH - 2 of them, and
-//          the next three to come out are read ahead, so that its latency is not seen.
-// Reset    rst_ni synchronous, active low: reads under way are forgotten. What comes out of the first LENGTH pushes
-//          after it is not defined.
+// Memory   up to 16 words are a chain of registers, or of a device's shift registers: block memory
+//          is wasted on them. Above, o2c_ram holds LENGTH - 2 words, and the next three to come out are
+//          read ahead, so that its latency is not seen.
+// Reset    rst_ni synchronous, active low: reads under way are forgotten. What comes out with the
+//          first LENGTH pushes after it is not defined.
 //
 //   clk_i   _/~\_/~\_/~\_/~\_/~\_      LENGTH = 2
 //   push_i  _/~~~~~~~\___/~~~~~~~\
@@ -33,7 +34,7 @@ module o2c_delay #(
 `else
     o2c_delay_ERROR_WIDTH_and_LENGTH_must_be_at_least_1 u_bad ();
 `endif
-  end else if (LENGTH < 4) begin : gen_chain
+  end else if (LENGTH <= 16) begin : gen_chain
     reg [WIDTH*LENGTH-1:0] chain_q;  // oldest lowest
     assign data_o = chain_q[WIDTH-1:0];
     if (LENGTH == 1) begin : gen_one

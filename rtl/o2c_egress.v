@@ -62,7 +62,8 @@ module o2c_egress #(
                || OUT_PIXELS > 16777216 || OUT_C < 1 || OUT_C > 65535
                || XOR < 0 || XOR > 255 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
                || WORD_STEP < 1 || WORD_STEP > (1 << AW) || BASE < 0
-               || BASE + (OUT_PIXELS - 1) * PIXEL_STEP + (NW - 1) * WORD_STEP >= (1 << AW)) begin : gen_bad_parameter
+               || BASE + (OUT_PIXELS - 1) * PIXEL_STEP
+                  + (NW - 1) * WORD_STEP >= (1 << AW)) begin : gen_bad_parameter
 `ifdef VERILATOR
     $error("o2c_egress: a parameter is outside its range, see the header");
 `else

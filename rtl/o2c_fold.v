@@ -2,7 +2,8 @@
 // Lays the window of a convolution out as one group of bytes, for each place of the window.
 //
 //   group (oh, ow), byte b = (kh*KW + kw)*IN_C + c
-//     =  byte (oh*STRIDE_H - PAD_T + kh, ow*STRIDE_W - PAD_L + kw, c) of the map,  or PAD_VALUE outside it
+//     =  byte (oh*STRIDE_H - PAD_T + kh, ow*STRIDE_W - PAD_L + kw, c) of the map,
+//        or PAD_VALUE outside it
 //   A group leaves as NW = ceil(KH*KW*IN_C / W) words, its bytes lowest first, then zeros; groups
 //   in row, column order.
 //
@@ -17,28 +18,29 @@
 //                rows and columns of pads at the end follow from them; the map's last rows and
 //                columns may be in no window
 //   PAD_VALUE    0..255
-// Stream   s_*: transfer iff valid && ready; s_end_i with the last byte of a pixel. s_ready_o depends on
-//          m_ready_i, not on s_valid_i.
+// Stream   s_*: transfer iff valid && ready; s_end_i with the last byte of a pixel. s_ready_o
+//          depends on m_ready_i, not on s_valid_i.
 // Words    m_*: transfer iff valid && ready; m_end_o with the last word of a group. Valid and word
 //          hold until m_ready_i and do not depend on it.
-// busy_o   high from the cycle after a sample's first byte until all its words are gone and all its pixels
-//          are used up.
+// busy_o   high from the cycle after a sample's first byte until all its words are gone and all its
+//          pixels are used up.
 // clear_i  a pulse: the sample under way is dropped, its words too.
-// Cycles   One column enters the window in a cycle: a pixel when its last byte has come, a column or
-//          row of pads at once; after one that completes a group the next waits NW cycles. With
-//          m_ready_i high and a byte in each cycle that takes one, let k count the map's pixels,
-//          E(k) the cycles of pixel k's column and of the pads between it and the next: 1 each, NW where a
-//          group becomes complete; E(-1) the pads before the first, and 1. Then pixel k enters at
-//            t(0) = max(IN_C, E(-1)),  t(k) = t(k-1) + max(IN_C, E(k-1)),  0 the first byte's cycle,
-//          and busy_o falls E(last) after t(last), one later where the last column completes a group.
-//          Pads are visited only beyond the first KH - 1 rows or KW - 1 columns of a window.
+// Cycles   One column enters the window in a cycle: a pixel's when its last byte has come, one of
+//          pads at once; after one that completes a group the next waits NW cycles. With m_ready_i
+//          high and a byte in each cycle that takes one, let E(k) be the cycles of pixel k's column
+//          and of those of pads between it and the next pixel's: 1 each, NW where it completes a
+//          group; and E(-1) those of the pads before pixel 0, and 1. Pixel k's column enters
+//            t(0) = max(IN_C, E(-1)),   t(k) = t(k-1) + max(IN_C, E(k-1))
+//          cycles after the first byte. With n the last pixel, busy_o is low t(n) + E(n) cycles
+//          after the first byte, one later where the last column completes a group.
+//          Pads are visited only beyond the first KH - 1 rows and KW - 1 columns of a window.
 // Reset    rst_ni synchronous, active low: as clear_i
 //
-//   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_/~\_      IN_C = 1, KH = 1, KW = 3, PAD_L = 1, W = 2
-//   s_data_i   < a >< b >< c >        < d >
-//   s_ready_o  ~~~~~~~~~~~~~~~\_______/~~~~
-//   m_data_o             < aP>< .b>< ba>< .c>
-//   m_end_o    ______________/~~~\___/~~~\_
+//   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_/~\_     IN_C = 1, KH = 1, KW = 3, PAD_L = 1, W = 2
+//   s_data_i   <a ><b ><c ><d     ><e     >
+//   s_ready_o  ~~~~~~~~~~~~\___/~~~\___/~~~
+//   m_data_o               <aP><.b><ba><.c>
+//   m_end_o    ________________/~~~\___/~~~
 module o2c_fold #(
   parameter integer W         = 16,
   parameter integer IN_H      = 8,

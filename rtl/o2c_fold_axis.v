@@ -1,8 +1,9 @@
 `default_nettype none
 // One axis of a window's walk over a map: where the walk stands, and which places end a window.
 //
-// Places are counted from the first one of the first window; the map begins at PAD. The walk begins at
-// min(PAD, K - 1), since a window's earlier places are pads anyway, and ends where the map or the last window does.
+// Places are counted from the first one of the first window; the map begins at PAD. The walk begins
+// at min(PAD, K - 1), since a window's earlier places are pads anyway, and ends with the map or the
+// last window, whichever is later.
 //
 //   on_o     the place is the map's
 //   first_o  the walk begins here, with pads before it

@@ -6,8 +6,8 @@
 //   byte c mod W of word c/W  =  stream byte of (y, x, c) ^ XOR
 // Folded: a pixel is the window of a convolution, NW = ceil(FOLD_KH*FOLD_KW*IN_C / W),
 //   i = oh*FOLD_OUT_W + ow, byte b mod W of word b/W, b = (kh*FOLD_KW + kw)*IN_C + c
-//     =  stream byte of (oh*FOLD_STRIDE_H - FOLD_PAD_T + kh, ow*FOLD_STRIDE - FOLD_PAD_L + kw, c) ^ XOR,
-//        or PAD_VALUE outside the map
+//     =  stream byte of (oh*FOLD_STRIDE_H - FOLD_PAD_T + kh, ow*FOLD_STRIDE - FOLD_PAD_L + kw, c)
+//        ^ XOR, or PAD_VALUE outside the map
 //   where FOLD_KH = 1: for each of the IN_H rows; the other parameters of rows are not heeded.
 // Bytes of a word that stand for nothing are 0. Pixels are written in ascending order, and so are
 // the words of a pixel.
@@ -16,12 +16,13 @@
 //   W            bytes of a word, a power of two, 1..64
 //   AW           address bits, 1..30; all words lie below 2^AW
 //   BASE         first word
-//   PIXEL_STEP, WORD_STEP   1..2^AW; no two words may share an address: the words of a pixel lie between
-//                two pixels, or the pixels between two words of a pixel
+//   PIXEL_STEP, WORD_STEP   1..2^AW; no two words may share an address: the words of a pixel lie
+//                between two pixels, or the pixels between two words of a pixel
 //   IN_H, IN_W, IN_C   1..65535 each
 //   XOR          0..255: 128 where the stream carries uint8, else 0
 //   FOLD_KH, FOLD_KW   1..64; above 1: FOLD_KH*FOLD_KW*IN_C <= 256
-//   FOLD_STRIDE_H, FOLD_STRIDE, FOLD_OUT_H, FOLD_OUT_W   1..65535      FOLD_PAD_T, FOLD_PAD_L  0..65535
+//   FOLD_STRIDE_H, FOLD_STRIDE, FOLD_OUT_H, FOLD_OUT_W   1..65535
+//   FOLD_PAD_T, FOLD_PAD_L   0..65535
 //   PAD_VALUE    0..255: the zero point as a canonical byte
 // Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
 //          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
@@ -34,7 +35,8 @@
 // Speed    while wr_ready_i is high: a byte a cycle; folded, a group may let bytes wait, see
 //          o2c_fold. From the cycle of the first byte, full_o rises after
 //            unfolded  IN_H*IN_W*IN_C + 2 cycles
-//            folded    2 cycles after o2c_fold's last column, and NW more where that completes a group
+//            folded    t(n) + E(n) + 1 cycles, t, E and n being o2c_fold's; one more where the
+//                      last column completes a group
 // Reset    rst_ni synchronous, active low: empty, no write pending (a write not yet taken is
 //          withdrawn).
 //
@@ -86,8 +88,9 @@ module o2c_ingest #(
   localparam integer NW     = (FOLD_KH * FOLD_KW * IN_C + W - 1) / W;  // words of a pixel
   localparam integer OUT_H  = (FOLD_KH > 1) ? FOLD_OUT_H : IN_H;
   localparam integer OUT_W  = (FOLDED != 0) ? FOLD_OUT_W : IN_W;
-  localparam integer PIXELS_SPAN = (OUT_H * OUT_W - 1) * PIXEL_STEP;   // from the first pixel to the last
-  localparam integer WORDS_SPAN  = (NW - 1) * WORD_STEP;               // from a pixel's first word to its last
+  // From the first pixel to the last, from a pixel's first word to its last.
+  localparam integer PIXELS_SPAN = (OUT_H * OUT_W - 1) * PIXEL_STEP;
+  localparam integer WORDS_SPAN  = (NW - 1) * WORD_STEP;
 
   generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || AW < 1 || AW > 30 || IN_H < 1
                || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535
@@ -95,7 +98,8 @@ module o2c_ingest #(
                || FOLD_KH < 1 || FOLD_KW < 1 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
                || WORD_STEP < 1 || WORD_STEP > (1 << AW)
                || (PIXEL_STEP <= WORDS_SPAN && WORD_STEP <= PIXELS_SPAN)
-               || BASE < 0 || BASE + PIXELS_SPAN + WORDS_SPAN >= (1 << AW)) begin : gen_bad_parameter
+               || BASE < 0
+               || BASE + PIXELS_SPAN + WORDS_SPAN >= (1 << AW)) begin : gen_bad_parameter
 `ifdef VERILATOR
     $error("o2c_ingest: a parameter is outside its range, see the header");
 `else

@@ -9,8 +9,8 @@
 // Parameters (checked here or in the units below)
 //   W, AW            bytes of a scratchpad word, address bits of the scratchpad: see o2c_ingest
 //   S_DATA_W, M_DATA_W   8..512, powers of two: widths of the two streams
-//   IN_*, FOLD_*, PAD_VALUE   the input region: see o2c_ingest, IN_BASE is its BASE, IN_XOR its XOR,
-//                    IN_PIXEL_STEP and IN_WORD_STEP its steps
+//   IN_*, FOLD_*, PAD_VALUE   the input region: see o2c_ingest; IN_BASE is its BASE, IN_XOR its
+//                    XOR, IN_PIXEL_STEP and IN_WORD_STEP its steps
 //   OUT_*            the output region: likewise, see o2c_egress
 //   LOG2_P, LOG2_C, LOG2_K   0..15: shape of the array, for software
 //   LAYERS           0..65535: descriptors, for software

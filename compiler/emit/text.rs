@@ -106,9 +106,10 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     let top = Top { d, model: comment(&facts.model), layers: layers.collect(), stream };
     push(out, format!("rtl/{}.v", d.name), "generated top module: ports, one instance, parameters", top)?;
 
-    // Generous: a stream that moves a word every sixteen cycles, and the engine four times over.
+    // Generous: a stream that moves a word every sixteen cycles, and the engine and the ingest unit four times over.
     let moved = u64::try_from(input_beats + output_beats).unwrap_or(u64::MAX / 64);
-    let limit = d.cycles.saturating_mul(4).saturating_add(moved.saturating_mul(16)).saturating_add(100_000);
+    let own = d.cycles.saturating_add(d.input.cycles).saturating_mul(4);
+    let limit = own.saturating_add(moved.saturating_mul(16)).saturating_add(100_000);
     let (ctrl, auto) = auto_start()?;
     let bench = Bench { d, stream, samples, input_beats, output_beats, limit, ctrl, auto };
     push(out, "tb/tb.v".into(), "self-checking Verilog testbench, for any simulator", bench)?;

@@ -307,13 +307,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         lanes: array.r,
         params: params.into_iter().map(|(name, value)| Param { name, value }).collect(),
         memories,
-        storage: vec![Storage {
-            name: "scratchpad",
-            width: 8 * array.word(),
-            depth: plan.words,
-            least_depth: plan.least_words,
-            what: "activations, one pixel's channel block a word",
-        }],
+        storage: storage(plan),
         cycles: layers.iter().map(|l| l.cycles).sum(),
         layers,
         steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
@@ -421,6 +415,28 @@ fn input_plane(plan: &Plan<'_>) -> Result<usize> {
     folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(Map::plane)
 }
 
+/// The working memories.
+fn storage(plan: &Plan<'_>) -> Vec<Storage> {
+    let scratchpad = Storage {
+        name: "scratchpad",
+        width: 8 * plan.array.word(),
+        depth: plan.words,
+        least_depth: plan.least_words,
+        what: "activations, one pixel's channel block a word",
+    };
+    let [c, _, w] = plan.graph.value(plan.input).fact.shape;
+    let above = plan.fold.kernel[0] - 1;
+    // As rtl/o2c_delay.v divides it: up to 16 words are registers, else two less than the row is long are in memory.
+    let lines = (above > 0 && w > 16).then(|| Storage {
+        name: "line_buffer",
+        width: 8 * above * c,
+        depth: w - 2,
+        least_depth: w - 2,
+        what: "the input's rows above the newest one, a column a word",
+    });
+    [scratchpad].into_iter().chain(lines).collect()
+}
+
 /// Words of a pixel of the input as the ingest unit writes it.
 fn input_words(plan: &Plan<'_>) -> usize {
     let [c, ..] = plan.graph.value(plan.input).fact.shape;
@@ -442,7 +458,9 @@ fn input_cycles(plan: &Plan<'_>) -> usize {
             at.checked_sub(kernel[i] - 1).is_some_and(|n| n % strides[i] == 0 && n / strides[i] < out[i])
         };
         let end = ((out[i] - 1) * strides[i] + kernel[i]).max(pads[i] + map);
-        (pads[i].min(kernel[i] - 1)..end).map(|at| ((pads[i]..pads[i] + map).contains(&at), ends(at))).collect()
+        (pads[i].min(kernel[i] - 1)..end)
+            .map(|at| ((pads[i]..pads[i] + map).contains(&at), ends(at)))
+            .collect()
     };
     let columns = walk(1, w);
     // When the last pixel entered the window; the cycles of its column and of the pads since; whether the last column

@@ -79,7 +79,7 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
     let nodes = net.rng.range(profile.nodes.0, profile.nodes.1);
     for i in 0..nodes {
         if i == 0 && net.rng.chance(60) {
-            // The ingest unit folds the kernel's columns into the word where nobody else reads the input.
+            // The ingest unit folds the kernel into the word where nobody else reads the input.
             x = net.conv(x, false);
             net.ports.retain(|&p| p != input);
             continue;
