@@ -62,6 +62,8 @@ pub struct Options {
     pub lanes: Option<usize>,
     /// Data bits of both AXI4-Streams: a power of two from 8 to 512.
     pub stream_bits: usize,
+    /// Where weights and parameters are, if not all on the chip.
+    pub external: Option<plan::external::Options>,
     /// The device.
     pub target: &'static targets::Target,
     /// The top module's name; `None` for the model file's.
@@ -92,15 +94,15 @@ pub struct Compiled {
 pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
     let quantized = solve(&source.graph, options.rescale)?;
     let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
-    let Options { lanes, target, stream_bits, .. } = *options;
+    let Options { lanes, target, stream_bits, external, .. } = *options;
     let searched = |macs| {
-        let wanted = search::Wanted { macs, lanes, target, name: &name, stream_bits };
+        let wanted = search::Wanted { macs, lanes, target, name: &name, stream_bits, external };
         search::fastest(&source.graph, &quantized, &wanted)
     };
     let design = match options.macs {
         Some(macs) => searched(macs)?,
         None => {
-            let shape = plan::Options { array: options.array, lanes };
+            let shape = plan::Options { array: options.array, lanes, external };
             let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name, stream_bits)?;
             target.check(&design).map_err(|faults| with_fitting(faults, searched(target.multipliers)))?;
             design
@@ -113,7 +115,7 @@ pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
 fn solve(graph: &graph::int::IntGraph, rescale: quant::RescaleMode) -> Result<quant::Quantized> {
     quant::solve(graph, rescale).map_err(|Diagnostics(mut faults)| {
         // Its structure can be planned without proofs.
-        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None };
+        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None, external: None };
         if let Err(Diagnostics(more)) = plan::plan(graph, &quant::Quantized::default(), &shape) {
             faults.extend(more);
         }
@@ -142,7 +144,7 @@ pub fn inspect(model: &onnx::model::Model) -> passes::Inspection {
     let (mut found, graph) = passes::inspect::with_graph(model);
     let Some(graph) = graph else { return found };
     let planned = solve(&graph, quant::RescaleMode::Proved).and_then(|quantized| {
-        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None };
+        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None, external: None };
         plan::plan(&graph, &quantized, &shape)?.design("inspected", DEFAULT_STREAM_BITS).map(drop)
     });
     if let Err(Diagnostics(faults)) = planned {

@@ -24,6 +24,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     /// Bits of the streams.
     pub(crate) stream_bits: usize,
+    /// External memory, if allowed.
+    pub(crate) external: Option<plan::external::Options>,
 }
 
 /// The design with the fewest cycles.
@@ -38,7 +40,7 @@ pub(crate) fn fastest(
     let mut refused: Option<Diagnostics> = None;
     let mut plans: Vec<Plan<'_>> = Vec::new();
     for array in plan::arrays(wanted.macs) {
-        let shape = plan::Options { array, lanes: wanted.lanes };
+        let shape = plan::Options { array, lanes: wanted.lanes, external: wanted.external };
         match plan::plan(graph, quantized, &shape) {
             Ok(plan) => plans.extend(with_fewer_lanes(graph, quantized, wanted, plan)),
             Err(e) => refused = refused.or(Some(e)),
@@ -81,7 +83,7 @@ fn with_fewer_lanes<'a>(
     let mut plans = vec![plan];
     while wanted.lanes.is_none() && wanted.target.multipliers != 0 && lanes > 1 {
         lanes /= 2;
-        plans.extend(plan::plan(graph, quantized, &plan::Options { array, lanes: Some(lanes) }));
+        plans.extend(plan::plan(graph, quantized, &plan::Options { array, lanes: Some(lanes), external: wanted.external }));
     }
     plans
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use onnx2chip::Options;
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 use onnx2chip::emit::MemFormat;
+use onnx2chip::plan::external;
 use onnx2chip::quant::RescaleMode;
 use serde::Deserialize;
 
@@ -35,6 +36,21 @@ pub(crate) struct Config {
     /// Data bits of both AXI4-Streams, a power of two from 8 to 512 [default: 32]
     #[arg(long, value_name = "N")]
     stream_bits: Option<usize>,
+    /// KiB of all memories on the chip: what of weights and parameters exceeds them is loaded from external memory through an AXI4 master [default: everything is on the chip]
+    #[arg(long, value_name = "KIB")]
+    on_chip: Option<usize>,
+    /// With --on-chip: data bits of the AXI4 master, a power of two from 32 to 512 [default: 128]
+    #[arg(long, value_name = "N")]
+    bus_bits: Option<usize>,
+    /// With --on-chip: most beats of a burst, 1 to 256 [default: 64]
+    #[arg(long, value_name = "N")]
+    burst: Option<usize>,
+    /// With --on-chip: most bursts under way, 1 to 16 [default: 8]
+    #[arg(long, value_name = "N")]
+    outstanding: Option<usize>,
+    /// With --on-chip: cycles from a burst's address to its first beat, for the predicted cycles [default: 32]
+    #[arg(long, value_name = "N")]
+    mem_latency: Option<usize>,
     /// Device, whose multipliers and memory the design must fit; the list is below [default: generic]
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
@@ -128,6 +144,11 @@ impl Config {
             macs: if sized { self.macs } else { base.macs },
             lanes: self.lanes.or(base.lanes),
             stream_bits: self.stream_bits.or(base.stream_bits),
+            on_chip: self.on_chip.or(base.on_chip),
+            bus_bits: self.bus_bits.or(base.bus_bits),
+            burst: self.burst.or(base.burst),
+            outstanding: self.outstanding.or(base.outstanding),
+            mem_latency: self.mem_latency.or(base.mem_latency),
             target: self.target.or(base.target),
             name: self.name.or(base.name),
             input: list(self.input, base.input),
@@ -167,6 +188,7 @@ impl Config {
             macs: self.macs.or(of_target),
             lanes: self.lanes,
             stream_bits,
+            external: self.external()?,
             target,
             name: self.name.clone(),
             rescale: if fixed {
@@ -175,6 +197,39 @@ impl Config {
                 RescaleMode::Proved
             },
         })
+    }
+}
+
+impl Config {
+    /// The external memory, if one is allowed.
+    fn external(&self) -> Result<Option<external::Options>> {
+        let others = [self.bus_bits, self.burst, self.outstanding, self.mem_latency];
+        let Some(kib) = self.on_chip else {
+            if others.iter().any(Option::is_some) {
+                return Err(invalid("--bus-bits, --burst, --outstanding and --mem-latency need --on-chip"));
+            }
+            return Ok(None);
+        };
+        let options = external::Options {
+            on_chip: kib.saturating_mul(1024),
+            bus_bits: self.bus_bits.unwrap_or(128),
+            burst: self.burst.unwrap_or(64),
+            outstanding: self.outstanding.unwrap_or(8),
+            latency: self.mem_latency.unwrap_or(32),
+        };
+        if kib == 0 {
+            return Err(invalid("--on-chip is at least 1"));
+        }
+        if !options.bus_bits.is_power_of_two() || !(32..=512).contains(&options.bus_bits) {
+            return Err(invalid("--bus-bits is a power of two from 32 to 512"));
+        }
+        if !(1..=256).contains(&options.burst) || !(1..=16).contains(&options.outstanding) {
+            return Err(invalid("--burst is from 1 to 256, --outstanding from 1 to 16"));
+        }
+        if !(1..=65_535).contains(&options.latency) {
+            return Err(invalid("--mem-latency is from 1 to 65535"));
+        }
+        Ok(Some(options))
     }
 }
 

@@ -130,6 +130,13 @@ fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
     steps.len() * 32 * descriptor::WORDS + external.commands.len() * COMMAND_BITS
 }
 
+/// Bits of all memories if nothing is external.
+pub(crate) fn all_on_chip(layers: &[Planned<'_>], places: &[Places], sizes: Sizes) -> usize {
+    let [weights, params] = totals(layers, places);
+    let words = weights * sizes.bits[0] + params * sizes.bits[1];
+    sizes.resident + words + layers.len() * 32 * descriptor::WORDS
+}
+
 /// Words of all weights and parameters.
 fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
     let weights = layers.iter().map(|l| l.weight_words() * l.loops.blocks).sum();

@@ -40,8 +40,12 @@ pub(crate) struct Images {
     pub(crate) entries: Vec<Entry>,
     /// Widths of the parameters' fields.
     pub(crate) widths: Widths,
-    /// Tables in the order of their indices.
+    /// Tables in the order of their indices, brought to the same fraction bits.
     pub(crate) tables: Vec<TableImage>,
+    /// Those bits.
+    pub(crate) table_shift: u8,
+    /// Bits of a table's entry.
+    pub(crate) table_bits: usize,
     /// Each layer's share.
     pub(crate) places: Vec<Places>,
 }
@@ -85,13 +89,37 @@ impl Images {
             tables.extend(images);
         }
         let widths = requant::resolve(&mut entries);
-        Ok(Images { entries, widths, tables, places })
+        let table_shift = TableImage::align(&mut tables);
+        let table_bits = tables.iter().map(TableImage::entry_bits).chain([1, float_bits(layers, quantized)]);
+        let table_bits = table_bits.max().unwrap_or(1);
+        Ok(Images { entries, widths, tables, table_shift, table_bits, places })
+    }
+
+    /// Bits of a parameter word.
+    pub(crate) fn param_bits(&self, array: Array) -> usize {
+        array.r * self.widths.entry() + self.widths.select
+    }
+
+    /// Bits of both table memories.
+    pub(crate) fn all_table_bits(&self) -> usize {
+        2 * 256 * self.tables.len() * self.table_bits
     }
 
     /// Words of the parameter memory.
     pub(crate) fn parameters(&self, array: Array) -> Vec<Vec<u8>> {
         self.entries.chunks(array.r).map(|chunk| requant::word(chunk, &self.widths)).collect()
     }
+}
+
+/// Bits of the widest float32 sum: thresholds are compared with the whole of it. 0 without any.
+pub(crate) fn float_bits(layers: &[Planned<'_>], quantized: &Quantized) -> usize {
+    let bits = layers.iter().filter_map(|l| match l.layer.kernel {
+        Kernel::FloatSum(_) => {
+            quantized.layers.get(&l.layer.first)?.float_sum.as_ref().map(|f| f.bits as usize)
+        }
+        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => None,
+    });
+    bits.max().unwrap_or(0)
 }
 
 /// The words of the weight memory: K x C weights of `bits` bits each.

@@ -62,7 +62,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let array = plan.array;
     let weight_bits = images::weight_bits(&plan.layers);
     within_limits(plan, weight_bits)?;
-    let mut images = Images::of(&plan.layers, plan.quantized, &plan.layouts, array)?;
+    let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, array)?;
     let weights = images::weights(&plan.layers, &plan.layouts, array, weight_bits)?;
     let widths = images.widths;
     let parameters = images.parameters(array);
@@ -115,14 +115,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             .remedy("use fewer additions and functions of one element, and averages with fewer divisors")
             .into());
     }
-    let table_shift = TableImage::align(&mut images.tables);
-    // A threshold is compared with the whole float32 sum.
-    let float_bits = plan.layers.iter().filter_map(|l| match l.layer.kernel {
-        Kernel::FloatSum(_) => quant(l.layer.first).ok()?.float_sum.as_ref().map(|f| f.bits as usize),
-        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => None,
-    });
-    let float_bits = float_bits.max().unwrap_or(0);
-    let table_bits = images.tables.iter().map(TableImage::entry_bits).max().unwrap_or(1).max(float_bits);
+    let float_bits = images::float_bits(&plan.layers, plan.quantized);
+    let (table_shift, table_bits) = (images.table_shift, images.table_bits);
     let (table_a, table_b): (Vec<_>, Vec<_>) = images.tables.iter().map(TableImage::entries).unzip();
     let table_words = |of: Vec<Vec<i64>>| -> Vec<Vec<u8>> {
         of.into_iter().flatten().map(|v| entry(v, table_bits)).collect()
@@ -230,7 +224,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         Memory {
             name: "parameters",
             param: "PARAM_INIT",
-            width: array.r * widths.entry() + widths.select,
+            width: images.param_bits(array),
             words: parameters,
             what: "requantize parameters of every output channel",
             packing: format!(
@@ -416,7 +410,7 @@ fn input_plane(plan: &Plan<'_>) -> Result<usize> {
 }
 
 /// The working memories.
-fn storage(plan: &Plan<'_>) -> Vec<Storage> {
+pub(super) fn storage(plan: &Plan<'_>) -> Vec<Storage> {
     let scratchpad = Storage {
         name: "scratchpad",
         width: 8 * plan.array.word(),

@@ -8,6 +8,8 @@ mod arena;
 mod bits;
 mod cycles;
 mod describe;
+mod dma;
+pub mod external;
 mod image;
 mod images;
 mod layers;
@@ -28,6 +30,8 @@ use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 use arena::Block;
 use cycles::{Array, Loops};
+use external::External;
+use images::Images;
 use layers::{Kernel, Layer, Tail};
 use layout::{Layouts, Map};
 use reach::Reach;
@@ -52,6 +56,8 @@ pub struct Options {
     pub array: [usize; 3],
     /// Requantize lanes; `None` takes the fewest that cost at most 0.5% of the cycles.
     pub lanes: Option<usize>,
+    /// Where weights and parameters are, if not all on the chip.
+    pub external: Option<external::Options>,
 }
 
 /// What the ingest unit lays beside each other as channels.
@@ -181,9 +187,11 @@ pub struct Plan<'a> {
     pub(crate) words: usize,
     /// The largest sum of words of tensors that live at once: no placement needs fewer.
     pub(crate) least_words: usize,
+    /// The memories that hold a part of the weights and parameters at a time, if not all have a place.
+    pub(crate) external: Option<External>,
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
     /// The array: pixels, channels, outputs at once.
     pub fn array(&self) -> [usize; 3] {
         [self.array.p, self.array.c, self.array.k]
@@ -204,6 +212,36 @@ impl Plan<'_> {
     /// Cycles of one sample.
     pub fn cycles(&self) -> usize {
         self.steps.iter().map(|s| s.cycles).sum()
+    }
+
+    /// The same with weights and parameters in external memory, if they do not fit into the budget.
+    ///
+    /// # Errors
+    /// O2C0401 with the least budget that would do.
+    fn with_external(self, options: external::Options) -> Result<Plan<'a>> {
+        let images = Images::of(&self.layers, self.quantized, &self.layouts, self.array)?;
+        let weight_bits = self.array.k * self.array.c * images::weight_bits(&self.layers);
+        let bits = [weight_bits, images.param_bits(self.array)];
+        let working: usize = lower::storage(&self).iter().map(|s| s.width * s.depth).sum();
+        let sizes = external::Sizes { bits, resident: working + images.all_table_bits() };
+        if external::all_on_chip(&self.layers, &images.places, sizes) <= 8 * options.on_chip {
+            return Ok(self);
+        }
+        match external::plan(&self.layers, &images.places, self.array, sizes, options) {
+            Ok((steps, external)) => Ok(Plan { steps, external: Some(external), ..self }),
+            Err(least) => {
+                let cause = format!(
+                    "{} bytes on the chip are allowed; activations, tables and the largest part of a layer that can't be \
+                     divided need {least}, of them {} for activations",
+                    options.on_chip,
+                    (self.words * 8 * self.array.word()).div_ceil(8)
+                );
+                let message = "the network needs more memory on the chip";
+                Err(Diagnostic::new(code::BUDGET_EXCEEDED, message, cause)
+                    .remedy(format!("give --on-chip {} or more", least.div_ceil(1024)))
+                    .into())
+            }
+        }
     }
 
     /// The netlist, with both AXI4-Streams of `stream_bits` bits.
@@ -258,7 +296,10 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let plans: Vec<Plan<'a>> = lanes
         .into_iter()
         .flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)))
-        .map(|(array, slides)| on_array(graph, quantized, &layers, array, slides, [input, output]))
+        .map(|(array, slides)| {
+            let plan = on_array(graph, quantized, &layers, array, slides, [input, output])?;
+            options.external.map_or(Ok(plan.clone()), |external| plan.with_external(external))
+        })
         .collect::<Result<_>>()?;
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
@@ -418,6 +459,7 @@ fn on_array<'a>(
         regions,
         words: words.max(banks),
         least_words,
+        external: None,
     })
 }
 

@@ -66,7 +66,8 @@ fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>) -> Result<C
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
     let (stream_bits, rescale) = (o2c::DEFAULT_STREAM_BITS, RescaleMode::Proved);
-    let options = Options { array, macs: None, lanes, stream_bits, target, name: None, rescale };
+    let options =
+        Options { array, macs: None, lanes, stream_bits, external: None, target, name: None, rescale };
     o2c::compile(source, &options)
 }
 
