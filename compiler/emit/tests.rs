@@ -53,6 +53,7 @@ pub(crate) fn tiny_design() -> Design {
             least_depth: 6,
             what: "activations",
         }],
+        external: None,
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
         joins: vec![],
         input: stream("x"),
