@@ -2,6 +2,8 @@
 // The accelerator: the engine and everything around it, as an AXI peripheral.
 //
 // STREAM_W   8 .. 512, power of two: width of both AXI4-Streams
+// EXT        1: weights and parameters come from external memory through m_axi_*; 0: they are WEIGHT_INIT and PARAM_INIT, and
+//            m_axi_* does nothing. ADDR_W, BUS_W, BURST, OUTSTANDING, NCMDS, CMD_INIT: see o2c_dma
 // All other parameters: see o2c_engine, o2c_ingest and o2c_egress (IN_*, FOLD_*, OUT_*).
 //
 // One packet of s_axis is one sample, quantized bytes in row, column, channel order; one packet of m_axis is its
@@ -46,6 +48,12 @@ module o2c_accelerator #(
   parameter integer FLOAT_W   = 0,
   parameter integer SELECT_W  = 0,
   parameter integer TDEPTH      = 256,
+  parameter integer EXT         = 0,
+  parameter integer ADDR_W      = 64,
+  parameter integer BUS_W       = 64,
+  parameter integer BURST       = 16,
+  parameter integer OUTSTANDING = 4,
+  parameter integer NCMDS       = 1,
   parameter integer IN_BASE     = 0,
   parameter integer IN_PIXEL_STEP = 1,
   parameter integer IN_WORD_STEP  = 1,
@@ -72,7 +80,8 @@ module o2c_accelerator #(
   parameter         WEIGHT_INIT = "",
   parameter         PARAM_INIT  = "",
   parameter         TABLE_A_INIT = "",
-  parameter         TABLE_B_INIT = ""
+  parameter         TABLE_B_INIT = "",
+  parameter         CMD_INIT    = ""
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
@@ -108,16 +117,37 @@ module o2c_accelerator #(
   output wire                  m_axis_tvalid,
   input  wire                  m_axis_tready,
   output wire                  m_axis_tlast,
+  // AXI4, external memory: read only
+  output wire [ADDR_W-1:0]     m_axi_araddr,
+  output wire [7:0]            m_axi_arlen,
+  output wire [2:0]            m_axi_arsize,
+  output wire [1:0]            m_axi_arburst,
+  output wire [2:0]            m_axi_arprot,
+  output wire [3:0]            m_axi_arcache,
+  output wire                  m_axi_arvalid,
+  input  wire                  m_axi_arready,
+  input  wire [BUS_W-1:0]      m_axi_rdata,
+  input  wire [1:0]            m_axi_rresp,
+  input  wire                  m_axi_rlast,
+  input  wire                  m_axi_rvalid,
+  output wire                  m_axi_rready,
   // Status
   output wire                  irq_o
 );
   localparam integer W  = P * C;
+  localparam integer WEIGHT_W = K * C * WB;
+  localparam integer PARAM_W  = R * (BIAS_W + MUL_W + OFF_W + SHIFT_W + EXACT) + SELECT_W;
   localparam integer AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
   wire           engine_rst_n, run, sample_ready, sample_start, busy, in_free, out_ready, out_done;
   wire           wr_valid, wr_ready, rd_valid, rd_ready, rd_data_valid;
   wire [AW-1:0]  wr_addr, rd_addr;
   wire [8*W-1:0] wr_data, rd_data;
+  wire           settled, drained, bus_error, ext_step, ext_load, ext_we_weight, ext_we_param;
+  wire [63:0]    ext_base;
+  wire [23:0]    ext_addr;
+  wire [WEIGHT_W-1:0] ext_weight;
+  wire [PARAM_W-1:0]  ext_param;
   // AXI4-Lite protection is not used.
   wire           unused_ok = &{1'b0, s_axil_awprot, s_axil_arprot};
 
@@ -161,6 +191,9 @@ module o2c_accelerator #(
     .m_axis_tlast_o   (m_axis_tlast),
     .irq_o            (irq_o),
     .engine_rst_no    (engine_rst_n),
+    .drained_i        (drained),
+    .bus_error_i      (bus_error),
+    .ext_base_o       (ext_base),
     .run_o            (run),
     .sample_ready_o   (sample_ready),
     .sample_start_i   (sample_start),
@@ -185,18 +218,26 @@ module o2c_accelerator #(
     .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
     .NLAYERS (NLAYERS), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),
     .HAS_STEP (HAS_STEP), .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS),
-    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
+    .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
     .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_engine (
     .clk_i               (clk_i),
     .rst_ni              (engine_rst_n),
     .run_i               (run),
-    .sample_ready_i      (sample_ready),
+    // A sample finds everything loaded that no step of its own has to make room for: its cycles do not vary.
+    .sample_ready_i      (sample_ready & settled),
     .sample_start_o      (sample_start),
     .in_free_o           (in_free),
     .out_ready_i         (out_ready),
     .out_done_o          (out_done),
     .busy_o              (busy),
+    .ext_step_o          (ext_step),
+    .ext_load_i          (ext_load),
+    .ext_we_weight_i     (ext_we_weight),
+    .ext_we_param_i      (ext_we_param),
+    .ext_addr_i          (ext_addr),
+    .ext_weight_i        (ext_weight),
+    .ext_param_i         (ext_param),
     .in_wr_valid_i       (wr_valid),
     .in_wr_ready_o       (wr_ready),
     .in_wr_addr_i        (wr_addr),
@@ -207,5 +248,64 @@ module o2c_accelerator #(
     .out_rd_data_valid_o (rd_data_valid),
     .out_rd_data_o       (rd_data)
   );
+
+  generate if (EXT != 0) begin : gen_dma
+    o2c_dma #(
+      .BUS_W (BUS_W), .ADDR_W (ADDR_W), .BURST (BURST), .OUTSTANDING (OUTSTANDING), .NCMDS (NCMDS),
+      .WEIGHT_W (WEIGHT_W), .PARAM_W (PARAM_W), .CMD_INIT (CMD_INIT)
+    ) u_dma (
+      .clk_i           (clk_i),
+      .rst_ni          (rst_ni),
+      .clear_i         (!engine_rst_n),
+      .run_i           (run),
+      .base_i          (ext_base[ADDR_W-1:0]),
+      .step_i          (ext_step),
+      .load_done_o     (ext_load),
+      .drained_o       (drained),
+      .settled_o       (settled),
+      .error_o         (bus_error),
+      .we_weight_o     (ext_we_weight),
+      .we_param_o      (ext_we_param),
+      .waddr_o         (ext_addr),
+      .weight_o        (ext_weight),
+      .param_o         (ext_param),
+      .m_axi_araddr_o  (m_axi_araddr),
+      .m_axi_arlen_o   (m_axi_arlen),
+      .m_axi_arsize_o  (m_axi_arsize),
+      .m_axi_arburst_o (m_axi_arburst),
+      .m_axi_arprot_o  (m_axi_arprot),
+      .m_axi_arcache_o (m_axi_arcache),
+      .m_axi_arvalid_o (m_axi_arvalid),
+      .m_axi_arready_i (m_axi_arready),
+      .m_axi_rdata_i   (m_axi_rdata),
+      .m_axi_rresp_i   (m_axi_rresp),
+      .m_axi_rlast_i   (m_axi_rlast),
+      .m_axi_rvalid_i  (m_axi_rvalid),
+      .m_axi_rready_o  (m_axi_rready)
+    );
+    if (ADDR_W < 64) begin : gen_unused_base
+      wire unused_base = &{1'b0, ext_base[63:ADDR_W]};
+    end
+  end else begin : gen_no_dma
+    assign drained       = 1'b1;
+    assign settled       = 1'b1;
+    assign bus_error     = 1'b0;
+    assign ext_load      = 1'b0;
+    assign ext_we_weight = 1'b0;
+    assign ext_we_param  = 1'b0;
+    assign ext_addr      = 24'd0;
+    assign ext_weight    = {WEIGHT_W{1'b0}};
+    assign ext_param     = {PARAM_W{1'b0}};
+    assign m_axi_araddr  = {ADDR_W{1'b0}};
+    assign m_axi_arlen   = 8'd0;
+    assign m_axi_arsize  = 3'd0;
+    assign m_axi_arburst = 2'b01;
+    assign m_axi_arprot  = 3'd0;
+    assign m_axi_arcache = 4'd0;
+    assign m_axi_arvalid = 1'b0;
+    assign m_axi_rready  = 1'b0;
+    wire unused_ext = &{1'b0, ext_step, ext_base, m_axi_arready, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rvalid,
+                        NCMDS[0], BURST[0], OUTSTANDING[0]};
+  end endgenerate
 endmodule
 `default_nettype wire

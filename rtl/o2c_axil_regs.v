@@ -61,11 +61,15 @@ module o2c_axil_regs (
   output wire error_long_packet_o,
   input  wire error_bad_access_set_i,
   output wire error_bad_access_o,
+  input  wire error_bus_set_i,
+  output wire error_bus_o,
   input  wire [31:0] cycles_i,
   input  wire [15:0] layers_i,
   input  wire [31:0] samples_i,
   input  wire [31:0] total_cycles_lo_i,
   input  wire [31:0] total_cycles_hi_i,
+  output wire [19:0] ext_base_lo_o,
+  output wire [31:0] ext_base_hi_o,
   output wire        bad_access_o
 );
 
@@ -90,7 +94,7 @@ module o2c_axil_regs (
   wire        rd_id = (rd_word == 6'h00);
   wire [31:0] value_id = {32'h6F326331};
   wire        rd_version = (rd_word == 6'h01);
-  wire [31:0] value_version = {16'h1, 16'h0};
+  wire [31:0] value_version = {16'h1, 16'h1};
   wire        rd_caps = (rd_word == 6'h02);
   wire [31:0] value_caps = {20'd0, caps_log2_k_i, caps_log2_c_i, caps_log2_p_i};
   wire        rd_ctrl = (rd_word == 6'h03);
@@ -107,7 +111,11 @@ module o2c_axil_regs (
   wire        rd_irq_status = (rd_word == 6'h06);
   wire [31:0] value_irq_status = {30'd0, irq_status_error_o, irq_status_done_o};
   wire        rd_error = (rd_word == 6'h07);
-  wire [31:0] value_error = {29'd0, error_bad_access_o, error_long_packet_o, error_short_packet_o};
+  wire [31:0] value_error = {28'd0,
+    error_bus_o,
+    error_bad_access_o,
+    error_long_packet_o,
+    error_short_packet_o};
   wire        rd_cycles = (rd_word == 6'h08);
   wire [31:0] value_cycles = {cycles_i};
   wire        rd_layers = (rd_word == 6'h09);
@@ -118,6 +126,10 @@ module o2c_axil_regs (
   wire [31:0] value_total_cycles_lo = {total_cycles_lo_i};
   wire        rd_total_cycles_hi = (rd_word == 6'h0D);
   wire [31:0] value_total_cycles_hi = {total_cycles_hi_i};
+  wire        rd_ext_base_lo = (rd_word == 6'h10);
+  wire [31:0] value_ext_base_lo = {ext_base_lo_o, 12'd0};
+  wire        rd_ext_base_hi = (rd_word == 6'h11);
+  wire [31:0] value_ext_base_hi = {ext_base_hi_o};
   assign rd_bad = ~(1'b0
     | rd_id
     | rd_version
@@ -131,7 +143,9 @@ module o2c_axil_regs (
     | rd_layers
     | rd_samples
     | rd_total_cycles_lo
-    | rd_total_cycles_hi);
+    | rd_total_cycles_hi
+    | rd_ext_base_lo
+    | rd_ext_base_hi);
   assign rd_data = 32'd0
     | ({32{rd_id}} & value_id)
     | ({32{rd_version}} & value_version)
@@ -145,18 +159,24 @@ module o2c_axil_regs (
     | ({32{rd_layers}} & value_layers)
     | ({32{rd_samples}} & value_samples)
     | ({32{rd_total_cycles_lo}} & value_total_cycles_lo)
-    | ({32{rd_total_cycles_hi}} & value_total_cycles_hi);
+    | ({32{rd_total_cycles_hi}} & value_total_cycles_hi)
+    | ({32{rd_ext_base_lo}} & value_ext_base_lo)
+    | ({32{rd_ext_base_hi}} & value_ext_base_hi);
 
   // Writes
   wire        wr_ctrl = wr_en && (wr_word == 6'h03);
   wire        wr_irq_enable = wr_en && (wr_word == 6'h05);
   wire        wr_irq_status = wr_en && (wr_word == 6'h06);
   wire        wr_error = wr_en && (wr_word == 6'h07);
+  wire        wr_ext_base_lo = wr_en && (wr_word == 6'h10);
+  wire        wr_ext_base_hi = wr_en && (wr_word == 6'h11);
   assign wr_bad = ~(1'b0
     | (wr_word == 6'h03)
     | (wr_word == 6'h05)
     | (wr_word == 6'h06)
-    | (wr_word == 6'h07));
+    | (wr_word == 6'h07)
+    | (wr_word == 6'h10)
+    | (wr_word == 6'h11));
 
   o2c_field_w1s #(.W(1)) u_ctrl_start (
     .clk_i(clk_i), .rst_ni(rst_ni), .wr_en_i(wr_ctrl),
@@ -202,6 +222,19 @@ module o2c_axil_regs (
     .clk_i(clk_i), .rst_ni(rst_ni), .wr_en_i(wr_error),
     .data_i(wr_data[2]), .mask_i(wr_mask[2]), .set_i(error_bad_access_set_i),
     .q_o(error_bad_access_o)
+  );
+  o2c_field_w1c #(.W(1)) u_error_bus (
+    .clk_i(clk_i), .rst_ni(rst_ni), .wr_en_i(wr_error),
+    .data_i(wr_data[3]), .mask_i(wr_mask[3]), .set_i(error_bus_set_i),
+    .q_o(error_bus_o)
+  );
+  o2c_field_rw #(.W(20), .RESET(32'h0)) u_ext_base_lo (
+    .clk_i(clk_i), .rst_ni(rst_ni), .wr_en_i(wr_ext_base_lo),
+    .data_i(wr_data[31:12]), .mask_i(wr_mask[31:12]), .q_o(ext_base_lo_o)
+  );
+  o2c_field_rw #(.W(32), .RESET(32'h0)) u_ext_base_hi (
+    .clk_i(clk_i), .rst_ni(rst_ni), .wr_en_i(wr_ext_base_hi),
+    .data_i(wr_data[31:0]), .mask_i(wr_mask[31:0]), .q_o(ext_base_hi_o)
   );
 
   wire unused_ok = &{1'b0, wr_data, wr_mask};

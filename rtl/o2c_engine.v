@@ -4,6 +4,8 @@
 // P, C, K   array rows (pixels), dot length, output channels; powers of two
 // R         requantize lanes, a divisor of min(K, P*C)
 // DEPTH     scratchpad words of W = P*C bytes; other depths likewise of their memories
+// EXT       weights and parameters are written from outside (ext_*, see o2c_dma) and layers wait for load tokens; else they
+//           are WEIGHT_INIT and PARAM_INIT
 // HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
 //
 // Descriptor, 32-bit words, least significant bit first:
@@ -21,7 +23,8 @@
 //    8  [15:0] first window's row   [31:16] column (signed)
 //    9  [15:0] row stride   [31:16] column stride
 //   10  [15:0] row dilation [31:16] column dilation
-//   11  first window's address   12  address step of a column   13  of a row's end
+//   11  first window's address   12  [23:0] address step of a column   [31:24] load tokens that it waits for and uses up
+//   13  address step of a row's end
 //   14  address steps of A   15  of B   16  of C; depthwise: 14 of a slot, 15 from its first row to its second
 //   17  [23:0] first weight word; float32 sums: mantissa of the input's scale   [31:24] slots before the first output
 //   18  [15:0] first parameter word   [31:16] output groups
@@ -38,7 +41,7 @@
 //   array      (U-1)*T + n + 2*P + LC + D - group length + G/R + S + 19
 //   pool       (U-1)*T + n + D - group length + G/R + 19
 //   depthwise  blocks * (wait + slots * cycles of a slot) - cycles of a slot + LC + log2 P + G/R + 22
-// and never fewer than the fetch of the next descriptor takes: NWORDS + 3.
+// and never fewer than the fetch of the next descriptor takes: NWORDS + 3. Waits for load tokens come on top.
 module o2c_engine #(
   parameter integer P         = 4,
   parameter integer C         = 4,
@@ -74,12 +77,15 @@ module o2c_engine #(
   parameter integer FLOAT_W   = 0,
   parameter integer SELECT_W  = 0,
   parameter integer TDEPTH    = 256,
+  parameter integer EXT       = 0,
   parameter         DESC_INIT    = "",
   parameter         WEIGHT_INIT  = "",
   parameter         PARAM_INIT   = "",
   parameter         TABLE_A_INIT = "",
   parameter         TABLE_B_INIT = "",
   localparam integer W  = P * C,
+  localparam integer WEIGHT_W = K * C * WB,
+  localparam integer PARAM_W  = R * (BIAS_W + MUL_W + OFF_W + SHIFT_W + EXACT) + SELECT_W,
   localparam integer AW = DEPTH > 1 ? $clog2(DEPTH) : 1
 ) (
   input  wire           clk_i,
@@ -92,6 +98,14 @@ module o2c_engine #(
   input  wire           out_ready_i,     // the output region may be written
   output wire           out_done_o,
   output wire           busy_o,
+  // Weights and parameters from outside
+  output wire           ext_step_o,      // a layer is done
+  input  wire           ext_load_i,      // a load token
+  input  wire           ext_we_weight_i,
+  input  wire           ext_we_param_i,
+  input  wire [23:0]    ext_addr_i,
+  input  wire [WEIGHT_W-1:0] ext_weight_i,
+  input  wire [PARAM_W-1:0]  ext_param_i,
   // Input stream to scratchpad
   input  wire           in_wr_valid_i,
   output wire           in_wr_ready_o,
@@ -111,7 +125,7 @@ module o2c_engine #(
   localparam integer WAW = WDEPTH > 1 ? $clog2(WDEPTH) : 1;
   localparam integer PAW = PDEPTH > 1 ? $clog2(PDEPTH) : 1;
 
-  generate if (CW > 16 || NW > 16 || MW > 24 || AW > 24 || WAW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
+  generate if (CW > 16 || NW > 16 || MW > 24 || AW > 24 || WAW > 24 || PAW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
 `ifdef VERILATOR
     $error("o2c_engine: CW, NW at most 16, MW, AW, weight addresses at most 24, POOL_W <= SUM_W <= ACC_W");
 `else
@@ -126,6 +140,7 @@ module o2c_engine #(
   o2c_sequencer #(
     .NLAYERS   (NLAYERS),
     .NWORDS    (NWORDS),
+    .EXT       (EXT),
     .DESC_INIT (DESC_INIT)
   ) u_sequencer (
     .clk_i          (clk_i),
@@ -134,6 +149,7 @@ module o2c_engine #(
     .sample_ready_i (sample_ready_i),
     .out_ready_i    (out_ready_i),
     .done_i         (done),
+    .load_i         (ext_load_i),
     .issue_o        (issue),
     .layer_o        (layer),
     .start_o        (start),
@@ -146,7 +162,8 @@ module o2c_engine #(
   wire        pool = HAS_POOL != 0 && (HAS_ARRAY == 0 || (desc[32*0] ^ desc[32*0 + 1]));
   wire        depthwise = HAS_SLIDE != 0 && (desc[32*0] & desc[32*0 + 1]);
   wire        pool_max = desc[32*0];
-  wire        unused_desc = &{1'b0, desc};
+  wire        unused_desc = &{1'b0, desc, ext_addr_i};
+  assign ext_step_o = done;
 
   // ---------------------------------------------------------------- reads
   wire [AW-1:0] s1_walk_addr, s1_addr, s1_pair_addr;
@@ -331,9 +348,21 @@ module o2c_engine #(
     end
 
     wire [K*C*WB-1:0] weight;
-    o2c_rom #(.WIDTH (K * C * WB), .DEPTH (WDEPTH), .INIT (WEIGHT_INIT)) u_weight (
-      .clk_i (clk_i), .addr_i (waddr), .data_o (weight)
-    );
+    if (EXT != 0) begin : gen_weight_ram
+      o2c_ram_sdp #(.WIDTH (WEIGHT_W), .DEPTH (WDEPTH)) u_weight (
+        .clk_i    (clk_i),
+        .r_addr_i (waddr),
+        .r_data_o (weight),
+        .w_en_i   (ext_we_weight_i),
+        .w_addr_i (ext_addr_i[WAW-1:0]),
+        .w_data_i (ext_weight_i)
+      );
+    end else begin : gen_weight_rom
+      o2c_rom #(.WIDTH (WEIGHT_W), .DEPTH (WDEPTH), .INIT (WEIGHT_INIT)) u_weight (
+        .clk_i (clk_i), .addr_i (waddr), .data_o (weight)
+      );
+      wire unused_ext = &{1'b0, ext_we_weight_i, ext_weight_i};
+    end
 
     // mac_* in the cycle of the weight's address; the rows work two cycles later, with HAS_SLIDE three. The post pipeline
     // is triggered LC cycles after the last products' operands, the chain loads two cycles after the trigger; depthwise
@@ -375,7 +404,7 @@ module o2c_engine #(
     assign array_trig = 1'b0;
     assign array_head = {(R*SUM_W){1'b0}};
     wire unused_ok = &{1'b0, s1_kb_last, s3_word, s3_word_last, WAW[0], LC[0], slide_shift, slide_mac, slide_rows,
-                      weight_row, slide_weights, window};
+                      weight_row, slide_weights, window, ext_we_weight_i, ext_weight_i};
   end endgenerate
 
   // ---------------------------------------------------------------- pool
@@ -438,7 +467,7 @@ module o2c_engine #(
     .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
     .SHIFT_W (SHIFT_W), .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT),
-    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH),
+    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT),
     .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_post (
     .clk_i         (clk_i),
@@ -468,6 +497,9 @@ module o2c_engine #(
     .out_groups_i  (desc[32*18 + 16 +: 16]),
     .res_delta_i   (desc[32*20 +: AW]),
     .param_base_i  (param_base),
+    .ext_we_i      (ext_we_param_i),
+    .ext_addr_i    (ext_addr_i[PAW-1:0]),
+    .ext_data_i    (ext_param_i),
     .trig_i        (array_trig | pool_trig),
     .trig_div_i    (trig_div),
     .shift_o       (chain_shift),

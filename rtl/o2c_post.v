@@ -25,7 +25,7 @@
 // exact (1 bit) if EXACT; above them SELECT_W bits: which table, counted from the layer's. Array layers: K/R words a channel block. Pool layers: one word (a unit may choose one by trig_div_i). Depthwise layers: G/R.
 //
 // SUM_W is the width of an array or pool sum, ACC_W of the sum with bias; HAS_TABLE = 0 leaves the tables out,
-// FLOAT_W = 0 the thresholds.
+// FLOAT_W = 0 the thresholds. With EXT the parameters are written from outside (ext_*), else they are PARAM_INIT.
 module o2c_post #(
   parameter integer W         = 16,
   parameter integer K         = 16,
@@ -50,6 +50,7 @@ module o2c_post #(
   parameter integer FLOAT_W   = 0,
   parameter integer SELECT_W  = 0,
   parameter integer TDEPTH    = 256,
+  parameter integer EXT       = 0,
   parameter         PARAM_INIT   = "",
   parameter         TABLE_A_INIT = "",
   parameter         TABLE_B_INIT = "",
@@ -86,6 +87,10 @@ module o2c_post #(
   input  wire [15:0]        out_groups_i,    // slices that hold channels of the layer
   input  wire [AW-1:0]      res_delta_i,     // residual operand's address minus the output's
   input  wire [PAW-1:0]     param_base_i,
+  // Parameters from outside
+  input  wire               ext_we_i,
+  input  wire [PAW-1:0]     ext_addr_i,
+  input  wire [R*(BIAS_W+MUL_W+OFF_W+SHIFT_W+EXACT)+SELECT_W-1:0] ext_data_i,
   // Units
   input  wire               trig_i,
   input  wire [PAW-1:0]     trig_div_i,      // pool: parameter offset of this unit
@@ -231,15 +236,23 @@ module o2c_post #(
 
   // ---------------------------------------------------------------- x0 .. x9: bias, requantize
   wire [R*PW+SELECT_W-1:0] param;
-  o2c_rom #(
-    .WIDTH (R * PW + SELECT_W),
-    .DEPTH (PDEPTH),
-    .INIT  (PARAM_INIT)
-  ) u_param (
-    .clk_i  (clk_i),
-    .addr_i (pbase + pofs),
-    .data_o (param)
-  );
+  generate if (EXT != 0) begin : gen_param_ram
+    o2c_ram_sdp #(.WIDTH (R * PW + SELECT_W), .DEPTH (PDEPTH)) u_param (
+      .clk_i    (clk_i),
+      .r_addr_i (pbase + pofs),
+      .r_data_o (param),
+      .w_en_i   (ext_we_i),
+      .w_addr_i (ext_addr_i),
+      .w_data_i (ext_data_i)
+    );
+  end else begin : gen_param_rom
+    o2c_rom #(.WIDTH (R * PW + SELECT_W), .DEPTH (PDEPTH), .INIT (PARAM_INIT)) u_param (
+      .clk_i  (clk_i),
+      .addr_i (pbase + pofs),
+      .data_o (param)
+    );
+    wire unused_ok = &{1'b0, ext_we_i, ext_addr_i, ext_data_i};
+  end endgenerate
 
   wire [8*R-1:0] q_x9;
   wire [32*R-1:0] acc_x3;

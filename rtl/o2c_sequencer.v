@@ -7,6 +7,8 @@
 //   issue: the engine is idle or the previous layer is done, the shadow is full, and
 //          - for the first layer: run_i, and a sample stands in the input region (sample_ready_i)
 //          - for a layer that writes the output region: the region is free (out_ready_i)
+//          - with EXT: as many load tokens are there as the layer waits for; it uses them up. load_i brings one, which
+//            counts from the next cycle on; at most 2^16 - 1 may be unused at a time.
 //
 //   clk          _/-\_/-\_/-\_/-\_/-\_
 //   done_i       __/---\______________   last write of the previous layer
@@ -14,11 +16,13 @@
 //   start_o      __________/---\______   desc_o is stable from here until the next issue
 //
 // NLAYERS 1 ..   layers of a sample
-// NWORDS  2 ..   words of a descriptor
+// NWORDS  2 ..   words of a descriptor; with EXT 13 ..
+// EXT     0, 1   weights and parameters come from external memory
 // Reset state: idle, fetching descriptor 0.
 module o2c_sequencer #(
   parameter integer NLAYERS = 1,
   parameter integer NWORDS  = 22,
+  parameter integer EXT     = 0,
   parameter         DESC_INIT = ""
 ) (
   input  wire                 clk_i,
@@ -27,6 +31,7 @@ module o2c_sequencer #(
   input  wire                 sample_ready_i,
   input  wire                 out_ready_i,
   input  wire                 done_i,
+  input  wire                 load_i,
   output wire                 issue_o,
   output reg  [15:0]          layer_o,       // the layer being issued (valid with issue_o)
   output reg                  start_o,
@@ -42,8 +47,8 @@ module o2c_sequencer #(
   localparam integer WLASTI = NWORDS - 1;
   localparam integer LLASTI = NLAYERS - 1;
 
-  // Flags of words 0 and 1, see o2c_engine.
-  localparam integer F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19;
+  // Flags of words 0 and 1, and the byte of load tokens, see o2c_engine.
+  localparam integer F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;
 
   // Fetch: addresses NWORDS words, two cycles later they arrive.
   reg [DAW-1:0] addr;
@@ -78,11 +83,26 @@ module o2c_sequencer #(
     end
   end
 
+  // Load tokens.
+  wire loaded;
+  generate if (EXT != 0) begin : gen_loads
+    reg  [15:0] loads;
+    wire [15:0] need = {8'd0, shadow[F_LOADS +: 8]};
+    always @(posedge clk_i) begin
+      loads <= loads + {15'd0, load_i} - (issue_o ? need : 16'd0);
+      if (!rst_ni) loads <= 16'd0;
+    end
+    assign loaded = loads >= need;
+  end else begin : gen_no_loads
+    assign loaded = 1'b1;
+    wire unused_ok = &{1'b0, load_i, F_LOADS[0]};
+  end endgenerate
+
   // Layers.
   reg running;                      // a layer is under way
   reg first;                        // the next layer is the sample's first
   reg release_q, output_q, last_q;  // of the layer under way
-  wire may_start = full & (!first | (run_i & sample_ready_i)) & (!shadow[F_OUTPUT] | out_ready_i);
+  wire may_start = full & (!first | (run_i & sample_ready_i)) & (!shadow[F_OUTPUT] | out_ready_i) & loaded;
   assign issue_o        = rst_ni & !running & may_start;
   assign sample_start_o = issue_o & first;
   assign busy_o         = running | !first | issue_o;

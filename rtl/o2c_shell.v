@@ -15,7 +15,10 @@
 //   LOG2_P, LOG2_C, LOG2_K   0..15: shape of the array, for software
 //   LAYERS           0..65535: descriptors, for software
 // Engine
-//   engine_rst_no    low in reset and for 16 cycles of a soft reset
+//   engine_rst_no    low in reset and for 16 cycles of a soft reset, longer while drained_i is low
+//   drained_i        level: no read of external memory is under way
+//   bus_error_i      pulse: a response of external memory was an error
+//   ext_base_o       where the image lies in external memory, a multiple of 4 KiB
 //   run_o            level: a sample may be started (ctrl.auto, or a start is remembered)
 //   sample_ready_o   level: a whole sample stands in the input region
 //   sample_start_i   pulse, only while run_o and sample_ready_o: the engine begins; uses up one
@@ -105,6 +108,9 @@ module o2c_shell #(
   output wire                  irq_o,
   // Engine
   output wire                  engine_rst_no,
+  input  wire                  drained_i,
+  input  wire                  bus_error_i,
+  output wire           [63:0] ext_base_o,
   output wire                  run_o,
   output wire                  sample_ready_o,
   input  wire                  sample_start_i,
@@ -141,7 +147,9 @@ module o2c_shell #(
   // ---- Registers --------------------------------------------------------------------------------
   wire start, auto, soft_reset, error_short, error_long, bad_access;
   wire irq_done, irq_error, irq_done_enable, irq_error_enable;
-  wire unused_short, unused_long, unused_bad;
+  wire unused_short, unused_long, unused_bad, unused_bus;
+  wire [19:0] base_lo;
+  wire [31:0] base_hi;
   wire core_rst_n, resetting;
   reg  [7:0]  starts_q;
   reg  [31:0] cycles_q, samples_q;
@@ -162,11 +170,13 @@ module o2c_shell #(
     .status_start_pending_i(starts_q != 8'd0), .status_resetting_i(resetting),
     .irq_enable_done_o(irq_done_enable), .irq_enable_error_o(irq_error_enable),
     .irq_status_done_set_i(out_done_i), .irq_status_done_o(irq_done),
-    .irq_status_error_set_i(error_short || error_long || bad_access),
+    .irq_status_error_set_i(error_short || error_long || bad_access || bus_error_i),
     .irq_status_error_o(irq_error),
     .error_short_packet_set_i(error_short), .error_short_packet_o(unused_short),
     .error_long_packet_set_i(error_long), .error_long_packet_o(unused_long),
     .error_bad_access_set_i(bad_access), .error_bad_access_o(unused_bad),
+    .error_bus_set_i(bus_error_i), .error_bus_o(unused_bus),
+    .ext_base_lo_o(base_lo), .ext_base_hi_o(base_hi),
     .cycles_i(cycles_q), .layers_i(Layers[15:0]), .samples_i(samples_q),
     .total_cycles_lo_i(total_q[31:0]), .total_cycles_hi_i(total_q[63:32]),
     .bad_access_o(bad_access)
@@ -179,6 +189,8 @@ module o2c_shell #(
   end
   assign irq_o = irq_q;
 
+  assign ext_base_o = {base_hi, base_lo, 12'd0};
+
   // ---- Soft reset: 16 cycles, longer than any read in the engine is under way -------------------
   reg       core_rst_nq;
   reg [3:0] reset_left_q;
@@ -188,7 +200,7 @@ module o2c_shell #(
       reset_left_q <= 4'd15;
     end else if (reset_left_q != 4'd0) begin
       reset_left_q <= reset_left_q - 4'd1;
-    end else begin
+    end else if (drained_i) begin
       core_rst_nq <= 1'b1;
     end
   end
@@ -266,6 +278,6 @@ module o2c_shell #(
     .m_tkeep_o(m_axis_tkeep_o), .m_tlast_o(m_axis_tlast_o)
   );
 
-  wire unused_ok = &{1'b0, unused_short, unused_long, unused_bad};
+  wire unused_ok = &{1'b0, unused_short, unused_long, unused_bad, unused_bus};
 endmodule
 `default_nettype wire

@@ -62,6 +62,15 @@ constexpr uint64_t kCycles = <{ d.cycles }>ull;    // predicted, one sample
 constexpr uint64_t kInputCycles = <{ d.input.cycles }>ull;  // predicted, from a sample's first byte until it is complete
 constexpr size_t kInputBytes = <{ d.input.bytes }>;
 constexpr size_t kOutputBytes = <{ d.output.bytes }>;
+<%- if let Some(e) = d.external %>
+constexpr size_t kExternalBytes = <{ e.bytes.len() }>;   // of the image in external memory
+constexpr unsigned kExternalBusBytes = <{ e.bus_bits / 8 }>;
+constexpr unsigned kExternalLatency = <{ e.latency }>;   // cycles from a request to its first beat that kCycles counts on
+<%- else %>
+constexpr size_t kExternalBytes = 0;   // no external memory
+constexpr unsigned kExternalBusBytes = 0;
+constexpr unsigned kExternalLatency = 0;
+<%- endif %>
 constexpr bool kOutputSigned = <{ d.output.dtype == "int8" }>;  // its bytes are int8, else uint8
 
 }  // namespace design

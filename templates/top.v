@@ -49,10 +49,38 @@ module <{ d.name }> (
   output wire                     m_axis_tvalid,
   input  wire                     m_axis_tready,
   output wire                     m_axis_tlast,
+<%- if let Some(e) = d.external %>
+  // AXI4, external memory: read only
+  output wire [63:0]              m_axi_araddr,
+  output wire [7:0]               m_axi_arlen,
+  output wire [2:0]               m_axi_arsize,
+  output wire [1:0]               m_axi_arburst,
+  output wire [2:0]               m_axi_arprot,
+  output wire [3:0]               m_axi_arcache,
+  output wire                     m_axi_arvalid,
+  input  wire                     m_axi_arready,
+  input  wire [<{ e.bus_bits }>-1:0] m_axi_rdata,
+  input  wire [1:0]               m_axi_rresp,
+  input  wire                     m_axi_rlast,
+  input  wire                     m_axi_rvalid,
+  output wire                     m_axi_rready,
+<%- endif %>
   // Status
   output wire                     irq_o
 );
 
+<%- if d.external.is_none() %>
+  // No external memory.
+  wire [63:0] unused_araddr;
+  wire [7:0]  unused_arlen;
+  wire [2:0]  unused_arsize;
+  wire [1:0]  unused_arburst;
+  wire [2:0]  unused_arprot;
+  wire [3:0]  unused_arcache;
+  wire        unused_arvalid;
+  wire        unused_rready;
+  wire        unused_ok = &{1'b0, unused_araddr, unused_arlen, unused_arsize, unused_arburst, unused_arprot, unused_arcache, unused_arvalid, unused_rready};
+<%- endif %>
   o2c_accelerator #(
 <%- for p in d.params %>
     .<{ p.name }>(<{ p.value }>)<% if !loop.last || !d.memories.is_empty() %>,<% endif %>
@@ -92,6 +120,35 @@ module <{ d.name }> (
     .m_axis_tvalid  (m_axis_tvalid),
     .m_axis_tready  (m_axis_tready),
     .m_axis_tlast   (m_axis_tlast),
+<%- if d.external.is_some() %>
+    .m_axi_araddr  (m_axi_araddr),
+    .m_axi_arlen   (m_axi_arlen),
+    .m_axi_arsize  (m_axi_arsize),
+    .m_axi_arburst (m_axi_arburst),
+    .m_axi_arprot  (m_axi_arprot),
+    .m_axi_arcache (m_axi_arcache),
+    .m_axi_arvalid (m_axi_arvalid),
+    .m_axi_arready (m_axi_arready),
+    .m_axi_rdata   (m_axi_rdata),
+    .m_axi_rresp   (m_axi_rresp),
+    .m_axi_rlast   (m_axi_rlast),
+    .m_axi_rvalid  (m_axi_rvalid),
+    .m_axi_rready  (m_axi_rready),
+<%- else %>
+    .m_axi_araddr  (unused_araddr),
+    .m_axi_arlen   (unused_arlen),
+    .m_axi_arsize  (unused_arsize),
+    .m_axi_arburst (unused_arburst),
+    .m_axi_arprot  (unused_arprot),
+    .m_axi_arcache (unused_arcache),
+    .m_axi_arvalid (unused_arvalid),
+    .m_axi_arready (1'b0),
+    .m_axi_rdata   (64'd0),
+    .m_axi_rresp   (2'd0),
+    .m_axi_rlast   (1'b0),
+    .m_axi_rvalid  (1'b0),
+    .m_axi_rready  (unused_rready),
+<%- endif %>
     .irq_o          (irq_o)
   );
 

@@ -13,7 +13,7 @@
 #define O2C_VERSION 0x04u
 #define O2C_VERSION_MINOR_SHIFT 0u
 #define O2C_VERSION_MINOR_MASK 0x0000FFFFu
-#define O2C_VERSION_MINOR_VALUE 0x0u
+#define O2C_VERSION_MINOR_VALUE 0x1u
 #define O2C_VERSION_MAJOR_SHIFT 16u
 #define O2C_VERSION_MAJOR_MASK 0xFFFF0000u
 #define O2C_VERSION_MAJOR_VALUE 0x1u
@@ -71,6 +71,8 @@
 #define O2C_ERROR_LONG_PACKET_MASK 0x00000002u
 #define O2C_ERROR_BAD_ACCESS_SHIFT 2u
 #define O2C_ERROR_BAD_ACCESS_MASK 0x00000004u
+#define O2C_ERROR_BUS_SHIFT 3u
+#define O2C_ERROR_BUS_MASK 0x00000008u
 
 /* Of the last sample processed. */
 #define O2C_CYCLES 0x20u
@@ -96,5 +98,15 @@
 #define O2C_TOTAL_CYCLES_HI 0x34u
 #define O2C_TOTAL_CYCLES_HI_SHIFT 0u
 #define O2C_TOTAL_CYCLES_HI_MASK 0xFFFFFFFFu
+
+/* Where the image of weights and parameters begins in external memory, a multiple of 4 KiB. To be written before the first start; without effect in designs without external memory. */
+#define O2C_EXT_BASE_LO 0x40u
+#define O2C_EXT_BASE_LO_SHIFT 12u
+#define O2C_EXT_BASE_LO_MASK 0xFFFFF000u
+
+/* See `ext_base_lo`. */
+#define O2C_EXT_BASE_HI 0x44u
+#define O2C_EXT_BASE_HI_SHIFT 0u
+#define O2C_EXT_BASE_HI_MASK 0xFFFFFFFFu
 
 #endif

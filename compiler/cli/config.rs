@@ -42,7 +42,7 @@ pub(crate) struct Config {
     /// With --on-chip: data bits of the AXI4 master, a power of two from 32 to 512 [default: 128]
     #[arg(long, value_name = "N")]
     bus_bits: Option<usize>,
-    /// With --on-chip: most beats of a burst, 1 to 256 [default: 64]
+    /// With --on-chip: most beats of a burst, a power of two from 1 to 256 [default: 64]
     #[arg(long, value_name = "N")]
     burst: Option<usize>,
     /// With --on-chip: most bursts under way, 1 to 16 [default: 8]
@@ -223,8 +223,8 @@ impl Config {
         if !options.bus_bits.is_power_of_two() || !(32..=512).contains(&options.bus_bits) {
             return Err(invalid("--bus-bits is a power of two from 32 to 512"));
         }
-        if !(1..=256).contains(&options.burst) || !(1..=16).contains(&options.outstanding) {
-            return Err(invalid("--burst is from 1 to 256, --outstanding from 1 to 16"));
+        if !options.burst.is_power_of_two() || !(1..=256).contains(&options.burst) || !(1..=16).contains(&options.outstanding) {
+            return Err(invalid("--burst is a power of two from 1 to 256, --outstanding from 1 to 16"));
         }
         if !(1..=65_535).contains(&options.latency) {
             return Err(invalid("--mem-latency is from 1 to 65535"));

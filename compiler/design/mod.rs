@@ -210,6 +210,22 @@ pub struct Stream {
     pub cycles: u64,
 }
 
+/// Weights and parameters that lie in external memory, and the bus to it: parameters of `rtl/o2c_dma.v`.
+#[derive(Clone, Debug, Serialize)]
+pub struct External {
+    /// Bits of a beat.
+    pub bus_bits: usize,
+    /// Most beats of a burst.
+    pub burst: usize,
+    /// Bursts under way at most.
+    pub outstanding: usize,
+    /// Cycles from a request to its first beat that the predicted cycles count on.
+    pub latency: usize,
+    /// The image, from the base register's address on; whole beats.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
 /// Everything that the hand-off folder's RTL needs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Design {
@@ -225,6 +241,8 @@ pub struct Design {
     pub memories: Vec<Memory>,
     /// Working memories.
     pub storage: Vec<Storage>,
+    /// Where weights and parameters come from external memory; the memory `commands` says when.
+    pub external: Option<External>,
     /// Layers in execution order.
     pub layers: Vec<Layer>,
     /// Descriptors in the order of execution.
@@ -579,6 +597,24 @@ impl Design {
             if spare > 0 && m.words.iter().any(|w| w[bytes - 1] >> (8 - spare) != 0) {
                 return fail(format!("memory {}: bits above the width are set", m.name));
             }
+        }
+        if let Some(e) = &self.external {
+            let bus = e.bus_bits / 8;
+            if bus == 0 || e.bytes.is_empty() || e.bytes.len() % bus != 0 {
+                return fail(format!("external memory: {} bytes on a bus of {bus}", e.bytes.len()));
+            }
+            let params =
+                [("EXT", 1), ("BUS_W", e.bus_bits), ("BURST", e.burst), ("OUTSTANDING", e.outstanding)];
+            for (name, value) in params {
+                if usize::try_from(self.value(name)) != Ok(value) {
+                    return fail(format!("external memory: {name} is not {value}"));
+                }
+            }
+            if !self.memories.iter().any(|m| m.param == "CMD_INIT" && m.width == 128) {
+                return fail("external memory: there are no commands".into());
+            }
+        } else if self.value("EXT") != 0 {
+            return fail("EXT is set, and there is no external memory".into());
         }
         let mut names: Vec<_> = self.layers.iter().map(|l| l.name.as_str()).collect();
         names.sort_unstable();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{File, internal, vectors::npy};
-use crate::design::{Design, Memory};
+use crate::design::{Design, External, Memory};
 use crate::diag::Result;
 
 /// A format of a memory image.
@@ -70,7 +70,39 @@ pub(super) fn add(design: &Design, formats: &[MemFormat], out: &mut Vec<File>) -
             out.push(file);
         }
     }
+    if let Some(e) = &design.external {
+        external(e, out);
+    }
     Ok(())
+}
+
+/// Adds the image for external memory: as it lies there, and as beats for the Verilog testbench.
+fn external(e: &External, out: &mut Vec<File>) {
+    let beat = e.bus_bits / 8;
+    let beats = e.bytes.len() / beat;
+    let hex = lines(e.bytes.chunks(beat).map(|b| hex_word(b, e.bus_bits)));
+    let raw = e.bytes.clone();
+    for (ending, what, layout, bytes) in [
+        ("bin", "weights and parameters for external memory", "raw bytes, ascending by address", raw),
+        (
+            "hex",
+            "the same for the Verilog testbench",
+            "hexadecimal text for $readmemh, one beat a line, most significant digit first",
+            hex,
+        ),
+    ] {
+        let mut file = File::bytes(format!("mem/external.{ending}"), what, bytes);
+        file.entry.shape = Some(vec![beats]);
+        file.entry.width = Some(e.bus_bits);
+        file.entry.sign = Some("packed".into());
+        file.entry.layout = Some(layout.into());
+        file.entry.packing = Some(
+            "words of `weights` and `parameters` in the order in which `commands` loads them, each in whole beats"
+                .into(),
+        );
+        file.entry.endianness = Some("little: first byte in a beat's least significant bits".into());
+        out.push(file);
+    }
 }
 
 fn image(memory: &Memory, format: MemFormat) -> Result<Vec<u8>> {

@@ -53,6 +53,7 @@ pub(crate) fn tiny_design() -> Design {
             least_depth: 6,
             what: "activations",
         }],
+        external: None,
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
         steps: vec![Step { layer: 0, place: 0 }, Step { layer: 1, place: 0 }],
         joins: vec![],

@@ -102,8 +102,10 @@ fields! {
     dil_w: 10, 16, 16;
     /// Address of the first window's first tap.
     walk_base: 11, 0, 32;
-    /// Address step to the next output column.
-    walk_col: 12, 0, 32;
+    /// Address step to the next output column, modulo 2^24.
+    walk_col: 12, 0, 24;
+    /// Load tokens that the layer waits for and uses up.
+    wait_loads: 12, 24, 8;
     /// Address step from a row's last output column to the next row's first.
     walk_row: 13, 0, 32;
     /// Address step of the innermost loop; depthwise of a slot.
@@ -200,14 +202,14 @@ mod tests {
     fn rtl_reads_the_same_places() {
         let rtl = include_str!("../../rtl/o2c_engine.v");
         for &(name, word, low, _) in FIELDS {
-            if ["release_input", "writes_output", "completes_output", "mode"].contains(&name) {
+            if ["release_input", "writes_output", "completes_output", "mode", "wait_loads"].contains(&name) {
                 continue; // read in the sequencer, by F_ constants, and as mode bits
             }
             let place = if low == 0 { format!("desc[32*{word}") } else { format!("desc[32*{word} + {low}") };
             assert!(rtl.contains(&place), "{name}: {place}");
         }
         let sequencer = include_str!("../../rtl/o2c_sequencer.v");
-        assert!(sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19"));
+        assert!(sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;"));
         assert!(rtl.contains(&format!("NWORDS = {WORDS};")));
     }
 

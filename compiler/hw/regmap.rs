@@ -87,7 +87,7 @@ pub const REGISTERS: &[Register] = &[
         name: "version",
         offset: 0x04,
         fields: &[
-            field("minor", 0, 16, Constant(0), "Rises with additions that old software may ignore."),
+            field("minor", 0, 16, Constant(1), "Rises with additions that old software may ignore."),
             field("major", 16, 16, Constant(1), "Rises with changes that old software must know of."),
         ],
         doc: "Version of this register map.",
@@ -125,7 +125,7 @@ pub const REGISTERS: &[Register] = &[
                 2,
                 1,
                 WriteOneToPulse,
-                "Resets engine, streams, remembered starts and counters for 16 cycles, in which a start is lost, as in the 16 after a hard reset; the other registers stay. Stop the streams first: a packet on its way is cut.",
+                "Resets engine, streams, remembered starts and counters for 16 cycles, longer while reads of external memory are under way, in which a start is lost, as in the 16 after a hard reset; the other registers stay. Stop the streams first: a packet on its way is cut.",
             ),
         ],
         doc: "What to do.",
@@ -191,6 +191,13 @@ pub const REGISTERS: &[Register] = &[
                 WriteOneToClear,
                 "An access met SLVERR: no register there, or a write to one that is read-only.",
             ),
+            field(
+                "bus",
+                3,
+                1,
+                WriteOneToClear,
+                "External memory answered a read with an error; results since then are not to be trusted; a soft reset loads everything again.",
+            ),
         ],
         doc: "What went wrong.",
     },
@@ -229,6 +236,18 @@ pub const REGISTERS: &[Register] = &[
         offset: 0x34,
         fields: &[field("", 0, 32, ReadOnly, "High half.")],
         doc: "See `total_cycles_lo`.",
+    },
+    Register {
+        name: "ext_base_lo",
+        offset: 0x40,
+        fields: &[field("", 12, 20, ReadWrite(0), "Bits 31 to 12; the lower ones are 0.")],
+        doc: "Where the image of weights and parameters begins in external memory, a multiple of 4 KiB. To be written before the first start; without effect in designs without external memory.",
+    },
+    Register {
+        name: "ext_base_hi",
+        offset: 0x44,
+        fields: &[field("", 0, 32, ReadWrite(0), "Bits 63 to 32.")],
+        doc: "See `ext_base_lo`.",
     },
 ];
 

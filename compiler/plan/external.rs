@@ -8,6 +8,7 @@
 //! Both memories are filled in a circle, one step's words after the other's, as far ahead as there is room.
 
 use super::Planned;
+use super::bits::Word;
 use super::cycles::Array;
 use super::dma::Dma;
 use super::images::Places;
@@ -44,6 +45,24 @@ pub(crate) struct Command {
     pub(crate) releases: bool,
     /// Steps that must have ended since the command before.
     pub(crate) steps: usize,
+}
+
+impl Command {
+    /// The command's word: fields as in `rtl/o2c_dma.v`.
+    pub(crate) fn word(&self) -> Vec<u8> {
+        let mut word = Word::new(COMMAND_BITS);
+        let field = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        word.push(field(self.offset), 32);
+        word.push(field(self.to), 24);
+        word.push(0, 7);
+        word.push(i64::from(self.parameters), 1);
+        word.push(field(self.words), 24);
+        word.push(0, 8);
+        word.push(i64::from(self.releases), 1);
+        word.push(0, 15);
+        word.push(field(self.steps), 16);
+        word.finish()
+    }
 }
 
 /// Memories, steps and commands of a network.

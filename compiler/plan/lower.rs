@@ -6,6 +6,7 @@ use super::layers::{Kernel, Tail};
 use super::layout::Map;
 use super::images::{self, Images};
 use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
+use super::external::{self, External};
 use super::steps::Step;
 use crate::design::{self, Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -14,6 +15,9 @@ use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
 use crate::quant::{LayerQuant, Ties};
 
+/// Parameters of the bus where there is none.
+const NO_BUS: external::Options =
+    external::Options { on_chip: 0, bus_bits: 64, burst: 16, outstanding: 4, latency: 0 };
 /// Most words of the scratchpad: the engine's addresses have 24 bits.
 const MAX_DEPTH: usize = 1 << 24;
 /// Most bits of the weight memory: 256 MiB in a file that simulators read whole.
@@ -27,6 +31,9 @@ const MOST_TABLES: usize = 256;
 const RTL: &[&str] = &[
     "o2c_rom.v",
     "o2c_ram.v",
+    "o2c_ram_sdp.v",
+    "o2c_ram_sdp.v",
+    "o2c_dma.v",
     "o2c_skid.v",
     "o2c_field_rw.v",
     "o2c_field_w1c.v",
@@ -53,6 +60,7 @@ const RTL: &[&str] = &[
     "o2c_post.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
+    "o2c_dma.v",
     "o2c_engine.v",
     "o2c_accelerator.v",
 ];
@@ -151,6 +159,9 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let [in_c, in_h, in_w] = input.fact.shape;
     let [out_c, out_h, out_w] = output.fact.shape;
     let tdepth = if images.tables.is_empty() { 1 } else { 256 * images.tables.len() };
+    let bus = plan.external.as_ref().map_or(NO_BUS, |e| e.options);
+    let [weight_depth, param_depth] =
+        plan.external.as_ref().map_or([weights.len().max(1), parameters.len()], |e| e.depths);
     let params = [
         ("STREAM_W", int(stream_bits)),
         ("P", int(array.p)),
@@ -169,8 +180,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("SHIFT_MAX", int(widths.shift_max)),
         ("EXACT", flag(widths.exact)),
         ("DEPTH", int(plan.words)),
-        ("WDEPTH", int(weights.len().max(1))),
-        ("PDEPTH", int(parameters.len())),
+        ("WDEPTH", int(weight_depth)),
+        ("PDEPTH", int(param_depth)),
         ("NLAYERS", int(plan.steps.len())),
         ("CW", int(cw)),
         ("NW", int(nw)),
@@ -187,6 +198,11 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("FLOAT_W", int(float_bits)),
         ("SELECT_W", int(widths.select)),
         ("TDEPTH", int(tdepth)),
+        ("EXT", flag(plan.external.is_some())),
+        ("BUS_W", int(bus.bus_bits)),
+        ("BURST", int(bus.burst)),
+        ("OUTSTANDING", int(bus.outstanding)),
+        ("NCMDS", int(plan.external.as_ref().map_or(1, |e| e.commands.len()))),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_PIXEL_STEP", 1),
         ("IN_WORD_STEP", int(input_plane(plan)?)),
@@ -295,14 +311,17 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             cycles: cycles as u64,
         }
     };
+    let mut storage = storage(plan);
+    let external = plan.external.as_ref().map(|e| outside(e, &mut memories, &mut storage));
     Design {
         name: Ident::legalise(name),
         array: [array.p, array.c, array.k],
         lanes: array.r,
         params: params.into_iter().map(|(name, value)| Param { name, value }).collect(),
         memories,
-        storage: storage(plan),
+        storage,
         cycles: layers.iter().map(|l| l.cycles).sum(),
+        external,
         layers,
         steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
         joins: joins(plan.graph),
@@ -407,6 +426,35 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
 fn input_plane(plan: &Plan<'_>) -> Result<usize> {
     let folded = plan.layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == plan.input);
     folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(Map::plane)
+}
+
+/// Takes weights and parameters out of the memories that have their contents from the start.
+fn outside(e: &External, memories: &mut Vec<Memory>, storage: &mut Vec<Storage>) -> design::External {
+    let mut bytes = Vec::new();
+    for (name, memory, depth, what) in [
+        ("weights", "weight_memory", e.depths[0], "the weights of this step and of further ones"),
+        ("parameters", "parameter_memory", e.depths[1], "the parameters of this step and of further ones"),
+    ] {
+        let Some(at) = memories.iter().position(|m| m.name == name) else { continue };
+        let Memory { width, words, .. } = memories.remove(at);
+        let word_bytes = e.options.word_bytes(width);
+        for word in &words {
+            bytes.extend(word);
+            bytes.resize(bytes.len() + word_bytes - word.len(), 0);
+        }
+        storage.push(Storage { name: memory, width, depth, least_depth: 1, what });
+    }
+    memories.push(Memory {
+        name: "commands",
+        param: "CMD_INIT",
+        width: 128,
+        words: e.commands.iter().map(external::Command::word).collect(),
+        what: "loads from external memory in their order",
+        packing: "one command a word, fields as in rtl/o2c_dma.v".into(),
+        fields: vec![],
+    });
+    let external::Options { bus_bits, burst, outstanding, latency, .. } = e.options;
+    design::External { bus_bits, burst, outstanding, latency, bytes }
 }
 
 /// The working memories.
