@@ -238,6 +238,7 @@ mod tests {
         let target = targets::find("generic").expect("target");
         let rescale = quant::RescaleMode::Proved;
         let options = Options {
+            external: None,
             array: [1, 1, 1],
             macs: None,
             lanes: None,

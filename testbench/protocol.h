@@ -65,7 +65,7 @@ class Protocol {
         if (bytes == 0 || bytes >= design::kInputBytes) continue;
         b.source().send(packet(&input_.bytes[0], bytes, design::kBeat));
         b.wait("the short packet to be taken", [&] { return b.source().idle(); });
-        b.run(4 * design::kBeat + 20);
+        b.run(256 * design::kBeat + 64);  // bytes on their way, each of which may complete a window of many words
         check(b, b.get(O2C_ERROR) == O2C_ERROR_SHORT_PACKET_MASK, "ERROR.short_packet");
         b.write(O2C_ERROR, ~0u);
         send(b, 0);
@@ -82,7 +82,7 @@ class Protocol {
         b.source().send(packet(bytes.data(), bytes.size(), design::kBeat));
         receive(b, 0);  // the sample itself is taken
         b.wait("the long packet to be taken", [&] { return b.source().idle(); });
-        b.run(4 * design::kBeat + 20);
+        b.run(256 * design::kBeat + 64);  // bytes on their way, each of which may complete a window of many words
         check(b, b.get(O2C_ERROR) == O2C_ERROR_LONG_PACKET_MASK, "ERROR.long_packet");
         b.write(O2C_ERROR, ~0u);
         send(b, 0);

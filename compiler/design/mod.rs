@@ -180,6 +180,10 @@ pub struct Layer {
     pub macs: u64,
     /// Cycles from this descriptor's issue to the next one's (the last layer: to the last byte written).
     pub cycles: u64,
+    /// Bytes that are loaded for it from external memory.
+    pub loaded_bytes: u64,
+    /// Of the cycles, those in which it waits for them.
+    pub wait_cycles: u64,
     /// The ONNX tensor that it writes.
     pub tensor: String,
     /// The ONNX tensors that it reads: the main operand, then an addition's other one.

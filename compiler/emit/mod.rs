@@ -11,6 +11,7 @@ mod library;
 mod manifest;
 mod memory;
 pub mod report;
+pub mod roofline;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -3,6 +3,7 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
+use super::roofline::{Roofline, roofline};
 use super::{Differing, DifferingAt, File, Package, Rescale, internal, stream_bytes};
 use crate::design::Stream;
 use crate::diag::Result;
@@ -37,6 +38,15 @@ pub struct LayerReport {
     pub cycles_measured: Option<u64>,
     /// macs / (cycles * multipliers).
     pub efficiency: f64,
+    /// Bytes loaded for it from external memory.
+    #[serde(default)]
+    pub bytes_loaded: u64,
+    /// Of the predicted cycles, those in which it waits for them.
+    #[serde(default)]
+    pub wait_cycles: u64,
+    /// What its cycles are for, above all: `compute`, or `weights` where it waits for them.
+    #[serde(default)]
+    pub bound: String,
     /// Requantize lane.
     pub lane: String,
     /// Proved interval of the accumulator.
@@ -105,6 +115,25 @@ pub struct ParamReport {
     pub name: String,
     /// Value.
     pub value: i64,
+}
+
+/// The external memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExternalReport {
+    /// Data bits of the AXI4 master.
+    pub bus_bits: usize,
+    /// Most beats of a burst.
+    pub burst: usize,
+    /// Most bursts under way.
+    pub outstanding: usize,
+    /// Cycles from a request to its first beat that the predicted cycles count on.
+    pub latency: usize,
+    /// Bytes of the image.
+    pub bytes: usize,
+    /// Bytes loaded for each sample.
+    pub bytes_loaded: u64,
+    /// Cycles in which a sample's layers wait for them.
+    pub wait_cycles: u64,
 }
 
 /// What a simulation found.
@@ -176,6 +205,9 @@ pub struct Report {
     pub input: StreamReport,
     /// Output stream.
     pub output: StreamReport,
+    /// The external memory, if there is one.
+    #[serde(default)]
+    pub external: Option<ExternalReport>,
     /// Host steps before the input.
     pub host_before: Vec<String>,
     /// Host steps after the output.
@@ -211,6 +243,9 @@ impl Report {
                 cycles_predicted: l.cycles,
                 cycles_measured: None,
                 efficiency: ratio(l.macs, l.cycles, multipliers),
+                bytes_loaded: l.loaded_bytes,
+                wait_cycles: l.wait_cycles,
+                bound: if l.wait_cycles > 0 { "weights" } else { "compute" }.into(),
                 lane: f.lane.clone(),
                 reachable: f.reachable,
                 accumulator_bits: f.accumulator_bits,
@@ -263,6 +298,15 @@ impl Report {
             stream_bits: 8 * stream_bytes(d)?,
             input: stream(&d.input),
             output: stream(&d.output),
+            external: d.external.as_ref().map(|e| ExternalReport {
+                bus_bits: e.bus_bits,
+                burst: e.burst,
+                outstanding: e.outstanding,
+                latency: e.latency,
+                bytes: e.bytes.len(),
+                bytes_loaded: d.layers.iter().map(|l| l.loaded_bytes).sum(),
+                wait_cycles: d.layers.iter().map(|l| l.wait_cycles).sum(),
+            }),
             host_before: facts.host_before.clone(),
             host_after: facts.host_after.clone(),
             layers,
@@ -416,6 +460,12 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    fn roofline(&self, e: &ExternalReport) -> Option<Roofline> {
+        roofline(&self.r.layers, self.r.multipliers, e.bus_bits / 8)
+    }
+    fn intensity(&self, l: &LayerReport) -> String {
+        if l.bytes_loaded == 0 { "–".into() } else { format!("{:.1}", l.macs as f64 / l.bytes_loaded as f64) }
+    }
     fn shape(&self, s: &[usize; 3]) -> String {
         format!("{}×{}×{}", s[0], s[1], s[2])
     }

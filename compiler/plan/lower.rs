@@ -150,7 +150,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             .into());
     }
 
-    let layers = named_layers(plan, recipes, &quant)?;
+    let word_bits = [array.k * array.c * weight_bits, images.param_bits(array)];
+    let layers = named_layers(plan, recipes, &images, word_bits, &quant)?;
     let input = &plan.graph.value(plan.input);
     let output = &plan.graph.value(plan.output);
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -546,11 +547,21 @@ fn coordinate_bits(plan: &Plan<'_>) -> usize {
 fn named_layers<'a>(
     plan: &Plan<'_>,
     recipes: Vec<Recipe>,
+    images: &Images,
+    word_bits: [usize; 2],
     quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
 ) -> Result<Vec<Layer>> {
     let tensor = |port: Port| plan.graph.value(port).name.clone();
-    let cycles_of =
-        |layer| plan.steps.iter().filter(|s| s.layer == layer).map(|s| s.cycles as u64).sum::<u64>();
+    let steps_of = |layer| plan.steps.iter().filter(move |s| s.layer == layer);
+    let cycles_of = |layer| steps_of(layer).map(|s| s.cycles as u64).sum::<u64>();
+    let loaded = |s: &Step| {
+        let of = |e: &External| e.bytes(&plan.layers[s.layer], &images.places[s.layer], s, word_bits);
+        plan.external.as_ref().map_or(0, of)
+    };
+    // What comes on top of the step's own cycles and of the next descriptor's fetch.
+    let waited = |s: &Step, l: &Planned<'_>| {
+        s.cycles.saturating_sub(l.loops.of_blocks(s.blocks.len()).max(descriptor::WORDS + 3))
+    };
     let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
     for (l, recipe) in plan.layers.iter().zip(recipes) {
         quant(l.layer.last)?;
@@ -581,6 +592,8 @@ fn named_layers<'a>(
             bits: [l.layer.x.bits, u8::try_from(weight).unwrap_or(8)],
             macs: macs as u64,
             cycles: cycles_of(layers.len()),
+            loaded_bytes: steps_of(layers.len()).map(loaded).sum::<usize>() as u64,
+            wait_cycles: steps_of(layers.len()).map(|s| waited(s, l)).sum::<usize>() as u64,
             tensor: tensor(Port::from(l.layer.last)),
             reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
             recipe,
