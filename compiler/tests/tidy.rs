@@ -312,6 +312,7 @@ fn parameters(verilog: &str) -> Vec<String> {
 fn accelerator_parameters() {
     let source = onnx2chip::load(&root().join("models/mnist_lenet_int8_qdq.onnx")).unwrap();
     let options = onnx2chip::Options {
+        external: None,
         array: [1, 1, 2],
         macs: None,
         lanes: None,
