@@ -140,13 +140,27 @@ pub struct MemoryShape {
     pub working: bool,
 }
 
-/// A tensor that no layer writes: others, one after the other along the channels.
+/// A tensor that no layer writes: others beside each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Join {
     /// Its ONNX name.
     pub tensor: String,
     /// Theirs.
-    pub of: Vec<String>,
+    pub of: Vec<JoinPart>,
+}
+
+/// Where a tensor is in a larger one: element `[c, h, w]` at `[channel + c, origin[0] + steps[0] * h, origin[1] +
+/// steps[1] * w]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct JoinPart {
+    /// Its ONNX name.
+    pub tensor: String,
+    /// First channel.
+    pub channel: usize,
+    /// First row and column.
+    pub origin: [usize; 2],
+    /// Rows and columns from one to the next.
+    pub steps: [usize; 2],
 }
 
 /// One descriptor: a layer, or some of its output channels.

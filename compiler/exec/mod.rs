@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use crate::arith::{AverageForm, AverageSpec, Lanes};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
+use crate::graph::int::{HostType, IntGraph, IntOp, Part, QFact};
 use crate::graph::{NodeId, Port};
 use crate::quant::{LayerQuant, Quantized};
 use conv::{PackedConv, Scratch};
@@ -105,8 +105,8 @@ enum Prepared {
         count_include_pad: bool,
     },
     Select(Selection),
-    /// Channels of each operand.
-    Concat(Vec<usize>),
+    /// Shape and place of each operand.
+    Concat(Vec<([usize; 3], Part)>),
 }
 
 /// One worker's buffers: the result of every step.
@@ -198,13 +198,11 @@ impl Executor {
                     count_include_pad: pool.count_include_pad,
                 },
                 IntOp::Select(select) => Prepared::Select(Selection::new(select, facts[0], fact, &place)?),
-                IntOp::Concat(_) => {
-                    let channels: Vec<usize> = facts.iter().map(|f| f.shape[0]).collect();
-                    let same = facts.iter().all(|f| f.shape[1..] == fact.shape[1..]);
-                    if !same || channels.iter().sum::<usize>() != fact.shape[0] {
-                        return Err(fault("shapes disagree"));
-                    }
-                    Prepared::Concat(channels)
+                IntOp::Concat(concat) => {
+                    let shapes: Vec<[usize; 3]> = facts.iter().map(|f| f.shape).collect();
+                    let parts = concat.parts(&shapes).filter(|(_, whole)| *whole == fact.shape);
+                    let (parts, _) = parts.ok_or_else(|| fault("shapes disagree"))?;
+                    Prepared::Concat(shapes.into_iter().zip(parts).collect())
                 }
                 IntOp::Output(_) => continue,
             };
@@ -373,11 +371,9 @@ impl Executor {
                 }
                 Prepared::Max(pool, lowest) => pool.max(x(0), y, *lowest),
                 Prepared::Select(selection) => selection.run(x(0), y),
-                Prepared::Concat(channels) => {
-                    let mut at = 0;
-                    for (k, &n) in channels.iter().enumerate() {
-                        select::concat(x(k), n, at, y, step.shape[0]);
-                        at += n;
+                Prepared::Concat(parts) => {
+                    for (k, (shape, part)) in parts.iter().enumerate() {
+                        select::place(x(k), *shape, part, y, step.shape);
                     }
                 }
                 Prepared::Average { pool, spec, offset, count_include_pad } => {

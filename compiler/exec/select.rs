@@ -3,7 +3,7 @@
 //! In: canonical maps. Out: elements of them at other places, values unchanged.
 
 use crate::diag::{Diagnostic, Result, code};
-use crate::graph::int::{QFact, Select};
+use crate::graph::int::{Part, QFact, Select};
 
 /// A [`Select`] with its shapes.
 #[derive(Debug)]
@@ -53,9 +53,12 @@ impl Selection {
     }
 }
 
-/// Maps of the same pixels, their channels one after the other; `at` is the first channel of `y` for `x`.
-pub(crate) fn concat(x: &[i8], channels: usize, at: usize, y: &mut [i8], all: usize) {
-    for (to, from) in y.chunks_exact_mut(all).zip(x.chunks_exact(channels)) {
-        to[at..at + channels].copy_from_slice(from);
+/// Writes an operand's elements to their places in the whole.
+pub(crate) fn place(x: &[i8], [c, _, w]: [usize; 3], part: &Part, y: &mut [i8], [all, _, columns]: [usize; 3]) {
+    for (pixel, from) in x.chunks_exact(c).enumerate() {
+        let row = part.origin[0] + pixel / w * part.steps[0];
+        let column = part.origin[1] + pixel % w * part.steps[1];
+        let to = (row * columns + column) * all + part.channel;
+        y[to..to + c].copy_from_slice(from);
     }
 }

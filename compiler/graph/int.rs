@@ -185,9 +185,75 @@ pub struct Select {
     pub fill: i32,
 }
 
-/// Tensors one after the other along the channels; all have the output's parameters, rows and columns.
+/// Tensors that make up a larger one; all have its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Concat;
+pub enum Concat {
+    /// One after the other along the channels.
+    Channels,
+    /// Along the rows.
+    Rows,
+    /// Along the columns.
+    Columns,
+    /// Operand i * columns + j has the rows i, i + rows, i + 2 * rows ... and the columns j, j + columns ...: `[rows, columns]`.
+    Interleave([usize; 2]),
+}
+
+/// Where an operand's elements are in the whole: element `[c, h, w]` at `[channel + c, origin[0] + steps[0] * h,
+/// origin[1] + steps[1] * w]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// First channel.
+    pub channel: usize,
+    /// First row and column.
+    pub origin: [usize; 2],
+    /// Rows and columns from one to the next.
+    pub steps: [usize; 2],
+}
+
+impl Concat {
+    /// The place of each operand, and the shape of the whole; `None` if they do not fit together.
+    pub fn parts(&self, operands: &[[usize; 3]]) -> Option<(Vec<Part>, [usize; 3])> {
+        let first = *operands.first()?;
+        let along = match self {
+            Concat::Channels => 0,
+            Concat::Rows => 1,
+            Concat::Columns => 2,
+            Concat::Interleave(steps) => return interleaved(*steps, operands),
+        };
+        let mut whole = first;
+        whole[along] = 0;
+        let mut parts = Vec::with_capacity(operands.len());
+        for shape in operands {
+            if (0..3).any(|d| d != along && shape[d] != first[d]) {
+                return None;
+            }
+            let at = |d: usize| if d == along { whole[along] } else { 0 };
+            parts.push(Part { channel: at(0), origin: [at(1), at(2)], steps: [1, 1] });
+            whole[along] += shape[along];
+        }
+        Some((parts, whole))
+    }
+}
+
+fn interleaved([rows, columns]: [usize; 2], operands: &[[usize; 3]]) -> Option<(Vec<Part>, [usize; 3])> {
+    if rows == 0 || columns == 0 || operands.len() != rows * columns {
+        return None;
+    }
+    let sum = |d: usize, of: &mut dyn Iterator<Item = &[usize; 3]>| of.map(|s| s[d]).sum::<usize>();
+    let [c, ..] = operands[0];
+    let h = sum(1, &mut operands.iter().step_by(columns));
+    let w = sum(2, &mut operands.iter().take(columns));
+    let mut parts = Vec::with_capacity(operands.len());
+    for (n, shape) in operands.iter().enumerate() {
+        let origin = [n / columns, n % columns];
+        let size = |whole: usize, at: usize, step: usize| whole.checked_sub(at).map(|n| n.div_ceil(step));
+        if Some(shape[1]) != size(h, origin[0], rows) || Some(shape[2]) != size(w, origin[1], columns) {
+            return None;
+        }
+        parts.push(Part { channel: 0, origin, steps: [rows, columns] });
+    }
+    operands.iter().all(|s| s[0] == c).then_some((parts, [c, h, w]))
+}
 
 /// How one sample of an ONNX tensor maps to canonical `[c, h, w]` order.
 #[derive(Clone, Debug, PartialEq, Eq)]

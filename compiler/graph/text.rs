@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::float::{FloatGraph, dtype_name};
-use super::int::{HostStep, IntGraph, IntOp, QFact, TableSource};
+use super::int::{Concat, HostStep, IntGraph, IntOp, QFact, TableSource};
 use super::{Graph, NodeId, Stage};
 use crate::onnx::model::{Tensor, TensorData};
 use crate::ops::quantized::Kernel;
@@ -171,6 +171,7 @@ fn float_parameters(op: &Op) -> String {
             text += if a.keepdims { " keepdims" } else { "" };
             text + if a.select_last_index { " last" } else { "" }
         }
+        Op::Space(s) => format!("blocks {} {:?}", s.block, s.direction),
         Op::Slice(s) => {
             let keep: Vec<_> = s.keep.iter().map(|k| k.len().to_string()).collect();
             format!("keeps {}", keep.join("x"))
@@ -298,7 +299,15 @@ fn int_op(op: &IntOp) -> (String, String) {
                 format!("channels {channels} origin {:?} steps {:?} fill {}", s.origin, s.steps, s.fill);
             ("Select".into(), text)
         }
-        IntOp::Concat(_) => ("Concat".into(), String::new()),
+        IntOp::Concat(concat) => {
+            let along = match concat {
+                Concat::Channels => String::new(),
+                Concat::Rows => "rows".into(),
+                Concat::Columns => "columns".into(),
+                Concat::Interleave(steps) => format!("interleave {steps:?}"),
+            };
+            ("Concat".into(), along)
+        }
         IntOp::Output(o) => {
             let steps: Vec<_> = o.steps.iter().map(step).collect();
             let mut text = format!("{:?} {}", o.dtype, arrangement(&o.arrangement));

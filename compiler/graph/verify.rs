@@ -164,12 +164,12 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
                 return Err(format!("x {x:?}, y {y:?}, {s:?}"));
             }
         }
-        IntOp::Concat(_) => {
+        IntOp::Concat(concat) => {
             let y = y()?;
-            let channels: usize = inputs.iter().map(|x| x.shape[0]).sum();
-            let same = inputs.iter().all(|x| x.shape[1..] == y.shape[1..] && alike(x, y));
-            if channels != y.shape[0] || !same {
-                return Err(format!("{inputs:?} to {y:?}"));
+            let shapes: Vec<[usize; 3]> = inputs.iter().map(|x| x.shape).collect();
+            let fits = concat.parts(&shapes).is_some_and(|(_, whole)| whole == y.shape);
+            if !fits || !inputs.iter().all(|x| alike(x, y)) {
+                return Err(format!("{concat:?} of {inputs:?} to {y:?}"));
             }
         }
         IntOp::Output(out) => {

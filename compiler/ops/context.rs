@@ -200,6 +200,14 @@ impl<'a> Context<'a> {
             Some(other) => Err(self.kind(name, "a list of integers", other)),
         }
     }
+    /// An optional list of floats.
+    pub fn floats(&self, name: &str) -> Result<Option<Vec<f32>>, Diagnostic> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Attribute::Floats(v)) => Ok(Some(v.clone())),
+            Some(other) => Err(self.kind(name, "a list of floats", other)),
+        }
+    }
     /// A string attribute with its default.
     pub fn string(&self, name: &str, default: &str) -> Result<String, Diagnostic> {
         match self.take(name) {

@@ -26,9 +26,11 @@ pub mod quantize_linear;
 pub mod quantized;
 pub mod reduce_mean;
 pub mod reshape;
+pub mod resize;
 pub mod shape;
 pub mod slice;
 pub mod softmax;
+pub mod space;
 pub mod split;
 pub mod transpose;
 pub mod unary;
@@ -90,8 +92,10 @@ pub enum Op {
     Gather(usize),
     /// Any number of operands; the axis.
     Concat(usize),
-    /// x. Slice, and each output of Split.
+    /// x. Slice, each output of Split, Resize and Upsample in mode nearest.
     Slice(slice::Slice),
+    /// x. DepthToSpace and SpaceToDepth.
+    Space(space::Space),
     /// x.
     Pad(pad::Pad),
     /// x. Constants only.
@@ -139,6 +143,8 @@ impl Op {
             Op::Gather(_) => "Gather",
             Op::Concat(_) => "Concat",
             Op::Slice(_) => "Slice",
+            Op::Space(s) if s.direction == space::Direction::ToDepth => "SpaceToDepth",
+            Op::Space(_) => "DepthToSpace",
             Op::Pad(_) => "Pad",
             Op::Cast(_) => "Cast",
         })
@@ -184,6 +190,7 @@ impl Op {
             | Op::Softmax(_)
             | Op::ArgMax(_)
             | Op::Slice(_)
+            | Op::Space(_)
             | Op::Pad(_)
             | Op::Cast(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
@@ -294,6 +301,7 @@ impl Op {
                 }
                 like(s.keep.iter().map(Vec::len).collect())
             }
+            Op::Space(s) => like(space::shape(s, &x().shape)?),
             Op::Pad(p) => like(pad::shape(p, &x().shape)?),
             Op::Cast(to) => Fact::new(*to, x().shape.clone()),
         })
@@ -336,6 +344,7 @@ impl Op {
                 | Op::ArgMax(_)
                 | Op::Gather(_)
                 | Op::Slice(_)
+                | Op::Space(_)
                 | Op::Pad(_)
                 | Op::Cast(_),
                 _,
@@ -392,13 +401,14 @@ known! {
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
     "" "Clip" clip::import, "bounds of the operator before it, or a table";
-    "" "Concat" concat::import, "along the channels";
+    "" "Concat" concat::import, "along channels, rows or columns";
     "" "Constant" constant::import, "a tensor or a number";
     "" "ConstantOfShape" constant::import_of_shape, "constants only";
     "" "Conv" conv::import, "1-D and 2-D, constant weights, any group";
     "" "Cos" unary::import, "table";
     "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
+    "" "DepthToSpace" space::import_to_space, "both modes";
     "" "Div" binary::import, "table, of functions of one tensor and constants";
     "" "Dropout" identity::import_dropout, "removed";
     "" "Elu" unary::import, "table";
@@ -433,6 +443,7 @@ known! {
     "" "ReduceMean" reduce_mean::import, "over spatial axes, channels first or last";
     "" "Relu" clip::import_relu, "bounds of the operator before it, or a table";
     "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge";
+    "" "Resize" resize::import, "mode nearest, along rows and columns";
     "" "Round" unary::import, "table";
     "" "Selu" unary::import, "table";
     "" "Shape" shape::import, "folded";
@@ -441,10 +452,11 @@ known! {
     "" "Sign" unary::import, "table";
     "" "Sin" unary::import, "table";
     "" "Sinh" unary::import, "table";
-    "" "Slice" slice::import, "constant ranges with positive steps along rows and columns";
+    "" "Slice" slice::import, "constant ranges; along rows and columns in rising steps";
     "" "Softmax" softmax::import, "on the host, at the end";
     "" "Softplus" unary::import, "table";
     "" "Softsign" unary::import, "table";
+    "" "SpaceToDepth" space::import_to_depth, "any block size";
     "" "Split" split::import, "constant sizes";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
@@ -454,13 +466,14 @@ known! {
     "" "ThresholdedRelu" unary::import, "table";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
+    "" "Upsample" resize::import_upsample, "mode nearest";
     "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
     "com.microsoft" "FastGelu" unary::import, "table; without a bias";
     "com.microsoft" "Gelu" unary::import, "table";
     "com.microsoft" "QGemm" qlinear::import_gemm, "constant weights";
     "com.microsoft" "QLinearAdd" qlinear::import_add, "residual add";
     "com.microsoft" "QLinearAveragePool" average_pool::import_qlinear, "channels first";
-    "com.microsoft" "QLinearConcat" qlinear::import_concat, "along the channels";
+    "com.microsoft" "QLinearConcat" qlinear::import_concat, "along channels, rows or columns";
     "com.microsoft" "QLinearGlobalAveragePool" average_pool::import_qlinear_global, "channels first";
     "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
     "com.microsoft" "QLinearMul" qlinear::import_mul, "table, of functions of one tensor and constants";

@@ -78,6 +78,7 @@ impl Origins {
                 | Op::Gather(_)
                 | Op::Concat(_)
                 | Op::Slice(_)
+                | Op::Space(_)
                 | Op::Pad(_)
                 | Op::Cast(_) => None,
             };

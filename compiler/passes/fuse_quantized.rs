@@ -261,7 +261,7 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
 fn pass_through(graph: &mut FloatGraph, chain: &Chain, float: Port, x: Port) {
     let selects = matches!(
         graph.node(x.node).op,
-        Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Slice(_) | Op::Pad(_)
+        Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Slice(_) | Op::Space(_) | Op::Pad(_)
     );
     if selects && uses(graph, x) == 1 && uses(graph, float) == 1 && chain.clips.is_empty() {
         let (op, inputs) = (graph.node(x.node).op.clone(), graph.inputs(x.node));

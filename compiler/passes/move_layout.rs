@@ -18,7 +18,7 @@ use crate::ops::quantization::Params;
 
 /// Whether the operator has the same attributes for floats and for integers.
 fn movable(op: &Op) -> bool {
-    matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Slice(_))
+    matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::MaxPool(_) | Op::Slice(_) | Op::Space(_))
 }
 
 pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {

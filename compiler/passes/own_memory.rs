@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::int::{IntGraph, IntOp, QFact, Select, Table, TableSource};
+use crate::graph::int::{Concat, IntGraph, IntOp, QFact, Select, Table, TableSource};
 use crate::graph::{NodeId, Port, Value};
 
 /// Removes what no output needs, and inserts copies.
@@ -22,7 +22,11 @@ pub fn run(graph: &mut IntGraph) {
     let mut parts: BTreeMap<Port, Vec<usize>> = BTreeMap::new();
     for id in graph.topo().unwrap_or_default() {
         match graph.node(id).op {
-            IntOp::Concat(_) => own_operands(graph, id),
+            IntOp::Concat(Concat::Channels) => own_operands(graph, id),
+            IntOp::Concat(_) => {
+                join_operands(graph, id, &parts);
+                own_operands(graph, id);
+            }
             IntOp::Add(_) => {
                 let inputs = graph.inputs(id);
                 if inputs.iter().any(|x| parts.get(x) != parts.get(&inputs[0])) {
@@ -41,7 +45,8 @@ pub fn run(graph: &mut IntGraph) {
             |port: &Port| parts.get(port).cloned().unwrap_or_else(|| vec![graph.value(*port).fact.shape[0]]);
         let inputs = graph.inputs(id);
         let own = match graph.node(id).op {
-            IntOp::Concat(_) => inputs.iter().flat_map(of).collect(),
+            IntOp::Concat(Concat::Channels) => inputs.iter().flat_map(of).collect(),
+            IntOp::Concat(_) => vec![graph.value(id.into()).fact.shape[0]],
             IntOp::Add(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) => of(&inputs[0]),
             IntOp::Input(_) | IntOp::Conv(_) | IntOp::Select(_) => vec![graph.value(id.into()).fact.shape[0]],
             IntOp::Output(_) => continue,

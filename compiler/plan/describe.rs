@@ -34,7 +34,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let [dh, dw] = window.dilations;
     let [top, left] = folding.replace(layer.kernel.origin(), 0);
     let [_, out_h, out_w] = layer.y.shape;
-    let (plane, pitch) = (int(map.plane()), int(map.row));
+    let (plane, pitch) = (int(map.plane), int(map.row));
     let read = int(reach.count);
     let y = lay(plan, Port::from(layer.last))?;
 
@@ -56,7 +56,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     // Blocks before this step's: their output planes, and what they read.
     let before = step.blocks.start;
     let groups = before * l.block(array) / array.group();
-    let out_base = out_base + before * l.block(array) / array.word() * y.plane();
+    let out_base = out_base + before * l.block(array) / array.word() * y.plane;
     let res_delta = match layer.tail {
         Tail::Add { other, .. } => int(base(plan, other)?) - int(base(plan, Port::from(layer.last))?),
         Tail::None | Tail::Table => 0,
@@ -89,10 +89,10 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     };
     let base_row = if slide.is_some() { 0 } else { top };
     let in_base = int(in_base) + int(before / repeat) * block_step;
-    let y_row = int(y.row);
+    let back_to = |count: usize, step: usize| (int(count) - 1) * int(step);
     let (run, out_step, out_wrap) = match slide {
-        Some(_) => (out_h, y.row, 1 - (int(out_h) - 1) * y_row),
-        None => (out_w, 1, y_row - (int(out_w) - 1)),
+        Some(_) => (out_h, y.row, int(y.column) - back_to(out_h, y.row)),
+        None => (out_w, y.column, int(y.row) - back_to(out_w, y.column)),
     };
     let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
     let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
@@ -150,7 +150,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         emit_step: slide.map_or(0, |s| s.step as u64 - 1),
         block_step: if step.blocks.len() > 1 { step_of(block_step) } else { 0 },
         block_repeat: repeat as u64 - 1,
-        out_plane: y.plane() as u64,
+        out_plane: y.plane as u64,
         emit_wrap: slide.map_or(0, |s| s.wrap as u64 - 1),
         out_step: out_step as u64,
         window_rows: slide.map_or(0, |s| bits(s.window_row, kh)),

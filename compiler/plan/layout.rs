@@ -1,8 +1,8 @@
 //! How tensors lie in the scratchpad: a plane of words for each W channels, and whose memory they share.
 //!
 //! In: layers, concatenations, the array. Out: a [`Map`] and a [`Region`] for every tensor. Guarantees: a
-//! concatenation costs nothing: its operands' planes lie one after the other. Each of them begins with a plane,
-//! so the one before may have channels that nobody uses: a map has segments.
+//! concatenation costs nothing: its operands are written where they lie in it. Along the channels each of them begins
+//! with a plane, so the one before may have channels that nobody uses: a map has segments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::layers::{Kernel, Layer, Tail};
 use super::slide::PAIR_PITCH;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::Port;
-use crate::graph::int::{IntGraph, IntOp};
+use crate::graph::int::{Concat, IntGraph, IntOp};
 
 /// The order of a tensor's words: channel blocks of W, rows, columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,12 @@ pub(crate) struct Map {
     pub(crate) w: usize,
     /// Planes: words of a pixel.
     pub(crate) blocks: usize,
-    /// Words from a row to the next: `w`, or more so that two rows can be read at once.
+    /// Words from a column to the next: 1, or more in a part of an interleaved tensor.
+    pub(crate) column: usize,
+    /// Words from a row to the next: `w`, or more so that two rows can be read at once, or in a part of a wider tensor.
     pub(crate) row: usize,
+    /// Words of a plane: from a pixel's word to that of its next channels.
+    pub(crate) plane: usize,
     word: usize,
 }
 
@@ -47,17 +51,12 @@ impl Map {
             }
         }
         let blocks = segments.iter().map(|s| s.div_ceil(word)).sum();
-        Map { segments, h, w, blocks, row: w, word }
+        Map { segments, h, w, blocks, column: 1, row: w, plane: h * w, word }
     }
 
-    /// Words of the whole tensor.
+    /// Words of the whole tensor, if it lies in memory of its own.
     pub(crate) fn words(&self) -> usize {
-        self.plane() * self.blocks
-    }
-
-    /// Words of a plane: from a pixel's word to that of its next channels.
-    pub(crate) fn plane(&self) -> usize {
-        self.h * self.row
+        self.plane * self.blocks
     }
 
     /// Channels in the order of the words, the unused ones but the last counted.
@@ -110,9 +109,10 @@ pub(crate) fn layouts(
     for id in graph.topo().unwrap_or_default() {
         let port = Port::from(id);
         let lay = |port: &Port| all.get(port).map(|(map, _): &(Map, Region)| map);
-        let map = if let IntOp::Concat(_) = graph.node(id).op {
-            let parts: Vec<usize> =
-                graph.inputs(id).iter().filter_map(lay).flat_map(|m| m.segments.clone()).collect();
+        let map = if let IntOp::Concat(concat) = &graph.node(id).op {
+            let inputs = graph.inputs(id);
+            let operands = if *concat == Concat::Channels { &inputs[..] } else { &inputs[..1] };
+            let parts: Vec<usize> = operands.iter().filter_map(lay).flat_map(|m| m.segments.clone()).collect();
             let [_, h, w] = graph.value(port).fact.shape;
             Map::of(&parts, [h, w], array)
         } else {
@@ -143,21 +143,31 @@ pub(crate) fn layouts(
                 None => Map::plain(layer.y.shape, array),
             };
             let apart = (w + PAIR_PITCH).next_multiple_of(2 * PAIR_PITCH) - PAIR_PITCH;
-            Map { row: if pairs.contains(&port) { apart } else { w }, ..map }
+            let row = if pairs.contains(&port) { apart } else { w };
+            Map { row, plane: h * row, ..map }
         };
         all.insert(port, (map, own(port)));
     }
     // From the last concatenation to the first: an operand's memory is the concatenation's, wherever that is.
     for id in graph.topo().unwrap_or_default().into_iter().rev() {
-        if !matches!(graph.node(id).op, IntOp::Concat(_)) {
-            continue;
-        }
-        let Some((_, region)) = all.get(&Port::from(id)).cloned() else { continue };
-        let mut offset = region.offset;
-        for port in graph.inputs(id) {
-            if let Some((map, part)) = all.get_mut(&port) {
-                *part = Region { owner: region.owner, offset };
-                offset += map.words();
+        let IntOp::Concat(concat) = &graph.node(id).op else { continue };
+        let Some((whole, region)) = all.get(&Port::from(id)).cloned() else { continue };
+        let inputs = graph.inputs(id);
+        let shapes: Vec<[usize; 3]> = inputs.iter().map(|p| graph.value(*p).fact.shape).collect();
+        let parts = concat.parts(&shapes).map_or(vec![], |(parts, _)| parts);
+        // Along the channels each operand begins with a plane, whatever its last one lacks.
+        let mut blocks = 0;
+        for (port, part) in inputs.into_iter().zip(parts) {
+            if let Some((map, place)) = all.get_mut(&port) {
+                let first = part.origin[0] * whole.row + part.origin[1] * whole.column;
+                let offset = region.offset + blocks * whole.plane + first;
+                *place = Region { owner: region.owner, offset };
+                map.column = part.steps[1] * whole.column;
+                map.row = part.steps[0] * whole.row;
+                map.plane = whole.plane;
+                if *concat == Concat::Channels {
+                    blocks += map.blocks;
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use super::images::{self, Images};
 use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
 use super::external::{self, External};
 use super::steps::Step;
-use crate::design::{self, Checked, Design, Field, Ident, Join, Layer, Memory, Param, Recipe, Storage, Stream};
+use crate::design::{self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, Recipe, Storage, Stream};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
@@ -222,7 +222,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("PAD_VALUE", int(usize::try_from(describe::byte(input.fact.zero_point)).unwrap_or(0))),
         ("OUT_BASE", int(base(plan, plan.output)?)),
         ("OUT_PIXEL_STEP", 1),
-        ("OUT_WORD_STEP", int(lay(plan, plan.output)?.plane())),
+        ("OUT_WORD_STEP", int(lay(plan, plan.output)?.plane)),
         ("OUT_PIXELS", int(out_h * out_w)),
         ("OUT_C", int(out_c)),
         ("OUT_XOR", xor(&output.fact)),
@@ -341,11 +341,20 @@ fn design_step(plan: &Plan<'_>, step: &Step) -> design::Step {
 /// Every concatenation.
 fn joins(graph: &IntGraph) -> Vec<Join> {
     let name = |port: Port| graph.value(port).name.clone();
-    let order = graph.topo().unwrap_or_default().into_iter();
-    let joins = order.filter(|&id| matches!(graph.node(id).op, IntOp::Concat(_)));
-    joins
-        .map(|id| Join { tensor: name(id.into()), of: graph.inputs(id).into_iter().map(name).collect() })
-        .collect()
+    let join = |id: NodeId| {
+        let IntOp::Concat(concat) = &graph.node(id).op else { return None };
+        let inputs = graph.inputs(id);
+        let shapes: Vec<[usize; 3]> = inputs.iter().map(|p| graph.value(*p).fact.shape).collect();
+        let (parts, _) = concat.parts(&shapes)?;
+        let of = inputs.into_iter().zip(parts).map(|(port, part)| JoinPart {
+            tensor: name(port),
+            channel: part.channel,
+            origin: part.origin,
+            steps: part.steps,
+        });
+        Some(Join { tensor: name(id.into()), of: of.collect() })
+    };
+    graph.topo().unwrap_or_default().into_iter().filter_map(join).collect()
 }
 
 /// A signed field that fills the word, `count` times.
@@ -426,7 +435,7 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
 /// Words of a plane of the input as the ingest unit writes it.
 fn input_plane(plan: &Plan<'_>) -> Result<usize> {
     let folded = plan.layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == plan.input);
-    folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(Map::plane)
+    folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(|map| map.plane)
 }
 
 /// Takes weights and parameters out of the memories that have their contents from the start.

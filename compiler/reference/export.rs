@@ -178,11 +178,7 @@ impl Exporter<'_> {
             IntOp::AveragePool(pool) => self.average(id, pool, inputs[0], &target)?,
             IntOp::Table(table) => self.table(id, table, inputs[0], &target)?,
             IntOp::Select(select) => self.select(id, select, inputs[0], &target)?,
-            IntOp::Concat(_) => {
-                let operands: Vec<String> = inputs.iter().map(|p| self.operand(*p)).collect();
-                let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
-                self.b.node(name, ("", "Concat"), &operands, &target, vec![("axis", Attribute::Int(1))]);
-            }
+            IntOp::Concat(concat) => self.concat(name, *concat, &inputs, fact.shape, &target),
             IntOp::Input(_) | IntOp::Output(_) => {}
         }
         if clamped {

@@ -1,8 +1,8 @@
-//! A selection as Slice, Pad and Gather.
+//! A selection as Slice, Pad and Gather; tensors that make up a larger one as Concat and Gather.
 
 use super::export::{Exporter, dtype};
 use crate::diag::Result;
-use crate::graph::int::Select;
+use crate::graph::int::{Concat, Select};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Attribute, DType};
 
@@ -48,5 +48,44 @@ impl Exporter<'_> {
         let channels = self.b.ints(&named("channels"), DType::I64, &[yf.shape[0]], channels);
         self.b.node(name, ("", "Gather"), &[&padded, &channels], y, vec![("axis", Attribute::Int(1))]);
         Ok(())
+    }
+
+    pub(crate) fn concat(&mut self, name: &str, concat: Concat, inputs: &[Port], shape: [usize; 3], y: &str) {
+        let operands: Vec<String> = inputs.iter().map(|p| self.operand(*p)).collect();
+        let axis = match concat {
+            Concat::Channels => 1,
+            Concat::Rows => 2,
+            Concat::Columns => 3,
+            Concat::Interleave([rows, columns]) => {
+                let of_rows: Vec<String> = operands
+                    .chunks(columns)
+                    .enumerate()
+                    .map(|(i, row)| self.interleave(&format!("{name}_row{i}"), row, 3, shape[2], None))
+                    .collect();
+                debug_assert_eq!(of_rows.len(), rows);
+                self.interleave(name, &of_rows, 2, shape[1], Some(y));
+                return;
+            }
+        };
+        self.joined(name, &operands, axis, y);
+    }
+
+    fn joined(&mut self, name: &str, operands: &[String], axis: i64, y: &str) {
+        let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
+        self.b.node(name, ("", "Concat"), &operands, y, vec![("axis", Attribute::Int(axis))]);
+    }
+
+    /// Operand i's elements become i, i + n, i + 2n ... of `size` along an axis.
+    fn interleave(&mut self, name: &str, operands: &[String], axis: i64, size: usize, y: Option<&str>) -> String {
+        let joined = self.b.fresh(&format!("{name}_joined"));
+        self.joined(&format!("{name}_join"), operands, axis, &joined);
+        let n = operands.len();
+        // How many elements the operands before operand i have.
+        let before = |i: usize| (0..i).map(|i| (size - i).div_ceil(n)).sum::<usize>();
+        let order = (0..size).map(|at| i64::try_from(before(at % n) + at / n).unwrap_or(i64::MAX)).collect();
+        let order = self.b.ints(&format!("{name}_order"), DType::I64, &[size], order);
+        let y = y.map_or_else(|| self.b.fresh(&format!("{name}_interleaved")), str::to_owned);
+        self.b.node(name, ("", "Gather"), &[&joined, &order], &y, vec![("axis", Attribute::Int(axis))]);
+        y
     }
 }

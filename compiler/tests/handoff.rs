@@ -149,12 +149,25 @@ fn check(model: &str, extra: &[&str]) {
         };
         // Concatenations of what is known so far.
         for join in folder.manifest["joins"].as_array().unwrap() {
-            let of = join["of"].as_array().unwrap().iter();
-            let of: Option<Vec<&Tensor>> = of.map(|n| known.get(n.as_str().unwrap())).collect();
-            if let Some(of) = of {
-                let [_, h, w] = of[0].shape;
-                let shape = [of.iter().map(|t| t.shape[0]).sum(), h, w];
-                let values = of.iter().flat_map(|t| t.values.clone()).collect();
+            let of = join["of"].as_array().unwrap();
+            let tensors = of.iter().map(|part| known.get(part["tensor"].as_str().unwrap()));
+            let tensors: Option<Vec<&Tensor>> = tensors.collect();
+            if let Some(tensors) = tensors {
+                // Every element's place, then the elements in the order of their places.
+                let mut all = BTreeMap::new();
+                for (part, t) in of.iter().zip(tensors) {
+                    let place = |name: &str| <[i64; 2]>::try_from(numbers(&part[name])).unwrap();
+                    let ([r0, c0], [rs, cs]) = (place("origin"), place("steps"));
+                    let [_, h, w] = t.shape;
+                    for (i, v) in (0i64..).zip(&t.values) {
+                        let at = (number(&part["channel"]) + i / (h * w), r0 + i / w % h * rs, c0 + i % w * cs);
+                        assert!(all.insert(at, *v).is_none());
+                    }
+                }
+                let last = *all.keys().next_back().unwrap();
+                let shape = [last.0 + 1, last.1 + 1, last.2 + 1];
+                let values: Vec<i64> = all.into_values().collect();
+                assert_eq!(i64::try_from(values.len()).unwrap(), shape.iter().product::<i64>());
                 known.insert(join["tensor"].as_str().unwrap().into(), Tensor { shape, values });
             }
         }

@@ -378,7 +378,7 @@ impl Net {
             }
         }
         let shape = [channels, xf.shape[1], xf.shape[2]];
-        self.add(IntOp::Concat(Concat), &operands, QFact { shape, ..fact })
+        self.add(IntOp::Concat(Concat::Channels), &operands, QFact { shape, ..fact })
     }
 
     /// Some of x's channels, rows and columns, and padding.

@@ -108,7 +108,7 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                 Op::Transpose(perm) => {
                     transpose_order(shape, perm).iter().map(|j| from[*j as usize]).collect()
                 }
-                Op::MaxPool(_) | Op::Slice(_) | Op::Pad(_) | Op::Concat(_) => {
+                Op::MaxPool(_) | Op::Slice(_) | Op::Space(_) | Op::Pad(_) | Op::Concat(_) => {
                     return (natural(shape), simple(from));
                 }
                 Op::Quantized(q) => match &q.kernel {

@@ -150,6 +150,7 @@ impl Lower<'_> {
                 let sources = slice.keep.iter().map(|k| k.iter().copied().map(Some).collect()).collect();
                 self.select(id, sources, None)
             }
+            Op::Space(space) => self.space(id, space),
             Op::Pad(pad) => {
                 let shape = &graph.value(inputs[0]).fact.shape;
                 let sources = shape.iter().enumerate().map(|(at, &size)| pad.sources(at, size)).collect();

@@ -28,7 +28,12 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         }
         Op::Quantized(_) => true,
         Op::Reshape(_) => true,
-        Op::Transpose(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Slice(_) | Op::Pad(_) => {
+        Op::Transpose(_)
+        | Op::MaxPool(_)
+        | Op::Concat(_)
+        | Op::Slice(_)
+        | Op::Space(_)
+        | Op::Pad(_) => {
             !is_float(graph.value(id.into()).fact.dtype)
         }
         Op::Conv(_)

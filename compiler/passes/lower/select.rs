@@ -11,7 +11,11 @@ use crate::graph::int::{Concat, IntOp, QFact, Select, Table, TableSource};
 use crate::graph::{NodeId, Port};
 use crate::ops::pad::Fill;
 use crate::ops::quantized::Quantized;
+use crate::ops::space::{Direction, Space};
 use crate::passes::names::at;
+
+/// Interleaved parts along an axis: each is a pass over the array.
+const MOST_PHASES: usize = 16;
 
 /// Which canonical axis (0 channels, 1 rows, 2 columns) each ONNX axis walks along; `None` for axes of one element that
 /// stand for none. No result where an axis walks along several.
@@ -56,6 +60,25 @@ fn progression(list: &[Option<usize>], size: usize) -> Option<(i64, usize)> {
     };
     // A single element amid padding: a step that leaves the operand.
     [(origin, step), (int(list[first]?) - int(size * first), size)].into_iter().find(|p| even(*p))
+}
+
+/// Indices that rise evenly.
+#[derive(Clone, Copy, Debug)]
+struct Phase {
+    origin: i64,
+    step: usize,
+    count: usize,
+}
+
+/// The fewest interleaved even progressions that make up a list: every n-th element from the first, from the second ...
+fn phases(list: &[Option<usize>], size: usize) -> Option<Vec<Phase>> {
+    (1..=list.len().min(MOST_PHASES)).find_map(|n| {
+        let phase = |i: usize| {
+            let every: Vec<Option<usize>> = list.iter().skip(i).step_by(n).copied().collect();
+            progression(&every, size).map(|(origin, step)| Phase { origin, step, count: every.len() })
+        };
+        (0..n).map(phase).collect()
+    })
 }
 
 /// Indices, `-` for padding.
@@ -109,13 +132,12 @@ impl Lower<'_> {
         }
         let [channels, rows, columns] = lists;
         let y = [channels.len(), rows.len(), columns.len()];
-        let walks = (progression(&rows, xf.shape[1]), progression(&columns, xf.shape[2]));
-        let (Some(row), Some(column)) = walks else {
+        let (Some(rows), Some(columns)) = (phases(&rows, xf.shape[1]), phases(&columns, xf.shape[2])) else {
             return Err(at(
                 self.graph,
                 id,
                 code::LAYOUT_UNSUPPORTED,
-                "rows or columns are not taken in even, rising steps",
+                "rows or columns are not taken in rising steps, nor in a pattern that repeats",
                 format!("rows {}, columns {}", listed(&rows), listed(&columns)),
             ));
         };
@@ -124,14 +146,81 @@ impl Lower<'_> {
             Some(Fill::Integer(v)) => i32::try_from(v).unwrap_or(0) - xf.source_offset,
             Some(Fill::Real(_)) | None => xf.zero_point,
         };
-        let origin = [row.0, column.0];
-        let op = IntOp::Select(Select { channels, origin, steps: [row.1, column.1], fill });
         let position = position(&axes, &self.graph.value(id.into()).fact.shape, y);
-        self.place(id, op, &[placed.port], QFact { shape: y, ..xf }, position);
+        let each = rows.iter().flat_map(|r| columns.iter().map(move |c| (*r, *c)));
+        let parts = each.map(|(row, column)| {
+            let (origin, steps) = ([row.origin, column.origin], [row.step, column.step]);
+            let shape = [channels.len(), row.count, column.count];
+            (IntOp::Select(Select { channels: channels.clone(), origin, steps, fill }), shape)
+        });
+        self.interleave(id, parts.collect(), [rows.len(), columns.len()], placed.port, &QFact { shape: y, ..xf }, position);
         Ok(())
     }
 
-    /// Along the channels; `q` if each operand has parameters of its own.
+    /// Blocks of pixels as channels, or the other way round.
+    pub(super) fn space(&mut self, id: NodeId, space: &Space) -> Lowered<()> {
+        let x = self.graph.inputs(id)[0];
+        let (placed, xf) = self.operand(id, x, None)?;
+        let shape = &self.graph.value(x).fact.shape;
+        // Channels, rows and columns have to be ONNX's own: places of a block are told apart by their order.
+        let natural = axes(&placed, shape, xf.shape).filter(|_| shape[1..] == xf.shape);
+        let y_shape = &self.graph.value(id.into()).fact.shape;
+        let (Some(axes), &[_, c, h, w]) = (natural, &y_shape[..]) else { return Err(self.layout(id, x)) };
+        let (b, y) = (space.block, [c, h, w]);
+        let fill = xf.zero_point;
+        let places = (0..b * b).map(|n| [n / b, n % b]);
+        let position = position(&axes, y_shape, y);
+        let fact = QFact { shape: y, ..xf.clone() };
+        let select = |channels: Vec<usize>, origin: [usize; 2], steps| {
+            let origin = origin.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+            let channels = channels.into_iter().map(Some).collect();
+            IntOp::Select(Select { channels, origin, steps, fill })
+        };
+        if space.direction != Direction::ToDepth {
+            let part = |place: [usize; 2]| {
+                let channels = (0..c).map(|to| space.channel(to, place, c)).collect();
+                (select(channels, [0, 0], [1, 1]), [c, xf.shape[1], xf.shape[2]])
+            };
+            self.interleave(id, places.map(part).collect(), [b, b], placed.port, &fact, position);
+            return Ok(());
+        }
+        let name = self.graph.node(id).name.clone();
+        let parts = places.enumerate().map(|(i, place)| {
+            let op = select((0..xf.shape[0]).collect(), place, [b, b]);
+            let name = format!("{name}_part{i}");
+            self.add(&name, &name, op, &[placed.port], QFact { shape: [xf.shape[0], h, w], ..xf.clone() })
+        });
+        let ports: Vec<Port> = parts.collect();
+        self.place(id, IntOp::Concat(Concat::Channels), &ports, fact, position);
+        Ok(())
+    }
+
+    /// Selections of one tensor, each every so many rows and columns of the result.
+    fn interleave(
+        &mut self,
+        id: NodeId,
+        mut parts: Vec<(IntOp, [usize; 3])>,
+        every: [usize; 2],
+        x: Port,
+        fact: &QFact,
+        position: Option<Vec<u32>>,
+    ) {
+        if every == [1, 1]
+            && let Some((op, _)) = parts.pop()
+        {
+            self.place(id, op, &[x], fact.clone(), position);
+            return;
+        }
+        let name = self.graph.node(id).name.clone();
+        let parts = parts.into_iter().enumerate().map(|(i, (op, shape))| {
+            let name = format!("{name}_part{i}");
+            self.add(&name, &name, op, &[x], QFact { shape, ..fact.clone() })
+        });
+        let ports: Vec<Port> = parts.collect();
+        self.place(id, IntOp::Concat(Concat::Interleave(every)), &ports, fact.clone(), position);
+    }
+
+    /// `q` if each operand has parameters of its own.
     pub(super) fn concat(&mut self, id: NodeId, along: usize, q: Option<&Quantized>) -> Lowered<()> {
         let inputs = self.graph.inputs(id);
         let mut operands = Vec::with_capacity(inputs.len());
@@ -149,23 +238,18 @@ impl Lower<'_> {
         if let Some(other) = walked.iter().position(|a| a.as_ref() != Some(&axes)) {
             return Err(self.layout(id, inputs[other]));
         }
-        if axes[along] != Some(0) {
-            return Err(at(
-                self.graph,
-                id,
-                code::INPUT_UNSUPPORTED,
-                "Concat is supported along the channels only",
-                format!(
-                    "axis {along} walks along {}",
-                    ["channels", "rows", "columns"][axes[along].unwrap_or(0)]
-                ),
-            ));
-        }
+        let concat = match axes[along] {
+            Some(1) => Concat::Rows,
+            Some(2) => Concat::Columns,
+            Some(_) => Concat::Channels,
+            None => return Err(self.layout(id, inputs[0])),
+        };
         let yf = match q {
             Some(q) => fact(self.graph, id, &q.output, operands[0].1.shape)?,
             None => operands[0].1.clone(),
         };
-        let shape = [operands.iter().map(|(_, f)| f.shape[0]).sum(), yf.shape[1], yf.shape[2]];
+        let shapes: Vec<[usize; 3]> = operands.iter().map(|(_, f)| f.shape).collect();
+        let Some((_, shape)) = concat.parts(&shapes) else { return Err(self.layout(id, inputs[0])) };
         let mut ports: Vec<Port> = Vec::with_capacity(operands.len());
         for (i, (placed, xf)) in operands.into_iter().enumerate() {
             let alike = QFact { shape: yf.shape, ..xf.clone() } == yf;
@@ -191,7 +275,7 @@ impl Lower<'_> {
             ports.push(self.add(&name, &name, op, &[placed.port], to));
         }
         let position = position(&axes, &self.graph.value(id.into()).fact.shape, shape);
-        self.place(id, IntOp::Concat(Concat), &ports, QFact { shape, ..yf }, position);
+        self.place(id, IntOp::Concat(concat), &ports, QFact { shape, ..yf }, position);
         Ok(())
     }
 }
