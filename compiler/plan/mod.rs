@@ -7,6 +7,8 @@
 mod arena;
 mod bits;
 mod cycles;
+#[cfg(test)]
+mod dma;
 mod image;
 mod layers;
 mod layout;
