@@ -34,7 +34,8 @@
 // l(i) its data side starts, d(i) its last beat comes. For its bursts k, counted over all commands: b(k) the request is
 // made (and is on the bus in the next cycle), e(k) the last beat comes; n(k) beats.
 //   a(i) = max(a(i-1) + 1, l(i-16) + 5)
-//   s(i) = max(a(i), first cycle in which the step tokens suffice, b of the last burst of i-1, s(i-1) + 1)
+//   s(i) = max(a(i), first cycle in which the step tokens suffice, b of the last burst of i-1, s(i-1) + 1);
+//          after a command without words at least l(i-1) + 1, so that data never find it at work
 //   b(k) = max(s(i) + 1, b(k-1) + 1, e(k-OUTSTANDING) + 1)
 //   e(k) = max(b(k) + 1 + LATENCY, e(k-1) + 1) + n(k) - 1
 //   l(i) = max(s(i) + 1, d(i-1))
@@ -162,13 +163,15 @@ module o2c_dma #(
   reg  [16:0]      steps;
   reg  [OW-1:0]    at, left;                 // the next burst's first beat; beats to ask for
   reg  [4:0]       inflight;
+  reg              empty;                    // the last command has no words
   wire [15:0]      need = issue_head[2*OW +: 16];
   wire [OW-1:0]    room_here = BEATS[OW-1:0] - (at & BEATM[OW-1:0]);
   wire             ends = left <= room_here;
   wire [OW-1:0]    ask = ends ? left : room_here;
   wire             burst = (left != {OW{1'b0}}) & (!m_axi_arvalid_o | m_axi_arready_i)
                            & (inflight != OUTSTANDING[4:0]) & !clear_i;
-  wire             begins = (iptr != wptr) & armed & (steps >= {1'b0, need}) & ((left == {OW{1'b0}}) | (burst & ends));
+  wire             begins = (iptr != wptr) & armed & (steps >= {1'b0, need}) & ((left == {OW{1'b0}}) | (burst & ends))
+                            & (!empty | (dptr == iptr));
   wire [OW-1:0]    ask_last = ask - 1'b1;
   wire [31:0]      byte_at = {at, {LBYTES{1'b0}}};
   wire [ADDR_W:0]  offset = {{(ADDR_W-31){1'b0}}, byte_at};
@@ -180,6 +183,7 @@ module o2c_dma #(
       iptr <= iptr + 5'd1;
       at   <= issue_head[0 +: OW];
       left <= issue_head[OW +: OW];
+      empty <= issue_head[OW +: OW] == {OW{1'b0}};
     end else if (burst) begin
       at   <= at + ask;
       left <= left - ask;
@@ -195,6 +199,7 @@ module o2c_dma #(
       steps <= 17'd0;
       iptr  <= 5'd0;
       left  <= {OW{1'b0}};
+      empty <= 1'b0;
     end
     if (!rst_ni) begin
       m_axi_arvalid_o <= 1'b0;

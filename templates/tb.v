@@ -43,6 +43,26 @@ module tb;
   wire                     out_tready;
   wire                     out_tlast;
   wire                     irq;
+<%- if let Some(e) = d.external %>
+  wire [63:0]              mem_araddr;
+  wire [7:0]               mem_arlen;
+  wire [2:0]               mem_arsize;
+  wire [1:0]               mem_arburst;
+  wire [2:0]               mem_arprot;
+  wire [3:0]               mem_arcache;
+  wire                     mem_arvalid;
+  wire                     mem_arready;
+  wire [<{ e.bus_bits }>-1:0] mem_rdata;
+  wire [1:0]               mem_rresp;
+  wire                     mem_rlast;
+  wire                     mem_rvalid;
+  wire                     mem_rready;
+  wire                     unused_ok = &{1'b0, mem_arprot, mem_arcache};
+<%- endif %>
+<%- if d.external.is_some() %>
+  // Where the image lies in external memory.
+  localparam [63:0] EXT_BASE = 64'h3_1234_5000;
+<%- endif %>
 <% for m in d.memories %>
   o2c_file_exists #(.FILE({`IP_DATA, "/<{ m.name }>.hex"})) u_<{ m.name }>_exists ();
 <%- endfor %>
@@ -59,6 +79,10 @@ module tb;
     .LIMIT        (<{ limit }>),
     .CTRL_ADDR    (<{ ctrl }>),
     .CTRL_DATA    (<{ auto }>),
+<%- if d.external.is_some() %>
+    .EXT_ADDR     (<{ ext_base }>),
+    .EXT_BASE     (EXT_BASE),
+<%- endif %>
     .INPUT_FILE   ({`IP_VECTORS, "/input.hex"}),
     .OUTPUT_FILE  ({`IP_VECTORS, "/output.hex"})
   ) u_bench (
@@ -96,6 +120,32 @@ module tb;
     .irq_i          (irq)
   );
 
+<%- if let Some(e) = d.external %>
+  o2c_file_exists #(.FILE({`IP_DATA, "/external.hex"})) u_external_exists ();
+
+  o2c_bench_memory #(
+    .BUS_W   (<{ e.bus_bits }>),
+    .BEATS   (<{ e.bytes.len() / (e.bus_bits / 8) }>),
+    .LATENCY (<{ e.latency }>),
+    .BASE    (EXT_BASE),
+    .FILE    ({`IP_DATA, "/external.hex"})
+  ) u_memory (
+    .clk_i     (clk),
+    .rst_ni    (rst_n),
+    .araddr_i  (mem_araddr),
+    .arlen_i   (mem_arlen),
+    .arsize_i  (mem_arsize),
+    .arburst_i (mem_arburst),
+    .arvalid_i (mem_arvalid),
+    .arready_o (mem_arready),
+    .rdata_o   (mem_rdata),
+    .rresp_o   (mem_rresp),
+    .rlast_o   (mem_rlast),
+    .rvalid_o  (mem_rvalid),
+    .rready_i  (mem_rready)
+  );
+<%- endif %>
+
   <{ d.name }> u_dut (
     .clk_i          (clk),
     .rst_ni         (rst_n),
@@ -128,6 +178,21 @@ module tb;
     .m_axis_tvalid  (out_tvalid),
     .m_axis_tready  (out_tready),
     .m_axis_tlast   (out_tlast),
+<%- if d.external.is_some() %>
+    .m_axi_araddr   (mem_araddr),
+    .m_axi_arlen    (mem_arlen),
+    .m_axi_arsize   (mem_arsize),
+    .m_axi_arburst  (mem_arburst),
+    .m_axi_arprot   (mem_arprot),
+    .m_axi_arcache  (mem_arcache),
+    .m_axi_arvalid  (mem_arvalid),
+    .m_axi_arready  (mem_arready),
+    .m_axi_rdata    (mem_rdata),
+    .m_axi_rresp    (mem_rresp),
+    .m_axi_rlast    (mem_rlast),
+    .m_axi_rvalid   (mem_rvalid),
+    .m_axi_rready   (mem_rready),
+<%- endif %>
     .irq_o          (irq)
   );
 

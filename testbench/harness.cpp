@@ -18,6 +18,7 @@
 
 #include "../include/onnx2chip_regs.h"
 #include "axi.h"
+#include "axi_memory.h"
 #include "checker.h"
 #include "design.h"
 #include "npy.h"
@@ -47,11 +48,34 @@ uint8_t byte(const T& v, unsigned i) {
   return static_cast<uint8_t>(word(v, i / 4) >> (8 * (i % 4)));
 }
 
+// The image for external memory; empty where there is none.
+const std::vector<uint8_t>& external_image() {
+  static const std::vector<uint8_t> image = [] {
+    std::vector<uint8_t> bytes;
+    if (design::kExternalBytes > 0) {
+      std::ifstream f("mem/external.bin", std::ios::binary);
+      bytes.assign(std::istreambuf_iterator<char>(f), {});
+      if (bytes.size() != design::kExternalBytes)
+        throw std::runtime_error("mem/external.bin has " + std::to_string(bytes.size()) + " bytes, not " +
+                                 std::to_string(design::kExternalBytes));
+    }
+    return bytes;
+  }();
+  return image;
+}
+
+// Where the image lies: both base registers are used.
+constexpr uint64_t kExternalBase = 0x312345000ull;
+
 class Bench {
  public:
   Bench(const Options& options, Checker* checker)
       : options_(options), checker_(checker), source_(options.stall, options.seed), sink_(options.stall, options.seed + 1),
-        lite_(options.stall, options.seed + 2), top_(new Vtop(&context_, "top")) {
+        lite_(options.stall, options.seed + 2),
+        memory_(external_image(), kExternalBase, std::max(design::kExternalBusBytes, 1u),
+                options.mem_latency ? options.mem_latency : design::kExternalLatency, static_cast<unsigned>(options.mem_bandwidth),
+                options.mem_stall, options.seed + 10),
+        top_(new Vtop(&context_, "top")) {
     if (!options.trace.empty()) {
 #if VM_TRACE_FST
       context_.traceEverOn(true);
@@ -66,6 +90,9 @@ class Bench {
     watchdog_ = options.watchdog;
     for (const design::Layer& l : design::kLayers)
       if (options.watchdog == 0) watchdog_ = std::max<uint64_t>(watchdog_, 4 * l.cycles);
+    // Layers wait for data; at most all of the image.
+    if (options.watchdog == 0 && design::kExternalBytes > 0)
+      watchdog_ += design::kExternalBytes * 100 / options.mem_bandwidth + 1000 * options.mem_latency;
     if (options.watchdog == 0) watchdog_ += 100000 + 4 * (design::kInputBytes + design::kOutputBytes);
     top_->clk_i = 0;
     reset();
@@ -83,6 +110,9 @@ class Bench {
     for (int i = 0; i < 8; ++i) tick();
     top_->rst_ni = 1;
     tick();
+    if (design::kExternalBytes > 0 && (write(O2C_EXT_BASE_LO, static_cast<uint32_t>(kExternalBase)) != 0 ||
+                                       write(O2C_EXT_BASE_HI, static_cast<uint32_t>(kExternalBase >> 32)) != 0))
+      fault("writing EXT_BASE gives an error");
   }
 
   // One clock cycle: drive, look at every wire just before the edge, clock.
@@ -116,6 +146,7 @@ class Bench {
     t.s_axil_bready = lite_.bready;
     t.s_axil_arvalid = lite_.arvalid;
     t.s_axil_rready = lite_.rready;
+    drive_memory(t);
 
     t.clk_i = 0;
     t.eval();
@@ -175,6 +206,7 @@ class Bench {
 
   Source& source() { return source_; }
   Sink& sink() { return sink_; }
+  Memory& memory() { return memory_; }
   uint64_t cycle() const { return cycle_; }
   bool stuck() const { return stuck_; }
   bool irq() const { return top_->irq_o; }
@@ -187,6 +219,33 @@ class Bench {
   std::vector<Span> in_spans, out_spans;
 
  private:
+  // The ports are there only where there is external memory.
+  template <typename T>
+  void drive_memory(T& t) {
+    if constexpr (design::kExternalBytes > 0) {
+      memory_.drive();
+      t.m_axi_arready = memory_.arready;
+      t.m_axi_rvalid = memory_.rvalid;
+      t.m_axi_rlast = memory_.rlast;
+      t.m_axi_rresp = memory_.rresp & 3;
+      for (unsigned i = 0; i < design::kExternalBusBytes; i += 4) {
+        uint32_t w = 0;
+        for (unsigned j = 0; j < 4; ++j) w |= static_cast<uint32_t>(memory_.byte(i + j)) << (8 * j);
+        set_word(t.m_axi_rdata, i / 4, w);
+      }
+    }
+  }
+  template <typename T>
+  void sample_memory(T& t) {
+    if constexpr (design::kExternalBytes > 0) {
+      std::string wrong;
+      const uint64_t beats = memory_.beats;
+      memory_.sample(t.m_axi_arvalid, t.m_axi_araddr, t.m_axi_arlen, t.m_axi_arsize, t.m_axi_arburst, t.m_axi_rready, wrong);
+      if (memory_.beats != beats) quiet_ = 0;
+      if (!wrong.empty()) fault("external memory: " + wrong);
+    }
+  }
+
   // One bit a byte: up to 64 of them.
   void set_keep(uint64_t keep) {
     for (unsigned i = 0; i < 2; ++i) set_word(top_->s_axis_tkeep, i, static_cast<uint32_t>(keep >> (32 * i)));
@@ -216,6 +275,7 @@ class Bench {
     lite_.sample(t.s_axil_awready, t.s_axil_wready, t.s_axil_bvalid, t.s_axil_bresp, t.s_axil_arready, t.s_axil_rvalid,
                  t.s_axil_rdata, t.s_axil_rresp, wrong);
     if (!wrong.empty()) fault("AXI4-Lite: " + wrong);
+    sample_memory(t);
     trace();
   }
 
@@ -284,6 +344,7 @@ class Bench {
   Source source_;
   Sink sink_;
   Lite lite_;
+  Memory memory_;
   VerilatedContext context_;
   std::unique_ptr<Vtop> top_;
 #if VM_TRACE_FST
@@ -341,9 +402,21 @@ int golden(const Options& o) {
   Checker checker(o.vectors, samples);
   Bench bench(o, &checker);
 
-  for (uint64_t s = 0; s < samples; ++s)
-    bench.source().send(packet(&input.bytes[s * design::kInputBytes], design::kInputBytes, design::kBeat));
+  const auto send = [&] {
+    for (uint64_t s = 0; s < samples; ++s)
+      bench.source().send(packet(&input.bytes[s * design::kInputBytes], design::kInputBytes, design::kBeat));
+  };
+  // With external memory the first loads come first, so that the first sample waits only for those that wait for its layers.
+  constexpr bool kExternal = design::kExternalBytes > 0;
+  if (!kExternal) send();
   if (bench.write(O2C_CTRL, O2C_CTRL_AUTO_MASK) != 0) bench.fault("writing CTRL gives an error");
+  if (kExternal) {
+    bench.wait("the first loads", [&] { return bench.memory().beats != 0 && bench.memory().quiet > 64; });
+    send();
+  }
+  // Whether external memory is as the predicted cycles count on.
+  const bool ideal = o.mem_stall == Stall::kNone && o.mem_bandwidth == 100 &&
+                     (o.mem_latency == 0 || o.mem_latency == design::kExternalLatency);
   for (uint64_t s = 0; s < samples; ++s) {
     if (!bench.wait("output packet " + std::to_string(s), [&] { return !bench.sink().packets().empty(); })) break;
     checker.output(bench.sink().packets().front(), output, s, bench.cycle());
@@ -356,15 +429,15 @@ int golden(const Options& o) {
 
   const std::vector<uint64_t> first = checker.cycles(0);
   // Without stalls every sample repeats the first, but for one whose last layer has to wait until the output region
-  // of the sample before it has been sent.
+  // of the sample before it has been sent. With external memory later samples may have to wait for their first loads.
   const uint64_t before_last = design::kCycles - design::kLayers[design::kLayerCount - 1].cycles;
-  for (uint64_t s = 1; s < samples && o.stall == Stall::kNone && !bench.stuck(); ++s) {
+  for (uint64_t s = 1; s < samples && o.stall == Stall::kNone && !kExternal && !bench.stuck(); ++s) {
     const bool waits = bench.out_spans.size() < s || bench.out_spans[s - 1].last + 64 >= checker.start(s) + before_last;
     if (!waits && checker.cycles(s) != first)
       checker.fault("without stalls the cycles of sample " + std::to_string(s) + " are not those of the first", bench.cycle());
   }
   // Nothing waits in the first sample, so its layers take what the planner predicts.
-  for (size_t i = 0; i < design::kLayerCount && !first.empty() && o.stall == Stall::kNone; ++i)
+  for (size_t i = 0; i < design::kLayerCount && !first.empty() && o.stall == Stall::kNone && ideal; ++i)
     if (first[i] != design::kLayers[i].cycles)
       checker.fault(std::string(design::kLayers[i].name) + ": " + std::to_string(first[i]) + " cycles where " +
                         std::to_string(design::kLayers[i].cycles) + " are predicted", bench.cycle());
@@ -425,6 +498,15 @@ int golden(const Options& o) {
   j += ",\n  \"stall\": " + quoted(stall_name(o.stall)) + ",\n  \"seed\": " + std::to_string(o.seed);
   j += ",\n  \"transfer_cycles\": {\"input\": " + optional(length(bench.in_spans)) +
        ", \"output\": " + optional(length(bench.out_spans)) + "}";
+  if (kExternal) {
+    const Memory& m = bench.memory();
+    const uint64_t span = m.beats ? m.last_beat - m.first_beat + 1 : 0;
+    j += ",\n  \"external\": {\"beats\": " + std::to_string(m.beats) + ", \"bytes\": " +
+         std::to_string(m.beats * design::kExternalBusBytes) + ", \"busy\": " +
+         decimal(span ? static_cast<double>(m.beats) / static_cast<double>(span) : 0) + ", \"latency\": " +
+         std::to_string(o.mem_latency ? o.mem_latency : design::kExternalLatency) + ", \"bandwidth\": " +
+         std::to_string(o.mem_bandwidth) + ", \"stall\": " + quoted(stall_name(o.mem_stall)) + "}";
+  }
   j += ",\n  \"interval\": " + optional(interval) + ",\n  \"cycles_register\": " + optional(counter);
   j += ",\n  \"cycles_simulated\": " + std::to_string(bench.cycle()) + "\n}\n";
   emit(o, j);

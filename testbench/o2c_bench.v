@@ -12,6 +12,7 @@
 // *_FILE        hex files, one beat a line, samples one after another
 // LIMIT         cycles a sample before the bench gives up
 // CTRL_ADDR, CTRL_DATA   the register write that lets the accelerator start by itself
+// EXT_ADDR, EXT_BASE     with EXT_BASE not 0 it comes after two others: the base of external memory, its low half first
 module o2c_bench #(
   parameter integer STREAM_W     = 32,
   parameter integer SAMPLES      = 1,
@@ -22,6 +23,8 @@ module o2c_bench #(
   parameter integer LIMIT        = 100000,
   parameter integer CTRL_ADDR    = 0,
   parameter integer CTRL_DATA    = 0,
+  parameter integer EXT_ADDR     = 0,
+  parameter [63:0]  EXT_BASE     = 64'd0,
   parameter         INPUT_FILE   = "",
   parameter         OUTPUT_FILE  = ""
 ) (
@@ -66,14 +69,16 @@ module o2c_bench #(
   reg [STREAM_W-1:0] out_mem [0:SAMPLES*OUTPUT_BEATS-1];
 
   integer sent, received, beat, i, errors, waited, cycle;
+  reg [1:0] write_left;   // register writes after this one
   reg     stall;
   reg [31:0] lfsr;
   reg [8*256-1:0] vcd;
   reg [BYTES-1:0] keep;
 
-  assign m_axil_awaddr  = CTRL_ADDR[7:0];
+  localparam integer EXT_HI = EXT_ADDR + 4;
+  assign m_axil_awaddr  = write_left == 2'd2 ? EXT_ADDR[7:0] : write_left == 2'd1 ? EXT_HI[7:0] : CTRL_ADDR[7:0];
   assign m_axil_awprot  = 3'd0;
-  assign m_axil_wdata   = CTRL_DATA;
+  assign m_axil_wdata   = write_left == 2'd2 ? EXT_BASE[31:0] : write_left == 2'd1 ? EXT_BASE[63:32] : CTRL_DATA;
   assign m_axil_wstrb   = 4'hf;
   assign m_axil_bready  = 1'b1;
   assign m_axil_araddr  = 8'd0;
@@ -91,6 +96,7 @@ module o2c_bench #(
     m_axis_tvalid  = 1'b0;
     m_axis_tlast   = 1'b0;
     s_axis_tready  = 1'b0;
+    write_left = EXT_BASE != 64'd0 ? 2'd2 : 2'd0;
     sent     = 0;
     received = 0;
     errors   = 0;
@@ -122,6 +128,12 @@ module o2c_bench #(
     if (rst_no && m_axil_bvalid && m_axil_bresp != 2'b00) begin
       $display("FAIL: the register write gives response %0d", m_axil_bresp);
       $finish;
+    end
+
+    if (rst_no && m_axil_bvalid && write_left != 2'd0) begin
+      write_left     <= write_left - 2'd1;
+      m_axil_awvalid <= 1'b1;
+      m_axil_wvalid  <= 1'b1;
     end
 
     // Source.
@@ -171,6 +183,83 @@ module o2c_bench #(
   end
 
   wire unused_ok = &{1'b0, m_axil_arready, m_axil_rdata, m_axil_rresp, m_axil_rvalid, irq_i};
+endmodule
+
+// External memory: a hex file, one beat a line, read by bursts. The first beat comes LATENCY cycles after its request, then one
+// a cycle; with +stall both channels wait pseudo-randomly.
+//
+// BASE     address of the first beat;  BEATS  beats in FILE
+module o2c_bench_memory #(
+  parameter integer BUS_W   = 64,
+  parameter integer BEATS   = 1,
+  parameter integer LATENCY = 32,
+  parameter [63:0]  BASE    = 64'd0,
+  parameter         FILE    = ""
+) (
+  input  wire             clk_i,
+  input  wire             rst_ni,
+  input  wire [63:0]      araddr_i,
+  input  wire [7:0]       arlen_i,
+  input  wire [2:0]       arsize_i,
+  input  wire [1:0]       arburst_i,
+  input  wire             arvalid_i,
+  output reg              arready_o,
+  output reg  [BUS_W-1:0] rdata_o,
+  output wire [1:0]       rresp_o,
+  output reg              rlast_o,
+  output reg              rvalid_o,
+  input  wire             rready_i
+);
+  localparam integer BYTES = BUS_W / 8;
+  reg [BUS_W-1:0] mem  [0:BEATS-1];
+  reg [63:0]      at   [0:31];
+  integer         left [0:31];
+  integer         due  [0:31];
+  integer         head, tail, now;
+  reg             stall;
+  reg [31:0]      lfsr;
+  wire [63:0]     index = (araddr_i - BASE) / BYTES;
+  assign rresp_o = 2'b00;
+
+  initial begin
+    $readmemh(FILE, mem);
+    stall     = $test$plusargs("stall");
+    lfsr      = 32'h8765_4321;
+    head      = 0;
+    tail      = 0;
+    now       = 0;
+    arready_o = 1'b0;
+    rvalid_o  = 1'b0;
+    rlast_o   = 1'b0;
+  end
+
+  always @(posedge clk_i) if (rst_ni) begin
+    now  = now + 1;
+    lfsr <= {lfsr[30:0], lfsr[31] ^ lfsr[21] ^ lfsr[1] ^ lfsr[0]};
+    if (arvalid_i && arready_o) begin
+      if (araddr_i < BASE || index + arlen_i >= BEATS || araddr_i % BYTES != 0 || (1 << arsize_i) != BYTES
+          || arburst_i != 2'b01 || araddr_i[63:12] != ((araddr_i + (arlen_i + 1) * BYTES - 1) >> 12)) begin
+        $display("FAIL: read of %0d beats from %h in external memory", arlen_i + 1, araddr_i);
+        $finish;
+      end
+      at[tail % 32]   = index;
+      left[tail % 32] = arlen_i + 1;
+      due[tail % 32]  = now + LATENCY - 1;
+      tail = tail + 1;
+    end
+    arready_o <= tail - head < 31 && !(stall && lfsr[5]);
+    if (!rvalid_o || rready_i) begin
+      rvalid_o <= 1'b0;
+      if (head != tail && now >= due[head % 32] && !(stall && lfsr[9])) begin
+        rvalid_o <= 1'b1;
+        rdata_o  <= mem[at[head % 32]];
+        rlast_o  <= left[head % 32] == 1;
+        at[head % 32]   = at[head % 32] + 1;
+        left[head % 32] = left[head % 32] - 1;
+        if (left[head % 32] == 0) head = head + 1;
+      end
+    end
+  end
 endmodule
 
 // Ends the simulation when a file can't be opened: $readmemh alone goes on with undefined memory.

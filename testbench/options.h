@@ -18,6 +18,9 @@ struct Options {
   std::string vectors = "vectors";
   std::string trace;         // waveform file, FST
   std::string json;          // where the JSON object goes; empty: standard output
+  uint64_t mem_latency = 0;  // external memory: cycles to the first beat; 0: those that the predicted cycles count on
+  uint64_t mem_bandwidth = 100;  // likewise, share of cycles with a beat, percent
+  Stall mem_stall = Stall::kNone;
   bool protocol = false;     // negative tests of streams and registers instead of golden samples
 };
 
@@ -34,6 +37,7 @@ inline const char* stall_name(Stall s) {
   if (wrong) std::fprintf(stderr, "error: %s\n", wrong);
   std::fprintf(stderr,
                "usage: Vtop [--samples N] [--stall none|random|long] [--seed N] [--trace FILE.fst]\n"
+               "            [--mem-latency CYCLES] [--mem-bandwidth PERCENT] [--mem-stall none|random|long]\n"
                "            [--vectors DIR] [--watchdog CYCLES] [--protocol] [--json FILE]\n");
   std::exit(wrong ? 2 : 0);
 }
@@ -43,6 +47,13 @@ inline uint64_t number(const char* text) {
   const unsigned long long v = std::strtoull(text, &end, 10);
   if (*text < '0' || *text > '9' || *end) usage("a number is expected");
   return v;
+}
+
+inline Stall stall(const std::string& v, const char* option) {
+  if (v == "none") return Stall::kNone;
+  if (v == "random") return Stall::kRandom;
+  if (v == "long") return Stall::kLong;
+  usage((std::string(option) + " is none, random or long").c_str());
 }
 
 inline Options parse(int argc, char** argv) {
@@ -61,12 +72,14 @@ inline Options parse(int argc, char** argv) {
     else if (a == "--trace") o.trace = value();
     else if (a == "--json") o.json = value();
     else if (a == "--protocol") o.protocol = true;
-    else if (a == "--stall") {
-      const std::string v = value();
-      if (v == "none") o.stall = Stall::kNone;
-      else if (v == "random") o.stall = Stall::kRandom;
-      else if (v == "long") o.stall = Stall::kLong;
-      else usage("--stall is none, random or long");
+    else if (a == "--stall") o.stall = stall(value(), "--stall");
+    else if (a == "--mem-stall") o.mem_stall = stall(value(), "--mem-stall");
+    else if (a == "--mem-latency") {
+      o.mem_latency = number(value());
+      if (o.mem_latency == 0) usage("--mem-latency is at least 1");
+    } else if (a == "--mem-bandwidth") {
+      o.mem_bandwidth = number(value());
+      if (o.mem_bandwidth < 1 || o.mem_bandwidth > 100) usage("--mem-bandwidth is 1 to 100");
     } else usage(("unknown option " + a).c_str());
   }
   return o;

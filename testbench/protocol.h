@@ -104,6 +104,26 @@ class Protocol {
       receive(b, 0);
       check(b, b.get(O2C_SAMPLES) == 1, "the next sample runs");
     });
+    if (design::kExternalBytes > 0)
+      test("external memory", [&](Bench& b) {
+        check(b, b.get(O2C_EXT_BASE_LO) == static_cast<uint32_t>(kExternalBase), "EXT_BASE_LO holds what was written");
+        check(b, b.get(O2C_EXT_BASE_HI) == static_cast<uint32_t>(kExternalBase >> 32), "EXT_BASE_HI likewise");
+        b.memory().broken = true;
+        b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK);
+        b.wait("a beat", [&] { return b.memory().beats != 0; });
+        b.run(4);
+        check(b, b.get(O2C_ERROR) == O2C_ERROR_BUS_MASK, "ERROR.bus");
+        check(b, b.get(O2C_IRQ_STATUS) & O2C_IRQ_STATUS_ERROR_MASK, "IRQ_STATUS.error");
+        b.write(O2C_CTRL, O2C_CTRL_SOFT_RESET_MASK);
+        b.wait("the reset", [&] { return (b.get(O2C_STATUS) & O2C_STATUS_RESETTING_MASK) == 0 || b.stuck(); });
+        check(b, b.memory().idle(), "the reset waits for what is under way");
+        b.memory().broken = false;
+        b.write(O2C_ERROR, ~0u);
+        b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK);
+        send(b, 0);
+        receive(b, 0);
+        check(b, b.get(O2C_ERROR) == 0, "no further error");
+      });
 
     std::string j = "{\n  \"tests\": " + std::to_string(tests_) + ",\n  \"checks\": " + std::to_string(checks_) +
                     ",\n  \"stall\": " + quoted(stall_name(options_.stall)) + ",\n  \"results\": [" + results_ +

@@ -35,6 +35,15 @@ pub(crate) struct Simulate {
     /// Seed of the stalls
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// External memory: cycles from a request to its first beat [default: what the predicted cycles count on]
+    #[arg(long, value_name = "CYCLES", value_parser = clap::value_parser!(u64).range(1..))]
+    mem_latency: Option<u64>,
+    /// External memory: share of the cycles with a beat, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100))]
+    mem_bandwidth: u64,
+    /// External memory: stalls of both channels
+    #[arg(long, value_enum, default_value = "none")]
+    mem_stall: Stall,
     /// Golden samples to run, back to back [default: all]
     #[arg(long, value_name = "N", conflicts_with = "protocol")]
     samples: Option<u64>,
@@ -63,6 +72,16 @@ struct Outcome {
     interval: Option<u64>,
     transfer_cycles: Transfer,
     values_compared: u64,
+    external: Option<ExternalTraffic>,
+}
+
+/// What external memory gave.
+#[derive(Deserialize)]
+struct ExternalTraffic {
+    beats: u64,
+    bytes: u64,
+    busy: f64,
+    latency: u64,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +182,14 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
     command
         .arg("--stall")
         .arg(args.stall.to_possible_value().map_or_else(String::new, |v| v.get_name().into()));
+    command
+        .arg("--mem-stall")
+        .arg(args.mem_stall.to_possible_value().map_or_else(String::new, |v| v.get_name().into()))
+        .arg("--mem-bandwidth")
+        .arg(args.mem_bandwidth.to_string());
+    if let Some(n) = args.mem_latency {
+        command.arg("--mem-latency").arg(n.to_string());
+    }
     if let Some(n) = args.samples {
         command.arg("--samples").arg(n.to_string());
     }
@@ -251,7 +278,8 @@ fn record(args: &Simulate, outcome: &Outcome) -> Result<Report> {
         stall: args.stall.to_possible_value().map_or_else(String::new, |v| v.get_name().into()),
         interval: outcome.interval,
     });
-    if args.stall == Stall::None {
+    if args.stall == Stall::None && args.mem_stall == Stall::None && args.mem_bandwidth == 100 && args.mem_latency.is_none()
+    {
         folder::update_report(&args.dir, &report)?;
     }
     Ok(report)
@@ -334,6 +362,15 @@ fn show(report: &Report, outcome: &Outcome) -> String {
         optional(outcome.transfer_cycles.output),
         optional(outcome.interval)
     );
+    if let Some(e) = &outcome.external {
+        out += &format!(
+            "external memory: {} bytes in {} beats, latency {}, a beat in {:.1}% of the cycles\n",
+            term::group(e.bytes),
+            term::group(e.beats),
+            e.latency,
+            100.0 * e.busy
+        );
+    }
     if let Some(f) = &outcome.first_mismatch {
         let got = f.got.map_or_else(|| "nothing".into(), |g| g.to_string());
         out += &format!(

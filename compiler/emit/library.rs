@@ -52,6 +52,7 @@ const TESTBENCH: &[(&str, &str)] = embed!("testbench":
     "options.h",
     "npy.h",
     "axi.h",
+    "axi_memory.h",
     "checker.h",
     "protocol.h",
     "o2c_bench.v",

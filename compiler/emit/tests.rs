@@ -131,6 +131,7 @@ fn the_files() {
             "rtl/o2c_rom.v",
             "rtl/tiny.v",
             "tb/axi.h",
+            "tb/axi_memory.h",
             "tb/checker.h",
             "tb/design.h",
             "tb/harness.cpp",

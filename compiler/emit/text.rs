@@ -27,6 +27,7 @@ struct Bench<'a> {
     limit: u64,
     ctrl: u32,
     auto: u32,
+    ext_base: u32,
 }
 
 struct LayerRow<'a> {
@@ -111,7 +112,8 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     let own = d.cycles.saturating_add(d.input.cycles).saturating_mul(4);
     let limit = own.saturating_add(moved.saturating_mul(16)).saturating_add(100_000);
     let (ctrl, auto) = auto_start()?;
-    let bench = Bench { d, stream, samples, input_beats, output_beats, limit, ctrl, auto };
+    let ext_base = offset("ext_base_lo")?;
+    let bench = Bench { d, stream, samples, input_beats, output_beats, limit, ctrl, auto, ext_base };
     push(out, "tb/tb.v".into(), "self-checking Verilog testbench, for any simulator", bench)?;
 
     let first = package.vectors.samples.first().ok_or_else(|| internal("there is no golden sample"))?;
@@ -175,6 +177,12 @@ fn auto_start() -> Result<(u32, u32)> {
         (Some(r), Some(f)) => Ok((r.offset, 1 << f.lsb)),
         _ => Err(internal("the register map has no ctrl.auto")),
     }
+}
+
+/// The byte offset of a register.
+fn offset(name: &str) -> Result<u32> {
+    let register = regmap::REGISTERS.iter().find(|r| r.name == name);
+    register.map(|r| r.offset).ok_or_else(|| internal(format!("the register map has no {name}")))
 }
 
 fn push(out: &mut Vec<File>, path: String, what: &str, template: impl Template) -> Result<()> {

@@ -325,7 +325,7 @@ impl External {
                     let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
                     let bits = sizes.bits[usize::from(command.parameters)];
                     let beats = command.words * self.options.beats(bits);
-                    loaded = dma.command(earliest, command.offset, beats);
+                    loaded = dma.command(earliest, command.offset as u64, beats as u64);
                 }
                 if command.releases {
                     break;

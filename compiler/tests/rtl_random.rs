@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use onnx2chip::design::{Design, External, Memory, Param};
 use onnx2chip::diag::Result;
 use onnx2chip::emit::folder;
 use onnx2chip::graph::int::{IntGraph, IntOp};
@@ -184,6 +185,101 @@ fn even_networks_equal_the_executor() {
 #[test]
 fn odd_networks_equal_the_executor() {
     share(1, 2);
+}
+
+/// The same design with weights and parameters in external memory: all of them are loaded before the first layer of each
+/// sample, in three commands; the next sample's follow when the last layer is done.
+fn external(design: &Design, bus_bits: usize, burst: usize, outstanding: usize) -> Design {
+    let mut d = design.clone();
+    let beat = bus_bits / 8;
+    let mut bytes = vec![0xee; 3 * beat];
+    let mut commands = Vec::new();
+    let mut put = |memory: &Memory, dest: u32, words: std::ops::Range<usize>| {
+        let offset = u32::try_from(bytes.len()).unwrap();
+        for word in &memory.words[words.clone()] {
+            bytes.extend(word);
+            bytes.resize(bytes.len().next_multiple_of(beat), 0);
+        }
+        let [first, count] = [words.start, words.len()].map(|n| u32::try_from(n).unwrap());
+        commands.push([offset, first | dest << 31, count, 1]);
+    };
+    for memory in &d.memories {
+        match memory.name {
+            "weights" => {
+                let half = memory.words.len() / 2;
+                put(memory, 0, 0..half);
+                put(memory, 0, half..memory.words.len());
+            }
+            "parameters" => put(memory, 1, 0..memory.words.len()),
+            _ => {}
+        }
+    }
+    let tokens = u32::try_from(commands.len()).unwrap();
+    commands.push([0, 0, 0, u32::try_from(d.layers.len()).unwrap() << 16]);
+    d.memories.retain(|m| !["weights", "parameters"].contains(&m.name));
+    let descriptors = d.memories.iter_mut().find(|m| m.name == "descriptors").unwrap();
+    descriptors.words[12][3] = u8::try_from(tokens).unwrap();
+    let value = |n: usize| i64::try_from(n).unwrap();
+    d.params.extend(
+        [
+            ("EXT", 1),
+            ("BUS_W", value(bus_bits)),
+            ("BURST", value(burst)),
+            ("OUTSTANDING", value(outstanding)),
+            ("NCMDS", value(commands.len())),
+        ]
+        .map(|(name, value)| Param { name, value }),
+    );
+    d.memories.push(Memory {
+        name: "commands",
+        param: "CMD_INIT",
+        width: 128,
+        words: commands.iter().map(|c| c.iter().flat_map(|w| w.to_le_bytes()).collect()).collect(),
+        what: "loads",
+        packing: String::new(),
+        fields: vec![],
+    });
+    d.external = Some(External { bus_bits, burst, outstanding, latency: 20, bytes });
+    d
+}
+
+#[test]
+fn external_memory() {
+    if !installed("verilator") || !installed("iverilog") {
+        return;
+    }
+    for (seed, array, [bus, burst, outstanding]) in
+        [(3, [2, 2, 4], [32, 4, 2]), (5, [4, 4, 16], [128, 16, 4])]
+    {
+        let mut graph = random::graph(seed, Profile { nodes: (5, 8), macs: 20_000, ..PROFILE });
+        o2c::passes::own_memory::run(&mut graph);
+        let mut compiled = compile(graph.clone(), array, None).unwrap();
+        compiled.design = external(&compiled.design, bus, burst, outstanding).check().unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("design");
+        let files = o2c::hand_off(&compiled, &[random::inputs(&graph, seed, SAMPLES)], &[]).unwrap();
+        folder::write(&dir, &files).unwrap();
+        let make = |target: &[&str]| {
+            let (status, stdout, stderr) = run(Command::new("make").arg("-C").arg(&dir).arg(VFLAGS).args(target));
+            assert_eq!(status, Some(0), "{target:?}: {stdout}{stderr}");
+        };
+        make(&["build", "--silent"]);
+        for options in [
+            &[][..],
+            &["--mem-latency", "1"],
+            &["--mem-bandwidth", "30", "--mem-latency", "200"],
+            &["--mem-stall", "random", "--stall", "random"],
+            &["--mem-stall", "long", "--stall", "long"],
+            &["--protocol"],
+            &["--protocol", "--mem-stall", "random", "--stall", "random"],
+        ] {
+            let (status, stdout, stderr) =
+                run(Command::new(dir.join("build/sim/Vtop")).current_dir(&dir).args(options));
+            assert_eq!(status, Some(0), "seed {seed} {options:?}: {stderr}{stdout}");
+        }
+        make(&["lint"]);
+        make(&["icarus"]);
+    }
 }
 
 /// The plain Verilog testbench of a folder, which needs no C++.
