@@ -32,8 +32,6 @@ const RTL: &[&str] = &[
     "o2c_rom.v",
     "o2c_ram.v",
     "o2c_ram_sdp.v",
-    "o2c_ram_sdp.v",
-    "o2c_dma.v",
     "o2c_skid.v",
     "o2c_field_rw.v",
     "o2c_field_w1c.v",
