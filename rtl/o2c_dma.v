@@ -21,18 +21,20 @@
 // Commands run in order, for every sample again from the first one; they begin when run_i has been high once.
 // step_i brings a token. At most 2^17 - 1 of them may be unused at a time.
 //
-// Bursts are INCR and end where a multiple of BURST beats does (with BURST beats as 4 KiB hold at most), so none crosses
-// 4 KiB. Their addresses go out without waiting for data, those of the next command too; data are taken in every cycle.
-// A response with an error pulses error_o, its data are written all the same.
+// Bursts are INCR and end where a multiple of BURST beats does (of as many as 4 KiB hold, if those are fewer),
+// so none crosses 4 KiB. Their addresses go out without waiting for data, those of the next command too; data
+// are taken in every cycle. A response with an error pulses error_o, its data are written all the same.
 //
-// Reset: rst_ni synchronous, active low: everything, at once. clear_i (a level, high with rst_ni low too): no further burst
-// begins, a request that is out is kept until it is accepted, what is under way is received and thrown away; drained_o
-// says when it is all here. clear_i has to stay high until then. Commands begin again with the first one.
+// Reset: rst_ni synchronous, active low: everything, at once. clear_i (a level, high with rst_ni low too): no
+// further burst begins, a request that is out is kept until it is accepted, what is under way is received and
+// thrown away; drained_o says when it is all here. clear_i has to stay high until then. Commands begin again
+// with the first one.
 //
-// Cycles, with a memory that always accepts, gives a burst's first beat LATENCY cycles after its request was accepted (or one
-// cycle after the beat before) and one beat a cycle from there. For command i: a(i) it has been fetched, s(i) it starts,
-// l(i) its data side starts, d(i) its last beat comes. For its bursts k, counted over all commands: b(k) the request is
-// made (and is on the bus in the next cycle), e(k) the last beat comes; n(k) beats.
+// Cycles, with a memory that always accepts, gives a burst's first beat LATENCY cycles after its request was
+// accepted (or one cycle after the beat before) and one beat a cycle from there. For command i: a(i) it has
+// been fetched, s(i) it starts, l(i) its data side starts, d(i) its last beat comes. For its bursts k, counted
+// over all commands: b(k) the request is made (and is on the bus in the next cycle), e(k) the last beat comes;
+// n(k) beats.
 //   a(i) = max(a(i-1) + 1, l(i-16) + 5)
 //   s(i) = max(a(i), first cycle in which the step tokens suffice, b of the last burst of i-1, s(i-1) + 1);
 //          after a command without words at least l(i-1) + 1, so that data never find it at work
@@ -40,7 +42,8 @@
 //   e(k) = max(b(k) + 1 + LATENCY, e(k-1) + 1) + n(k) - 1
 //   l(i) = max(s(i) + 1, d(i-1))
 //   d(i) = e of its last burst; without words l(i) + 1
-// A token of step_i in cycle t suffices from t + 1. The last word is written in cycle d(i) + 1; load_done_o comes with it.
+// A token of step_i in cycle t suffices from t + 1. The last word is written in cycle d(i) + 1; load_done_o
+// comes with it and counts in o2c_sequencer from d(i) + 2.
 //
 //   clk_i             _/-\_/-\_/-\_/-\_/-\_/-\_/-\_/-\_/-\_
 //   s(i)              < s >

@@ -7,11 +7,12 @@
 
 static bool mapped(uint32_t a) {
   a &= 0xFC;
-  return a <= O2C_TOTAL_CYCLES_HI && a != 0x2C;
+  return (a <= O2C_TOTAL_CYCLES_HI && a != 0x2C) || a == O2C_EXT_BASE_LO || a == O2C_EXT_BASE_HI;
 }
 static bool writable(uint32_t a) {
   a &= 0xFC;
-  return a == O2C_CTRL || a == O2C_IRQ_ENABLE || a == O2C_IRQ_STATUS || a == O2C_ERROR;
+  return a == O2C_CTRL || a == O2C_IRQ_ENABLE || a == O2C_IRQ_STATUS || a == O2C_ERROR || a == O2C_EXT_BASE_LO ||
+         a == O2C_EXT_BASE_HI;
 }
 
 int main(int argc, char** argv) {
@@ -22,7 +23,7 @@ int main(int argc, char** argv) {
     Vtop top;
     AxilMaster master;
     AxilPins pins;
-    uint32_t ctrl = 0, enable = 0, status = 0, error = 0;                      // the model
+    uint32_t ctrl = 0, enable = 0, status = 0, error = 0, base_lo = 0, base_hi = 0;                      // the model
     uint32_t caps = 0, state = 0, cyc = 0, layers = 0, samples = 0, lo = 0, hi = 0;  // what the hardware shows
     uint32_t want_start = 0, got_start = 0, want_reset = 0, got_reset = 0, want_bad = 0, got_bad = 0, serial_got = 0, serial_want = 0;
     std::optional<AxilMaster::Write> wrote;
@@ -40,8 +41,10 @@ int main(int argc, char** argv) {
         top.error_short_packet_set_i = random.chance(20);
         top.error_long_packet_set_i = random.chance(20);
         top.error_bad_access_set_i = random.chance(20);
+        top.error_bus_set_i = random.chance(20);
         status |= top.irq_status_done_set_i | (top.irq_status_error_set_i << 1);
-        error |= top.error_short_packet_set_i | (top.error_long_packet_set_i << 1) | (top.error_bad_access_set_i << 2);
+        error |= top.error_short_packet_set_i | (top.error_long_packet_set_i << 1) | (top.error_bad_access_set_i << 2) |
+                 (top.error_bus_set_i << 3);
         caps = random.next() & 0xFFF;
         top.caps_log2_p_i = caps & 15, top.caps_log2_c_i = (caps >> 4) & 15, top.caps_log2_k_i = caps >> 8;
         state = random.next() & 31;
@@ -55,9 +58,9 @@ int main(int argc, char** argv) {
         rest = 2;
       } else {
         top.irq_status_done_set_i = top.irq_status_error_set_i = 0;
-        top.error_short_packet_set_i = top.error_long_packet_set_i = top.error_bad_access_set_i = 0;
+        top.error_short_packet_set_i = top.error_long_packet_set_i = top.error_bad_access_set_i = top.error_bus_set_i = 0;
         if (t > 3 && rest == 1) {
-          const auto address = static_cast<uint32_t>(random.chance(90) ? random.below(0x40) : random.below(0x100));
+          const auto address = static_cast<uint32_t>(random.chance(90) ? random.below(0x50) : random.below(0x100));
           if (random.chance(50)) master.begin_read(*(asked = address));
           else {
             wrote = AxilMaster::Write{address, static_cast<uint32_t>(random.next()), static_cast<uint32_t>(random.chance(70) ? 15 : random.below(16))};
@@ -100,6 +103,8 @@ int main(int argc, char** argv) {
           case O2C_IRQ_ENABLE: enable = ((enable & ~mask) | ones) & 3; break;
           case O2C_IRQ_STATUS: status &= ~ones; break;
           case O2C_ERROR: error &= ~ones; break;
+          case O2C_EXT_BASE_LO: base_lo = ((base_lo & ~mask) | ones) & 0xFFFFF000u; break;
+          case O2C_EXT_BASE_HI: base_hi = (base_hi & ~mask) | ones; break;
           default: break;
         }
       }
@@ -110,7 +115,7 @@ int main(int argc, char** argv) {
         CHECK(resp == (mapped(a) ? 0u : 2u), "RRESP %u to a read at 0x%02X", resp, a);
         want_bad += !mapped(a);
         const uint32_t want = a == O2C_ID             ? O2C_ID_VALUE
-                              : a == O2C_VERSION      ? (O2C_VERSION_MAJOR_VALUE << O2C_VERSION_MAJOR_SHIFT)
+                              : a == O2C_VERSION      ? (O2C_VERSION_MAJOR_VALUE << O2C_VERSION_MAJOR_SHIFT) + O2C_VERSION_MINOR_VALUE
                               : a == O2C_CAPS         ? caps
                               : a == O2C_CTRL         ? ctrl
                               : a == O2C_STATUS       ? state
@@ -122,7 +127,10 @@ int main(int argc, char** argv) {
                               : a == O2C_SAMPLES      ? samples
                               : a == O2C_TOTAL_CYCLES_LO ? lo
                               : a == O2C_TOTAL_CYCLES_HI ? hi
+                              : a == O2C_EXT_BASE_LO  ? base_lo
+                              : a == O2C_EXT_BASE_HI  ? base_hi
                                                       : 0;
+        CHECK(top.ext_base_lo_o == base_lo >> 12 && top.ext_base_hi_o == base_hi, "ext_base");
         CHECK(data == want, "0x%02X reads 0x%08X, want 0x%08X", a, data, want);
       }
       top.clk_i = 1;

@@ -19,6 +19,8 @@ class Bench {
  public:
   Bench(const Pace& pace, Random& random) : pace_(pace), random_(random), memory_((1u << P_AW) * P_W) {
     top.rst_ni = 0;
+    top.drained_i = 1;
+    top.bus_error_i = 0;
     for (int i = 0; i < 4; ++i) cycle();
     top.rst_ni = 1;
     for (int i = 0; i < 20; ++i) cycle();
@@ -207,7 +209,14 @@ int main(int argc, char** argv) {
     CHECK(b.read(O2C_ERROR) == (is_short ? O2C_ERROR_SHORT_PACKET_MASK : 0) + (is_long ? O2C_ERROR_LONG_PACKET_MASK : 0), "ERROR 0x%X", b.read(O2C_ERROR));
     b.write(0x2C, 1);
     CHECK(b.last_resp == 2 && (b.read(O2C_ERROR) & O2C_ERROR_BAD_ACCESS_MASK) && (b.read(O2C_IRQ_STATUS) & O2C_IRQ_STATUS_ERROR_MASK), "a bad access");
-    b.write(O2C_ERROR, 7);
+    b.top.bus_error_i = 1;
+    b.cycle();
+    b.top.bus_error_i = 0;
+    CHECK(b.read(O2C_ERROR) & O2C_ERROR_BUS_MASK, "an error of external memory");
+    b.write(O2C_EXT_BASE_LO, 0x89ABCDEF);
+    b.write(O2C_EXT_BASE_HI, 0x01234567);
+    CHECK(b.top.ext_base_o == 0x0123456789ABC000ull, "EXT_BASE");
+    b.write(O2C_ERROR, 15);
     b.write(O2C_IRQ_STATUS, 3);
     CHECK(b.read(O2C_ERROR) == 0 && b.read(O2C_IRQ_STATUS) == 0, "events stay");
     // Soft reset in the midst of things; afterwards all is as new.
@@ -217,9 +226,14 @@ int main(int argc, char** argv) {
     b.write(O2C_CTRL, O2C_CTRL_SOFT_RESET_MASK);  // clears auto as well
     while (b.top.engine_rst_no) b.cycle();
     b.forget();
+    // It waits until no read of external memory is under way.
+    b.top.drained_i = 0;
+    for (int i = 0; i < 40; ++i) b.cycle();
+    CHECK(!b.top.engine_rst_no, "the soft reset does not wait");
+    b.top.drained_i = 1;
     CHECK(b.read(O2C_STATUS) & O2C_STATUS_RESETTING_MASK || b.top.engine_rst_no, "STATUS does not tell of the reset");
     while (!b.top.engine_rst_no) b.cycle();
-    CHECK((b.read(O2C_STATUS) & ~O2C_STATUS_BUSY_MASK) == 0 && b.read(O2C_SAMPLES) == 0 && b.read(O2C_CYCLES) == 0, "the reset left something");
+    CHECK((b.read(O2C_STATUS) & ~O2C_STATUS_BUSY_MASK) == 0 && b.read(O2C_SAMPLES) == 0 && b.read(O2C_CYCLES) == 0 && b.top.ext_base_o != 0, "the reset left something, or took EXT_BASE");
     processed += b.processed;
     b.processed = 0;
     b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK);
