@@ -17,6 +17,9 @@ use crate::passes::names::at;
 /// Interleaved parts along an axis: each is a pass over the array.
 const MOST_PHASES: usize = 16;
 
+/// Patterns along an axis, one after the other.
+const MOST_RUNS: usize = 6;
+
 /// Which canonical axis (0 channels, 1 rows, 2 columns) each ONNX axis walks along; `None` for axes of one element that
 /// stand for none. No result where an axis walks along several.
 fn axes(placed: &Placed, shape: &[usize], canonical: [usize; 3]) -> Option<Vec<Option<usize>>> {
@@ -81,6 +84,18 @@ fn phases(list: &[Option<usize>], size: usize) -> Option<Vec<Phase>> {
     })
 }
 
+/// A list as the fewest such patterns one after the other, each as long as can be; `None` if it takes too many.
+fn runs(list: &[Option<usize>], size: usize) -> Option<Vec<Vec<Phase>>> {
+    let (mut found, mut rest) = (Vec::new(), list);
+    while !rest.is_empty() {
+        let longest = (1..=rest.len()).rev().find_map(|n| Some((n, phases(&rest[..n], size)?)));
+        let (n, run) = longest.filter(|_| found.len() < MOST_RUNS)?;
+        found.push(run);
+        rest = &rest[n..];
+    }
+    Some(found)
+}
+
 /// Indices, `-` for padding.
 fn listed(list: &[Option<usize>]) -> String {
     let words: Vec<String> =
@@ -132,12 +147,12 @@ impl Lower<'_> {
         }
         let [channels, rows, columns] = lists;
         let y = [channels.len(), rows.len(), columns.len()];
-        let (Some(rows), Some(columns)) = (phases(&rows, xf.shape[1]), phases(&columns, xf.shape[2])) else {
+        let (Some(rows), Some(columns)) = (runs(&rows, xf.shape[1]), runs(&columns, xf.shape[2])) else {
             return Err(at(
                 self.graph,
                 id,
                 code::LAYOUT_UNSUPPORTED,
-                "rows or columns are not taken in rising steps, nor in a pattern that repeats",
+                "rows or columns are not taken in rising steps, nor in a few patterns that repeat",
                 format!("rows {}, columns {}", listed(&rows), listed(&columns)),
             ));
         };
@@ -147,14 +162,67 @@ impl Lower<'_> {
             Some(Fill::Real(_)) | None => xf.zero_point,
         };
         let position = position(&axes, &self.graph.value(id.into()).fact.shape, y);
-        let each = rows.iter().flat_map(|r| columns.iter().map(move |c| (*r, *c)));
-        let parts = each.map(|(row, column)| {
-            let (origin, steps) = ([row.origin, column.origin], [row.step, column.step]);
-            let shape = [channels.len(), row.count, column.count];
-            (IntOp::Select(Select { channels: channels.clone(), origin, steps, fill }), shape)
-        });
-        self.interleave(id, parts.collect(), [rows.len(), columns.len()], placed.port, &QFact { shape: y, ..xf }, position);
+        let fact = QFact { shape: y, ..xf };
+        let count = |run: &[Phase]| run.iter().map(|p| p.count).sum::<usize>();
+        let part = |row: &[Phase], column: &[Phase]| {
+            let each = row.iter().flat_map(|r| column.iter().map(move |c| (*r, *c)));
+            let select = each.map(|(row, column)| {
+                let (origin, steps) = ([row.origin, column.origin], [row.step, column.step]);
+                let shape = [channels.len(), row.count, column.count];
+                (IntOp::Select(Select { channels: channels.clone(), origin, steps, fill }), shape)
+            });
+            (select.collect::<Vec<_>>(), [row.len(), column.len()])
+        };
+        if let ([row], [column]) = (&rows[..], &columns[..]) {
+            let (parts, every) = part(row, column);
+            self.interleave(id, parts, every, placed.port, &fact, position);
+            return Ok(());
+        }
+        let name = self.graph.node(id).name.clone();
+        let mut of_rows = Vec::with_capacity(rows.len());
+        for (i, row) in rows.iter().enumerate() {
+            let mut of_columns = Vec::with_capacity(columns.len());
+            for (j, column) in columns.iter().enumerate() {
+                let (parts, every) = part(row, column);
+                let shape = [channels.len(), count(row), count(column)];
+                let fact = QFact { shape, ..fact.clone() };
+                let name = format!("{name}_run{i}_{j}");
+                of_columns.push(self.interleaved(&name, parts, every, placed.port, &fact));
+            }
+            let shape = [channels.len(), count(row), fact.shape[2]];
+            let name = format!("{name}_run{i}");
+            let op = IntOp::Concat(Concat::Columns);
+            of_rows.push(self.add(&name, &name, op, &of_columns, QFact { shape, ..fact.clone() }));
+        }
+        self.place(id, IntOp::Concat(Concat::Rows), &of_rows, fact, position);
         Ok(())
+    }
+
+    /// Selections of one tensor, each every so many rows and columns of the result, as a tensor of this name.
+    fn interleaved(
+        &mut self,
+        name: &str,
+        mut parts: Vec<(IntOp, [usize; 3])>,
+        every: [usize; 2],
+        x: Port,
+        fact: &QFact,
+    ) -> Port {
+        if every == [1, 1]
+            && let Some((op, _)) = parts.pop()
+        {
+            return self.add(name, name, op, &[x], fact.clone());
+        }
+        let ports = self.selections(name, parts, x, fact);
+        self.add(name, name, IntOp::Concat(Concat::Interleave(every)), &ports, fact.clone())
+    }
+
+    /// Each selection as a tensor.
+    fn selections(&mut self, name: &str, parts: Vec<(IntOp, [usize; 3])>, x: Port, fact: &QFact) -> Vec<Port> {
+        let add = |(i, (op, shape)): (usize, (IntOp, [usize; 3]))| {
+            let name = format!("{name}_part{i}");
+            self.add(&name, &name, op, &[x], QFact { shape, ..fact.clone() })
+        };
+        parts.into_iter().enumerate().map(add).collect()
     }
 
     /// Blocks of pixels as channels, or the other way round.
@@ -195,7 +263,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    /// Selections of one tensor, each every so many rows and columns of the result.
+    /// The same as a node's result.
     fn interleave(
         &mut self,
         id: NodeId,
@@ -212,11 +280,7 @@ impl Lower<'_> {
             return;
         }
         let name = self.graph.node(id).name.clone();
-        let parts = parts.into_iter().enumerate().map(|(i, (op, shape))| {
-            let name = format!("{name}_part{i}");
-            self.add(&name, &name, op, &[x], QFact { shape, ..fact.clone() })
-        });
-        let ports: Vec<Port> = parts.collect();
+        let ports = self.selections(&name, parts, x, fact);
         self.place(id, IntOp::Concat(Concat::Interleave(every)), &ports, fact.clone(), position);
     }
 
