@@ -5,7 +5,9 @@
 //! outer * axis * inner elements.
 
 use super::float;
+use super::image::Image;
 use super::mlas::{self, Lanes};
+use crate::graph::expression::Binary;
 
 /// Bounds of the file's 8-bit type.
 pub fn bounds(signed: bool) -> (i32, i32) {
@@ -30,6 +32,34 @@ pub fn function(name: &str, attributes: &[(&'static str, f32)], v: f32) -> Optio
     let image = super::unary::float(name, attributes, v)?;
     // The bits of a NaN are nobody's to promise.
     (image.is_exact() && !image.lo.is_nan()).then_some(image.lo)
+}
+
+/// Whether [`function`] gives a value for every number.
+pub fn is_known(name: &str, attributes: &[(&'static str, f32)]) -> bool {
+    // A function is exact throughout or an interval wherever it is computed; outside its domain it is not a number.
+    let probes = [-1.3, -0.7, -0.2, 0.2, 0.7, 1.3];
+    probes.iter().all(|v| super::unary::float(name, attributes, *v).is_some_and(Image::is_exact))
+}
+
+/// Float arithmetic on two elements; NaN goes through Min and Max. Pow is known for the exponents 2 and 3 alone.
+pub fn arithmetic(kind: Binary, a: f32, b: f32) -> f32 {
+    match kind {
+        Binary::Min | Binary::Max if a.is_nan() || b.is_nan() => f32::NAN,
+        _ => Image::arithmetic(kind, Image::exact(a), Image::exact(b)).map_or(f32::NAN, |v| v.lo),
+    }
+}
+
+/// BatchNormalization of a channel as ONNX Runtime computes it: the factor and the summand of [`affine`], from scale,
+/// bias, mean and variance.
+pub fn batch_normalization([scale, bias, mean, variance]: [f32; 4], epsilon: f32) -> (f32, f32) {
+    // Every operation rounds to float32.
+    let factor = 1.0 / (variance + epsilon).sqrt() * scale;
+    (factor, bias - mean * factor)
+}
+
+/// fl(fl(x * factor) + summand).
+pub fn affine(x: f32, (factor, summand): (f32, f32)) -> f32 {
+    x * factor + summand
 }
 
 /// The extents before, of and after `axis`; `None` if the shape has no such axis.

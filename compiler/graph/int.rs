@@ -8,6 +8,7 @@
 use ndarray::Array4;
 
 use super::expression::Expression;
+use super::prepare::Prepare;
 use super::{Graph, Stage};
 use crate::arith::{AddSpec, AverageSpec, RescaleSpec};
 
@@ -214,10 +215,24 @@ pub enum HostType {
 /// A model input: what the host does before the first integer.
 #[derive(Clone, Debug)]
 pub struct HostInput {
-    /// The ONNX input's type. F32: QuantizeLinear with the fact's scale and zero point, on the host.
+    /// The ONNX input's type. F32, or any with `prepare`: QuantizeLinear with the fact's scale and zero point, on the
+    /// host.
     pub dtype: HostType,
-    /// Layout.
+    /// Float operators before QuantizeLinear.
+    pub prepare: Option<Prepare>,
+    /// Layout of what is quantized.
     pub arrangement: Arrangement,
+}
+
+impl HostInput {
+    /// ONNX shape of one sample of the model's input, batch axis (of size 1) included.
+    pub fn shape(&self) -> &[usize] {
+        self.prepare.as_ref().map_or(&self.arrangement.onnx_shape, |p| &p.input)
+    }
+    /// Whether the host quantizes.
+    pub fn is_float(&self) -> bool {
+        self.dtype == HostType::F32 || self.prepare.is_some()
+    }
 }
 
 /// One step that the host runs after the accelerator, by ONNX Runtime's formula.

@@ -99,6 +99,12 @@ pub fn tensor(t: &Tensor) -> String {
     format!("{} elements {:016x}", words.len(), fnv(words.iter().map(String::as_str)))
 }
 
+/// A checksum of words.
+pub(super) fn fnv_of(words: impl Iterator<Item = String>) -> u64 {
+    let words: Vec<String> = words.collect();
+    fnv(words.iter().map(String::as_str))
+}
+
 fn fnv<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
     words
         .flat_map(|w| w.bytes().chain([b' ']))
@@ -183,6 +189,7 @@ fn float_parameters(op: &Op) -> String {
             format!("before {:?} after {:?} fill {fill}", p.before, p.after)
         }
         Op::Cast(to) => dtype_name(*to).to_owned(),
+        Op::Prepare(p) => p.to_string(),
     }
 }
 
@@ -255,7 +262,10 @@ fn arrangement(a: &super::int::Arrangement) -> String {
 
 fn int_op(op: &IntOp) -> (String, String) {
     match op {
-        IntOp::Input(i) => ("Input".into(), format!("{:?} {}", i.dtype, arrangement(&i.arrangement))),
+        IntOp::Input(i) => {
+            let steps = i.prepare.as_ref().map_or_else(String::new, |p| format!("onnx {:?}; {p}; ", p.input));
+            ("Input".into(), format!("{:?} {steps}{}", i.dtype, arrangement(&i.arrangement)))
+        }
         IntOp::Conv(c) => {
             let mut text = window::describe(&c.window);
             if c.groups != 1 {

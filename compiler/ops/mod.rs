@@ -38,6 +38,7 @@ use std::borrow::Cow;
 
 use crate::graph::float::{Fact, is_float};
 use crate::graph::int::TableSource;
+use crate::graph::prepare::Prepare;
 use crate::onnx::model::{DType, Tensor};
 use quantization::Params;
 use quantized::Kernel;
@@ -86,16 +87,18 @@ pub enum Op {
     Softmax(usize),
     /// x.
     ArgMax(arg_max::ArgMax),
-    /// data, indices; the axis. Constants only.
+    /// data, indices; the axis. Constants, and on the host before the first QuantizeLinear.
     Gather(usize),
     /// Any number of operands; the axis.
     Concat(usize),
-    /// x. Slice, and each output of Split.
+    /// x. Slice, each output of Split, Gather by a list of indices.
     Slice(slice::Slice),
     /// x.
     Pad(pad::Pad),
-    /// x. Constants only.
+    /// x. Constants, and what is converted to float before the first QuantizeLinear.
     Cast(DType),
+    /// x, the model's input: float operators before QuantizeLinear, as one (made by a pass).
+    Prepare(Prepare),
 }
 
 impl Op {
@@ -141,6 +144,7 @@ impl Op {
             Op::Slice(_) => "Slice",
             Op::Pad(_) => "Pad",
             Op::Cast(_) => "Cast",
+            Op::Prepare(_) => "Prepare",
         })
     }
 
@@ -185,7 +189,8 @@ impl Op {
             | Op::ArgMax(_)
             | Op::Slice(_)
             | Op::Pad(_)
-            | Op::Cast(_) => (1, 1),
+            | Op::Cast(_)
+            | Op::Prepare(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
                 Kernel::Add(_) | Kernel::Mul => (2, 2),
@@ -296,6 +301,13 @@ impl Op {
             }
             Op::Pad(p) => like(pad::shape(p, &x().shape)?),
             Op::Cast(to) => Fact::new(*to, x().shape.clone()),
+            Op::Prepare(p) => {
+                p.check()?;
+                if p.input != x().shape {
+                    return Err(format!("{} is prepared as {:?}", x(), p.input));
+                }
+                Fact::new(DType::F32, p.output())
+            }
         })
     }
 
@@ -337,7 +349,8 @@ impl Op {
                 | Op::Gather(_)
                 | Op::Slice(_)
                 | Op::Pad(_)
-                | Op::Cast(_),
+                | Op::Cast(_)
+                | Op::Prepare(_),
                 _,
             ) => None,
         }
@@ -387,8 +400,8 @@ known! {
     "" "Atan" unary::import, "table";
     "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
-    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
-    "" "Cast" cast::import, "constants only";
+    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; on the host, at the start";
+    "" "Cast" cast::import, "constants; on the host, at the start, from uint8 or int8 to float32";
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
     "" "Clip" clip::import, "bounds of the operator before it, or a table";
@@ -406,7 +419,7 @@ known! {
     "" "Exp" unary::import, "table";
     "" "Flatten" reshape::import_flatten, "absorbed into the weights that follow, or the graph's edge";
     "" "Floor" unary::import, "table";
-    "" "Gather" gather::import, "constants only";
+    "" "Gather" gather::import, "constant indices: a list of channels, or evenly rising rows or columns; any on constants, and on the host, at the start";
     "" "Gelu" unary::import_gelu, "table";
     "" "Gemm" gemm::import, "constant weights";
     "" "GlobalAveragePool" average_pool::import_global, "a window of the whole map";

@@ -79,7 +79,8 @@ impl Origins {
                 | Op::Concat(_)
                 | Op::Slice(_)
                 | Op::Pad(_)
-                | Op::Cast(_) => None,
+                | Op::Cast(_)
+                | Op::Prepare(_) => None,
             };
             let port = Port::from(id);
             let integers = matches!(graph.value(port).fact.dtype, DType::U8 | DType::I8);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::compile_front;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::float::dtype_name;
-use crate::graph::int::{HostStep, HostType, IntGraph, IntOp, QFact, TableSource};
+use crate::graph::int::{HostStep, IntGraph, IntOp, QFact, TableSource};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Dim, Model, ValueInfo};
 
@@ -194,10 +194,11 @@ fn fill(inspection: &mut Inspection, graph: &IntGraph) {
             IntOp::Input(input) => {
                 let name = &graph.node(id).name;
                 if let Some(edge) = inspection.inputs.iter_mut().find(|e| e.name == *name) {
-                    edge.host = match input.dtype {
-                        HostType::F32 => vec!["Quantize".to_owned()],
-                        HostType::U8 | HostType::I8 | HostType::I64 => Vec::new(),
-                    };
+                    let steps = input.prepare.iter().flat_map(|p| &p.steps);
+                    edge.host = steps.map(|s| s.work.name().to_owned()).collect();
+                    if input.is_float() {
+                        edge.host.push("Quantize".to_owned());
+                    }
                     if input.arrangement.source.is_some() {
                         edge.host.push("Transpose".to_owned());
                     }

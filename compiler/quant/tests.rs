@@ -19,7 +19,7 @@ fn value(name: &str, fact: QFact) -> Vec<Value<QFact>> {
 
 fn input(graph: &mut IntGraph, fact: QFact) -> NodeId {
     let arrangement = Arrangement { onnx_shape: vec![1], source: None };
-    let op = IntOp::Input(HostInput { dtype: HostType::I8, arrangement });
+    let op = IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, arrangement });
     graph.add("x", op, &[], value("x", fact))
 }
 

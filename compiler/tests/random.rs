@@ -126,7 +126,7 @@ impl Net {
             1 => Arrangement { onnx_shape: vec![1, h, w, c], source: Some(channels_last(shape)) },
             _ => Arrangement { onnx_shape: vec![1, c * h * w], source: Some((0..elements).rev().collect()) },
         };
-        let input = IntOp::Input(HostInput { dtype, arrangement });
+        let input = IntOp::Input(HostInput { dtype, prepare: None, arrangement });
         let id = net.g.add("quantize", input, &[], vec![Value { name: "input".into(), fact }]);
         net.ports.push(id.into());
         (net, id.into())

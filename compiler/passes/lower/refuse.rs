@@ -26,8 +26,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_) | Op::ArgMax(_) => {
             true
         }
-        Op::Quantized(_) => true,
-        Op::Reshape(_) => true,
+        Op::Quantized(_) | Op::Reshape(_) | Op::Prepare(_) => true,
         Op::Transpose(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Slice(_) | Op::Pad(_) => {
             !is_float(graph.value(id.into()).fact.dtype)
         }
@@ -233,7 +232,8 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
             id,
             code::FLOAT_ISLAND,
             format!("{name} is computed in float before the first QuantizeLinear"),
-            "it prepares the model's input in float; the accelerator takes the quantized input",
+            "it prepares the model's input in float, and its bits are not known to be the host's; the accelerator takes \
+             the quantized input",
         )
         .remedy(CUT_IN);
     }
