@@ -261,6 +261,14 @@ fn sentence(step: &HostStep) -> String {
         HostStep::Softmax(axis) => format!(
             "Softmax over axis {axis}: exp(y - max) / sum(exp(y - max)), float32; the last bit depends on the exponential and the order of the sum"
         ),
+        HostStep::LogSoftmax(axis) => format!(
+            "LogSoftmax over axis {axis}: (y - max) - log(sum(exp(y - max))), float32; the last bit depends on the exponential, the order of the sum and the logarithm"
+        ),
+        HostStep::TopK { axis, k, largest, indices } => format!(
+            "TopK over axis {axis}: {}the {k} {} elements, in this order, the first of equal ones first",
+            if *indices { "indices of " } else { "" },
+            if *largest { "greatest" } else { "least" }
+        ),
         HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
             "QLinearSoftmax over axis {axis} (n elements), to {}: e(y) = float32(exp((y - max + h) * {s:?})) with h = \
              max(log(3.4028235e38 / n) - 5, 0) / {s:?}, the logarithm's argument and result in float32, all else in double; \

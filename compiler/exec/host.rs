@@ -329,7 +329,14 @@ impl Kind {
             (HostStep::Dequantize(..), Kind::Byte) => Ok(Kind::Float),
             (HostStep::Quantize(..), Kind::Float) => Ok(Kind::Byte),
             (HostStep::Function(..), Kind::Float) => Ok(Kind::Float),
-            (HostStep::Softmax(a), Kind::Float) => axis(a).map(|()| Kind::Float),
+            (HostStep::Softmax(a) | HostStep::LogSoftmax(a), Kind::Float) => axis(a).map(|()| Kind::Float),
+            (HostStep::TopK { axis: a, k, indices, .. }, Kind::Float | Kind::Byte) => {
+                axis(a)?;
+                if *k < 1 || *k > shape[*a] {
+                    return Err(format!("{k} elements of axis {a} of shape {shape:?}"));
+                }
+                Ok(if *indices { Kind::Long } else { self })
+            }
             (HostStep::QLinearSoftmax { axis: a, .. }, Kind::Byte) => axis(a).map(|()| Kind::Byte),
             (HostStep::ArgMax { axis: a, .. }, Kind::Float | Kind::Byte) => axis(a).map(|()| Kind::Long),
             (HostStep::Reshape(to), kind) => {
@@ -350,7 +357,12 @@ fn shape_after(step: &HostStep, mut shape: Vec<usize>) -> Vec<usize> {
         | HostStep::Quantize(..)
         | HostStep::Function(..)
         | HostStep::Softmax(_)
+        | HostStep::LogSoftmax(_)
         | HostStep::QLinearSoftmax { .. } => shape,
+        HostStep::TopK { axis, k, .. } => {
+            shape[*axis] = *k;
+            shape
+        }
         HostStep::ArgMax { axis, keepdims, .. } => {
             if *keepdims {
                 shape[*axis] = 1;
@@ -380,6 +392,23 @@ fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> 
             v.iter_mut().for_each(|x| *x = host::function(name, attributes, *x).unwrap_or(f32::NAN));
         }
         (HostStep::Softmax(axis), Sample::Float(v)) => host::softmax(v, extents(*axis), lanes),
+        (HostStep::LogSoftmax(axis), Sample::Float(v)) => host::log_softmax(v, extents(*axis), lanes),
+        (HostStep::TopK { axis, k, largest, indices }, sample) => {
+            let of = extents(*axis);
+            let places = match sample {
+                Sample::Float(v) => host::top_k(v, of, *k, *largest),
+                Sample::Byte(v) => host::top_k(v, of, *k, *largest),
+                Sample::Long(_) => vec![],
+            };
+            if *indices {
+                return Sample::Long(host::indices(&places, of));
+            }
+            return match sample {
+                Sample::Float(v) => Sample::Float(places.iter().map(|at| v[*at]).collect()),
+                Sample::Byte(v) => Sample::Byte(places.iter().map(|at| v[*at]).collect()),
+                Sample::Long(v) => Sample::Long(std::mem::take(v)),
+            };
+        }
         (HostStep::QLinearSoftmax { axis, input, output, signed }, Sample::Byte(v)) => {
             host::qlinear_softmax(v, extents(*axis), input.0, *output, *signed);
         }

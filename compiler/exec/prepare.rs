@@ -35,10 +35,7 @@ pub(crate) fn run(prepare: &Prepare, x: Vec<f32>) -> Option<Vec<f32>> {
 fn compute(work: &Work, operands: &[&ArrayD<f32>], shape: &[usize]) -> Option<ArrayD<f32>> {
     Some(match (work, operands) {
         (Work::Cast, [x]) => (*x).clone(),
-        (Work::Function(name, attributes), [x]) => {
-            // What has no value is not a number.
-            x.mapv(|v| host::function(name, attributes, v).unwrap_or(f32::NAN))
-        }
+        (Work::Function(name, attributes), [x]) => x.mapv(|v| host::function_of_any(name, attributes, v)),
         (Work::Arithmetic(kind), [a, b]) => {
             let mut y = ArrayD::zeros(IxDyn(shape));
             let (a, b) = (a.broadcast(IxDyn(shape))?, b.broadcast(IxDyn(shape))?);

@@ -208,7 +208,7 @@ pub enum HostType {
     U8,
     /// int8
     I8,
-    /// int64 (ArgMax)
+    /// int64 (ArgMax, TopK)
     I64,
 }
 
@@ -247,6 +247,8 @@ pub enum HostStep {
     Function(&'static str, Vec<(&'static str, f32)>),
     /// Float Softmax over an axis of the ONNX shape.
     Softmax(usize),
+    /// Float LogSoftmax over an axis of the ONNX shape.
+    LogSoftmax(usize),
     /// com.microsoft QLinearSoftmax over an axis: input (scale, zero point), output (scale, zero point), signed.
     QLinearSoftmax {
         /// Axis of the ONNX shape.
@@ -266,6 +268,17 @@ pub enum HostStep {
         keepdims: bool,
         /// ONNX `select_last_index`.
         select_last_index: bool,
+    },
+    /// The k greatest or least elements of an axis in their order, the first of equal ones first.
+    TopK {
+        /// Axis of the ONNX shape.
+        axis: usize,
+        /// How many; at least 1.
+        k: usize,
+        /// The greatest, else the least.
+        largest: bool,
+        /// Their indices, else the elements.
+        indices: bool,
     },
     /// Only the shape changes.
     Reshape(Vec<usize>),

@@ -171,7 +171,14 @@ fn float_parameters(op: &Op) -> String {
             words.retain(|w| !w.is_empty());
             words.join(" ")
         }
-        Op::Softmax(axis) | Op::Gather(axis) | Op::Concat(axis) => format!("axis {axis}"),
+        Op::Softmax(axis) | Op::LogSoftmax(axis) | Op::Gather(axis) | Op::Concat(axis) => {
+            format!("axis {axis}")
+        }
+        Op::TopK(t) => {
+            let which = if t.largest { "greatest" } else { "least" };
+            let of = if t.indices { " indices" } else { "" };
+            format!("axis {} {} {which}{of}", t.axis, t.k)
+        }
         Op::ArgMax(a) => {
             let mut text = format!("axis {}", a.axis);
             text += if a.keepdims { " keepdims" } else { "" };
@@ -330,6 +337,11 @@ fn step(step: &HostStep) -> String {
             attributes.iter().fold((*name).to_owned(), |text, (n, v)| text + &format!(" {n} {v}"))
         }
         HostStep::Softmax(axis) => format!("Softmax axis {axis}"),
+        HostStep::LogSoftmax(axis) => format!("LogSoftmax axis {axis}"),
+        HostStep::TopK { axis, k, largest, indices } => {
+            let which = if *largest { "greatest" } else { "least" };
+            format!("TopK axis {axis} {k} {which}{}", if *indices { " indices" } else { "" })
+        }
         HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
             "QLinearSoftmax {} axis {axis} {} {} -> {} {}",
             if *signed { "i8" } else { "u8" },

@@ -386,7 +386,7 @@ impl<'a> Importer<'a> {
                 format!("output \"{extra}\" is read"),
             ));
         }
-        if node.outputs.first().is_none_or(String::is_empty) {
+        if node.outputs.iter().all(String::is_empty) {
             return Err(ctx.invalid("it has no output"));
         }
         let mut operands = Vec::with_capacity(rule.operands.len());

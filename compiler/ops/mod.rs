@@ -30,6 +30,7 @@ pub mod shape;
 pub mod slice;
 pub mod softmax;
 pub mod split;
+pub mod top_k;
 pub mod transpose;
 pub mod unary;
 pub mod window;
@@ -85,8 +86,12 @@ pub enum Op {
     Quantized(quantized::Quantized),
     /// x; the axis.
     Softmax(usize),
+    /// x; the axis.
+    LogSoftmax(usize),
     /// x.
     ArgMax(arg_max::ArgMax),
+    /// x. Each of its two results.
+    TopK(top_k::TopK),
     /// data, indices; the axis. Constants, and on the host before the first QuantizeLinear.
     Gather(usize),
     /// Any number of operands; the axis.
@@ -138,7 +143,9 @@ impl Op {
                 Kernel::Concat(_) => "QConcat",
             },
             Op::Softmax(_) => "Softmax",
+            Op::LogSoftmax(_) => "LogSoftmax",
             Op::ArgMax(_) => "ArgMax",
+            Op::TopK(_) => "TopK",
             Op::Gather(_) => "Gather",
             Op::Concat(_) => "Concat",
             Op::Slice(_) => "Slice",
@@ -186,7 +193,9 @@ impl Op {
             | Op::Quantize(_)
             | Op::Dequantize(_)
             | Op::Softmax(_)
+            | Op::LogSoftmax(_)
             | Op::ArgMax(_)
+            | Op::TopK(_)
             | Op::Slice(_)
             | Op::Pad(_)
             | Op::Cast(_)
@@ -230,7 +239,7 @@ impl Op {
                 x().clone()
             }
             Op::Clip(_) | Op::Identity => x().clone(),
-            Op::Unary(_) | Op::Softmax(_) => {
+            Op::Unary(_) | Op::Softmax(_) | Op::LogSoftmax(_) => {
                 if !is_float(x().dtype) {
                     return Err(format!("the operand is {}; it has to be a float tensor", x()));
                 }
@@ -284,6 +293,9 @@ impl Op {
                 Fact::new(q.output.dtype, shape)
             }
             Op::ArgMax(a) => Fact::new(DType::I64, arg_max::shape(a, &x().shape)?),
+            Op::TopK(t) => {
+                Fact::new(if t.indices { DType::I64 } else { x().dtype }, top_k::shape(t, &x().shape)?)
+            }
             Op::Gather(at) => like(gather::shape(*at, &inputs[0].shape, &inputs[1].shape)?),
             Op::Concat(at) => {
                 if let Some(other) = inputs.iter().find(|f| f.dtype != x().dtype) {
@@ -345,7 +357,9 @@ impl Op {
                 | Op::Dequantize(_)
                 | Op::Quantized(_)
                 | Op::Softmax(_)
+                | Op::LogSoftmax(_)
                 | Op::ArgMax(_)
+                | Op::TopK(_)
                 | Op::Gather(_)
                 | Op::Slice(_)
                 | Op::Pad(_)
@@ -429,6 +443,7 @@ known! {
     "" "Identity" identity::import, "removed";
     "" "LeakyRelu" unary::import, "table";
     "" "Log" unary::import, "table";
+    "" "LogSoftmax" softmax::import_log, "on the host, at the end";
     "" "MatMul" mat_mul::import, "constant weights";
     "" "Max" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
@@ -465,6 +480,7 @@ known! {
     "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
+    "" "TopK" top_k::import, "on the host, at the end; several results sorted";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";

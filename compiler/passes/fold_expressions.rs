@@ -74,7 +74,9 @@ impl Origins {
                 | Op::Transpose(_)
                 | Op::Identity
                 | Op::Softmax(_)
+                | Op::LogSoftmax(_)
                 | Op::ArgMax(_)
+                | Op::TopK(_)
                 | Op::Gather(_)
                 | Op::Concat(_)
                 | Op::Slice(_)

@@ -239,6 +239,8 @@ fn step(step: &HostStep) -> String {
         HostStep::Quantize(..) => "Quantize",
         HostStep::Function(name, _) => name,
         HostStep::Softmax(_) => "Softmax",
+        HostStep::LogSoftmax(_) => "LogSoftmax",
+        HostStep::TopK { .. } => "TopK",
         HostStep::QLinearSoftmax { .. } => "QLinearSoftmax",
         HostStep::ArgMax { .. } => "ArgMax",
         HostStep::Reshape(_) => "Reshape",

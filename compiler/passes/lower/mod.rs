@@ -202,7 +202,9 @@ impl Lower<'_> {
             | Op::Prepare(_)
             | Op::Dequantize(_)
             | Op::Softmax(_)
+            | Op::LogSoftmax(_)
             | Op::ArgMax(_)
+            | Op::TopK(_)
             // Refused before lowering.
             | Op::Conv(_)
             | Op::Gemm(_)

@@ -23,9 +23,8 @@ const CUT_IN: &str =
 /// Whether the host runs the operator at the end of the graph.
 fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
     match &graph.node(id).op {
-        Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_) | Op::ArgMax(_) => {
-            true
-        }
+        Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) => true,
+        Op::Softmax(_) | Op::LogSoftmax(_) | Op::ArgMax(_) | Op::TopK(_) => true,
         Op::Quantized(_) | Op::Reshape(_) | Op::Prepare(_) => true,
         Op::Transpose(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Slice(_) | Op::Pad(_) => {
             !is_float(graph.value(id.into()).fact.dtype)
@@ -295,7 +294,7 @@ fn behind_conv(graph: &FloatGraph, id: NodeId) -> bool {
 /// An operand of an integer operator that is no integer of the accelerator.
 pub(super) fn operand(graph: &FloatGraph, id: NodeId, port: Port) -> Diagnostic {
     let host = match &graph.node(port.node).op {
-        Op::Softmax(_) | Op::ArgMax(_) | Op::Quantize(_) => true,
+        Op::Softmax(_) | Op::LogSoftmax(_) | Op::ArgMax(_) | Op::TopK(_) | Op::Quantize(_) => true,
         Op::Quantized(q) => matches!(q.kernel, Kernel::Softmax(_)),
         _ => false,
     };
