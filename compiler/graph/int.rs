@@ -106,7 +106,7 @@ pub struct Conv {
     pub weight_scale: Vec<f32>,
 }
 
-/// Elementwise addition of two tensors of equal shape with different scales.
+/// Elementwise addition or subtraction of two tensors of equal shape with different scales.
 #[derive(Clone, Debug)]
 pub struct Add {
     /// The source operator's formula.

@@ -161,7 +161,7 @@ impl Op {
         Cow::Borrowed(match &q.kernel {
             Kernel::Conv(_) => "Conv",
             Kernel::MatMul { .. } => "MatMul",
-            Kernel::Add(_) => "Add",
+            Kernel::Add(form) => form.name(),
             Kernel::Mul => "Mul",
             Kernel::Average(p, _) => return Op::AveragePool(*p).name(),
             Kernel::Table(TableSource::Requantize) => "QuantizeLinear",
@@ -476,7 +476,7 @@ known! {
     "" "Split" split::import, "constant sizes";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
-    "" "Sub" binary::import, "table, of functions of one tensor and constants";
+    "" "Sub" binary::import, "of two tensors, or a table of functions of one tensor and constants";
     "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";

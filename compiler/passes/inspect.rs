@@ -57,7 +57,7 @@ pub struct Weights {
 pub struct Layer {
     /// The ONNX node's name.
     pub name: String,
-    /// `Conv`, `Add`, `Table`, `MaxPool` or `AveragePool`.
+    /// `Conv`, `Add`, `Sub`, `Table`, `MaxPool` or `AveragePool`.
     pub op: &'static str,
     /// A table's function, a formula's form.
     pub detail: String,
@@ -288,7 +288,7 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
             });
         }
         IntOp::Add(add) => {
-            layer.op = "Add";
+            layer.op = add.spec.form.name();
             layer.detail = format!("{:?}", add.spec.form);
         }
         IntOp::Table(table) => {

@@ -275,6 +275,7 @@ fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {
         let form = match spec.form {
             AddForm::QLinear => "QLinearAdd",
             AddForm::Float => "the float32 addition",
+            AddForm::Difference => "the float32 subtraction",
         };
         let cause = format!("no pair of tables equals {form} on all 65536 pairs");
         return Err(place.fault(code::RESCALE_INFEASIBLE, "an addition has no integer form", cause).into());

@@ -17,7 +17,7 @@ pub(crate) fn model(model: &Model) -> Option<Model> {
         let mut name = softmax.inputs.first()?.clone();
         if softmax.op_type == "QLinearSoftmax" {
             // Its operand, dequantized by its own scale and zero point.
-            let real = format!("{name}/before_softmax");
+            let real = format!("{name}/before_softmax{k}");
             out.nodes.push(ModelNode {
                 name: real.clone(),
                 op_type: "DequantizeLinear".into(),

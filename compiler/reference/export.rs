@@ -161,7 +161,9 @@ impl Exporter<'_> {
                     }
                     self.qlinear(name, "QLinearAdd", &operands, id, &target, vec![])?;
                 }
-                AddForm::Float => self.float(name, "Add", &inputs, id, &target, vec![])?,
+                form @ (AddForm::Float | AddForm::Difference) => {
+                    self.float(name, form.name(), &inputs, id, &target, vec![])?;
+                }
             },
             IntOp::MaxPool(pool) => {
                 let x = self.operand(inputs[0]);

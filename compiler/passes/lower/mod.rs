@@ -445,7 +445,7 @@ impl Lower<'_> {
                 self.graph,
                 id,
                 code::INPUT_UNSUPPORTED,
-                "addition with broadcasting is not supported",
+                format!("{} with broadcasting is not supported", form.name()),
                 format!("shapes {:?} and {:?}", shapes.0, shapes.1),
             ));
         }
@@ -462,7 +462,10 @@ impl Lower<'_> {
                 self.graph,
                 id,
                 code::SCALE_INVALID,
-                "the scales of an addition lie too far apart",
+                format!(
+                    "the scales of {} lie too far apart",
+                    if form == AddForm::Difference { "a subtraction" } else { "an addition" }
+                ),
                 format!("{:?} and {:?} over {:?} is beyond float32", a.1.scale, b.1.scale, yf.scale),
             ));
         }

@@ -180,7 +180,7 @@ pub(super) fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Dia
             operands.join(" and ")
         ),
     )
-    .remedy("only Add combines different activations")
+    .remedy("only Add and Sub combine different activations")
 }
 
 /// Whether a value is constant, or the DequantizeLinear of a constant.
@@ -217,7 +217,7 @@ pub(super) fn no_table(
 fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     let name = graph.node(id).op.name();
     let quantized = |p: Port| constant(graph, p) || matches!(graph.node(p.node).op, Op::Dequantize(_));
-    if matches!(graph.node(id).op, Op::Binary(kind) if kind != Binary::Add)
+    if matches!(graph.node(id).op, Op::Binary(kind) if !matches!(kind, Binary::Add | Binary::Sub))
         && graph.inputs(id).into_iter().all(quantized)
         && !one_tensor(graph, id.into())
     {
