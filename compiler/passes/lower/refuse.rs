@@ -223,6 +223,9 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     {
         return two_activations(graph, id, &name);
     }
+    if let Some(fault) = float_constant(graph, id) {
+        return fault;
+    }
     let pointwise =
         matches!(graph.node(id).op, Op::Binary(_) | Op::BatchNormalization(_) | Op::Clip(_) | Op::Unary(_));
     if inside && pointwise && of_inputs(graph, id) {
@@ -269,6 +272,30 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
         )
         .remedy(CUT_OFF)
     }
+}
+
+/// An Add or Sub, quantized but for a constant of several elements.
+fn float_constant(graph: &FloatGraph, id: NodeId) -> Option<Diagnostic> {
+    let name = graph.node(id).op.name();
+    let inputs = graph.inputs(id);
+    let (Op::Binary(Binary::Add | Binary::Sub), [a, b]) = (&graph.node(id).op, inputs.as_slice()) else {
+        return None;
+    };
+    let is = |p: &Port, f: fn(&Op) -> bool| f(&graph.node(p.node).op);
+    let float = [a, b].into_iter().find(|p| is(p, |op| matches!(op, Op::Const(_))))?;
+    let other = if float == a { b } else { a };
+    let quantized =
+        graph.consumers(id.into()).iter().any(|(r, _)| matches!(graph.node(*r).op, Op::Quantize(_)));
+    (quantized && is(other, |op| matches!(op, Op::Dequantize(_)))).then(|| {
+        at(
+            graph,
+            id,
+            code::INPUT_UNSUPPORTED,
+            format!("{name} with a float constant of several different elements is not supported"),
+            format!("\"{}\" has shape {:?}", graph.value(*float).name, graph.value(*float).fact.shape),
+        )
+        .remedy("quantize the constant too (DequantizeLinear of integers), with one value per channel")
+    })
 }
 
 /// Whether a Conv without Relu or Clip stands directly before, in float or quantized, and nothing else reads it.
