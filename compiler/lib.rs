@@ -228,11 +228,8 @@ mod tests {
         );
     }
 
-    /// A model with channels last: the wire has its order, and the folder says so.
-    #[test]
-    fn a_layout_change_is_in_the_folder() {
-        let text = "input x: u8[1,2,2,3]\nt = Transpose(x) perm=[0,3,1,2]\n\
-            a = QLinearConv(t, f32 0.5, u8 10, i8[4,3,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"a\"\noutput a: u8";
+    /// The folder of a model's text, with a sample of seeded input.
+    fn folder(text: &str) -> (Compiled, emit::Files) {
         let graph = passes::compile_front(&parse(text).expect("text")).expect("graph");
         let source = Source { file: "m.onnx".into(), sha256: String::new(), graph };
         let target = targets::find("generic").expect("target");
@@ -250,11 +247,57 @@ mod tests {
         let compiled = compile(source, &options).expect("design");
         let inputs = emit::random_inputs(&compiled.source.graph, 1, 1).expect("inputs");
         let files = hand_off(&compiled, &inputs, &[]).expect("files");
+        (compiled, files)
+    }
+
+    /// A model with channels last: the wire has its order, and the folder says so.
+    #[test]
+    fn a_layout_change_is_in_the_folder() {
+        let (_, files) = folder(
+            "input x: u8[1,2,2,3]\nt = Transpose(x) perm=[0,3,1,2]\n\
+            a = QLinearConv(t, f32 0.5, u8 10, i8[4,3,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"a\"\noutput a: u8",
+        );
         let order = exec::npy::parse(files.get("vectors/input_order.npy").expect("order")).expect("array");
         assert_eq!(
             order,
             exec::Data::I64(ndarray::ArrayD::from_shape_vec(vec![12], (0..12).collect()).expect("12"))
         );
         assert!(files.get("vectors/output_order.npy").is_none());
+    }
+
+    /// Float operators before the first integers: what the wire carries is behind them, and a long constant is a file.
+    /// Several outputs of one tensor have a file each.
+    #[test]
+    fn host_steps_are_in_the_folder() {
+        let (compiled, files) = folder(
+            "input x: f32[1,2,3,3]\nt = Sub(x, f32[2,3,3] 7.25)\nu = Mul(t, f32 0.5)\n\
+            q = QuantizeLinear(u, f32 0.5, u8 10)\n\
+            a = QLinearConv(q, f32 0.5, u8 10, i8[4,2,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20) name=\"a\"\n\
+            v, i = TopK(a, i64[1] 2) axis=1\noutput v: u8\noutput i: i64",
+        );
+        let array =
+            |name: &str| exec::npy::parse(files.get(name).unwrap_or_else(|| panic!("{name}"))).expect("npy");
+        let (x, wire) = (array("vectors/host_input.npy"), array("vectors/input.npy"));
+        let (x, wire) = (x.to_f64(), wire.to_f64());
+        assert_eq!(x.len(), wire.len());
+        for (at, byte) in wire.iter().enumerate() {
+            // On the wire: row, column, channel.
+            let real = (x[at % 2 * 9 + at / 2] - 7.25) * 0.5;
+            let expect = ((real / 0.5).round_ties_even() + 10.0).clamp(0.0, 255.0);
+            assert_eq!(*byte, expect, "byte {at}");
+        }
+        // Test inputs reach far into the bytes' range.
+        let (least, most) = wire.iter().fold((255.0_f64, 0.0_f64), |(a, b), v| (a.min(*v), b.max(*v)));
+        assert!(most - least > 100.0, "{least} to {most}");
+        assert_eq!(array("vectors/host_constant_0.npy").to_f64(), [7.25; 18]);
+        assert_eq!(array("vectors/host_output_0.npy").shape(), [1, 2, 3, 3]);
+        assert_eq!(array("vectors/host_output_1.npy").type_name(), "int64");
+        let (before, after) = emit::host_steps(&compiled.source.graph);
+        assert!(before[0].contains("t1 = x - vectors/host_constant_0.npy"), "{before:?}");
+        assert!(before[2].contains("round_half_even(t2 / 0.5) + 10"), "{before:?}");
+        assert!(
+            after.iter().any(|s| s.contains("\"i\": TopK over axis 1: indices of the 2 greatest")),
+            "{after:?}"
+        );
     }
 }

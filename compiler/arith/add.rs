@@ -1,4 +1,4 @@
-//! Addition of two quantized tensors, in the two forms that ONNX Runtime computes.
+//! Addition and subtraction of two quantized tensors, in the forms that ONNX Runtime computes.
 
 use super::float::{dequantize, fl32, narrow, rne, saturate};
 use super::{AddForm, AddSpec};
@@ -73,6 +73,10 @@ impl<'a> AddFormula<'a> {
             }
             AddForm::Float => {
                 let v = dequantize(a, sa, za) + dequantize(b, sb, zb);
+                saturate(v / sy, zy, lo, hi)
+            }
+            AddForm::Difference => {
+                let v = dequantize(a, sa, za) - dequantize(b, sb, zb);
                 saturate(v / sy, zy, lo, hi)
             }
         };

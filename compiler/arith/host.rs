@@ -5,7 +5,9 @@
 //! outer * axis * inner elements.
 
 use super::float;
+use super::image::Image;
 use super::mlas::{self, Lanes};
+use crate::graph::expression::Binary;
 
 /// Bounds of the file's 8-bit type.
 pub fn bounds(signed: bool) -> (i32, i32) {
@@ -30,6 +32,43 @@ pub fn function(name: &str, attributes: &[(&'static str, f32)], v: f32) -> Optio
     let image = super::unary::float(name, attributes, v)?;
     // The bits of a NaN are nobody's to promise.
     (image.is_exact() && !image.lo.is_nan()).then_some(image.lo)
+}
+
+/// The same for any float32 value: what has no value is not a number, and so is a function of it, but for two.
+pub fn function_of_any(name: &str, attributes: &[(&'static str, f32)], v: f32) -> f32 {
+    match name {
+        "ThresholdedRelu" | "Shrink" if v.is_nan() => 0.0,
+        _ if v.is_nan() => f32::NAN,
+        _ => function(name, attributes, v).unwrap_or(f32::NAN),
+    }
+}
+
+/// Whether [`function`] gives a value for every number.
+pub fn is_known(name: &str, attributes: &[(&'static str, f32)]) -> bool {
+    // A function is exact throughout or an interval wherever it is computed; outside its domain it is not a number.
+    let probes = [-1.3, -0.7, -0.2, 0.2, 0.7, 1.3];
+    probes.iter().all(|v| super::unary::float(name, attributes, *v).is_some_and(Image::is_exact))
+}
+
+/// Float arithmetic on two elements; NaN goes through Min and Max. Pow is known for the exponents 2 and 3 alone.
+pub fn arithmetic(kind: Binary, a: f32, b: f32) -> f32 {
+    match kind {
+        Binary::Min | Binary::Max if a.is_nan() || b.is_nan() => f32::NAN,
+        _ => Image::arithmetic(kind, Image::exact(a), Image::exact(b)).map_or(f32::NAN, |v| v.lo),
+    }
+}
+
+/// BatchNormalization of a channel as ONNX Runtime computes it: the factor and the summand of [`affine`], from scale,
+/// bias, mean and variance.
+pub fn batch_normalization([scale, bias, mean, variance]: [f32; 4], epsilon: f32) -> (f32, f32) {
+    // Every operation rounds to float32.
+    let factor = 1.0 / (variance + epsilon).sqrt() * scale;
+    (factor, bias - mean * factor)
+}
+
+/// fl(fl(x * factor) + summand).
+pub fn affine(x: f32, (factor, summand): (f32, f32)) -> f32 {
+    x * factor + summand
 }
 
 /// The extents before, of and after `axis`; `None` if the shape has no such axis.
@@ -62,6 +101,12 @@ fn rows<T: Copy>(
 /// that ONNX Runtime runs on: `lanes`.
 pub fn softmax(data: &mut [f32], extents: (usize, usize, usize), lanes: Lanes) {
     rows(data, extents, |row| mlas::softmax(row, lanes));
+}
+
+/// LogSoftmax (opset 13 and later) along one axis, in place. The last bit of the sum depends on `lanes`; its logarithm is
+/// the C library's, as in ONNX Runtime.
+pub fn log_softmax(data: &mut [f32], extents: (usize, usize, usize), lanes: Lanes) {
+    rows(data, extents, |row| mlas::log_softmax(row, lanes));
 }
 
 /// com.microsoft QLinearSoftmax with `opset >= 13` along one axis, in place, file numbering.
@@ -125,4 +170,36 @@ pub fn arg_max<T: Copy + PartialOrd>(
         }
     }
     all
+}
+
+/// TopK along one axis: the places in `data` of the k greatest (or least) elements of each row, in the result's row-major
+/// order. Of equal elements the first one comes first.
+pub fn top_k<T: Copy + PartialOrd>(
+    data: &[T],
+    (outer, length, inner): (usize, usize, usize),
+    k: usize,
+    largest: bool,
+) -> Vec<usize> {
+    let mut all = vec![0; outer * k * inner];
+    for o in 0..outer {
+        for i in 0..inner {
+            let at = |n: usize| (o * length + n) * inner + i;
+            let mut order: Vec<usize> = (0..length).collect();
+            // A stable sort keeps equal elements in their order; there are no NaNs behind integers.
+            order.sort_by(|a, b| {
+                let ordering = data[at(*a)].partial_cmp(&data[at(*b)]).unwrap_or(std::cmp::Ordering::Equal);
+                if largest { ordering.reverse() } else { ordering }
+            });
+            for (n, place) in order.into_iter().take(k).enumerate() {
+                all[(o * k + n) * inner + i] = at(place);
+            }
+        }
+    }
+    all
+}
+
+/// The index along the axis of each place in a tensor.
+pub fn indices(places: &[usize], (_, length, inner): (usize, usize, usize)) -> Vec<i64> {
+    let index = |at: &usize| i64::try_from(at / inner.max(1) % length.max(1)).unwrap_or(i64::MAX);
+    places.iter().map(index).collect()
 }

@@ -156,6 +156,16 @@ pub(crate) fn softmax(row: &mut [f32], lanes: Lanes) {
     }
 }
 
+/// `MlasComputeSoftmax` with `LogSoftmax` of one row, in place.
+pub(crate) fn log_softmax(row: &mut [f32], lanes: Lanes) {
+    let largest = row.iter().copied().fold(f32::MIN, |max, x| if max > x { max } else { x });
+    let powers: Vec<f32> = row.iter().map(|x| exp_nonpositive(*x + -largest, lanes)).collect();
+    let logarithm = lane_sum(&powers, lanes).ln();
+    for x in row.iter_mut() {
+        *x = *x + -largest - logarithm;
+    }
+}
+
 /// The sum as the kernels add it: one accumulator for each lane, then the lanes.
 fn lane_sum(row: &[f32], lanes: Lanes) -> f32 {
     let mut acc = [0.0f32; 16];

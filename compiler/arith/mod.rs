@@ -37,13 +37,25 @@ pub struct RescaleSpec {
     pub hi: i32,
 }
 
-/// Which operator an integer addition reproduces.
+/// Which operator an integer addition, or subtraction, reproduces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddForm {
     /// com.microsoft QLinearAdd: rne(fma(ra, a, fma(rb, b, fl(zy - fma(ra, za, fl(rb*zb)))))), r = fl(s / sy).
     QLinear,
     /// DequantizeLinear, Add, QuantizeLinear in float32: rne(fl(fl((a-za)*sa) + fl((b-zb)*sb)) / sy) + zy.
     Float,
+    /// DequantizeLinear, Sub, QuantizeLinear in float32: rne(fl(fl((a-za)*sa) - fl((b-zb)*sb)) / sy) + zy.
+    Difference,
+}
+
+impl AddForm {
+    /// The ONNX operator.
+    pub fn name(self) -> &'static str {
+        match self {
+            AddForm::QLinear | AddForm::Float => "Add",
+            AddForm::Difference => "Sub",
+        }
+    }
 }
 
 /// Addition of two quantized tensors; a, b and y are canonical integers.

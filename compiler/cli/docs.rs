@@ -136,8 +136,15 @@ fn operators() -> String {
          while compiling, refused on activations. \"On the host, at\nthe end\": computed by `run` and by the \
          program that uses the accelerator, after the last quantized operator; the report names the formula.\n\
          So are functions of one element in float behind the last DequantizeLinear, if they are known to the bit.\n\
-         Batch 1, 8-bit activations and weights, one or two spatial axes. `compile` takes one input and one output; `run` \
-         takes several.\nFunctions that ONNX Runtime computes with a library exponential or logarithm are refused where \
+         \n\
+         Before the first QuantizeLinear the host also runs float operators that read one input of the model and constants \
+         of any shape:\nAdd, Sub, Mul, Div, Min, Max, PRelu, Pow (2 or 3), BatchNormalization, Clip, Relu and the functions that \
+         are known to the bit (not those of\na library), Cast from uint8 or int8, and with them Reshape, Squeeze, \
+         Unsqueeze, Flatten, Transpose, Slice, Split, Gather, Pad and Concat. They\nhave ONNX Runtime's float32 bits, and the \
+         hand-off folder lists them with their constants.\n\
+         \n\
+         Batch 1, 8-bit activations and weights, one or two spatial axes. `compile` takes one input, and outputs that are made \
+         of one tensor; `run`\ntakes any number.\nFunctions that ONNX Runtime computes with a library exponential or logarithm are refused where \
          an entry of the table lies so near a\nrounding threshold that the library's last bit decides.\n\n| domain | operator | |\n| --- | --- | --- |\n",
         import::OPSETS.start(),
         import::OPSETS.end()

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Differing, DifferingAt, LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
+use super::host::{constants, rearranged};
+use super::{Differing, DifferingAt, HostArray, LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
 use crate::design::{Design, Stream};
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
 use crate::exec::{Data, Executor, Stage};
-use crate::graph::int::{Arrangement, HostStep, HostType, IntGraph, IntOp, QFact};
+use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
 use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
 
@@ -77,32 +78,39 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
             output: wire(&stage(sink)?.output, graph, sink, &design.output),
         });
     }
-    let host = match (inputs, executor.run(inputs)?.as_slice()) {
-        ([input], [output]) => Some([input.clone(), output.clone()]),
-        _ => None,
-    };
-    let order = [order(graph, true, &design.input), order(graph, false, &design.output)];
+    let mut host = vec![];
+    if let [input] = inputs {
+        let what = "the model's input, before the host's steps".into();
+        host.push(HostArray { name: "host_input".into(), what, data: input.clone() });
+    }
+    let outputs = executor.run(inputs)?;
+    for (k, (edge, data)) in executor.outputs().into_iter().zip(&outputs).enumerate() {
+        let (name, of) = match outputs.len() {
+            1 => ("host_output".to_owned(), "the model's output".to_owned()),
+            _ => (format!("host_output_{k}"), format!("the model's output {:?}", edge.name)),
+        };
+        host.push(HostArray { name, what: format!("{of}, after the host's steps"), data: data.clone() });
+    }
+    host.extend(constants(graph)?);
+    let order = orders(graph, design)?;
     Ok(Vectors { samples, host, order })
 }
 
-/// The model's element of each byte on the wire; `None` where the layout is the model's own.
-fn order(graph: &IntGraph, input: bool, stream: &Stream) -> Option<Vec<i64>> {
-    let source = graph.ids().into_iter().find_map(|id| match &graph.node(id).op {
-        IntOp::Input(host) if input => host.arrangement.source.as_ref(),
-        IntOp::Output(host) if !input => host.arrangement.source.as_ref(),
-        IntOp::Input(_)
-        | IntOp::Output(_)
-        | IntOp::Conv(_)
-        | IntOp::Add(_)
-        | IntOp::Table(_)
-        | IntOp::MaxPool(_)
-        | IntOp::AveragePool(_)
-        | IntOp::Select(_)
-        | IntOp::Concat(_) => None,
-    })?;
-    let [c, h, w] = stream.shape;
-    let at = |pixel: usize| (0..c).map(move |channel| i64::from(source[channel * h * w + pixel]));
-    Some((0..h * w).flat_map(at).collect())
+/// The host's element of each byte on the wire, where the layout is not its own.
+fn orders(graph: &IntGraph, design: &Design) -> Result<Vec<HostArray>> {
+    let mut out = vec![];
+    for (k, edge) in rearranged(graph).into_iter().enumerate() {
+        let stream = if edge.input { &design.input } else { &design.output };
+        let [c, h, w] = stream.shape;
+        let at = |pixel: usize| (0..c).map(move |channel| i64::from(edge.source[channel * h * w + pixel]));
+        let elements: Vec<i64> = (0..h * w).flat_map(at).collect();
+        let what =
+            format!("the element of {} (row-major, one sample) for each byte of a packet", edge.tensor);
+        let data = array(&[elements.len()], elements)
+            .ok_or_else(|| internal(format!("layout change {k} does not fit its stream")))?;
+        out.push(HostArray { name: edge.file, what, data: Data::I64(data) });
+    }
+    Ok(out)
 }
 
 /// The node whose value the input stream carries (the graph's only input), or the output stream (the only output).
@@ -125,7 +133,8 @@ fn boundary(graph: &IntGraph, input: bool) -> Result<NodeId> {
         })
         .collect();
     match found.as_slice() {
-        [one] => Ok(*one),
+        // Several outputs may be made of one tensor.
+        [one, rest @ ..] if rest.iter().all(|other| other == one) => Ok(*one),
         _ => Err(internal(format!("{} tensors at one end of the design", found.len()))),
     }
 }
@@ -208,126 +217,6 @@ fn lane_name(lane: LaneKind) -> &'static str {
     }
 }
 
-/// The host's work before the input and after the output, a sentence each.
-pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
-    let (mut before, mut after) = (vec![], vec![]);
-    for id in graph.ids() {
-        let node = graph.node(id);
-        match &node.op {
-            IntOp::Input(host) => {
-                let Some(value) = node.outputs.first() else { continue };
-                let fact = &value.fact;
-                let (zero, low) = (fact.zero_point + fact.source_offset, fact.source_offset - 128);
-                if host.dtype == HostType::F32 {
-                    before.push(format!(
-                        "{:?}: clamp(round_half_even(x / {:?}) + {zero}, {low}, {}), the quotient in float32 (a division, not a product with the reciprocal)",
-                        value.name,
-                        fact.scale,
-                        low + 255
-                    ));
-                }
-                before.extend(arrange(&value.name, &host.arrangement, fact, true));
-            }
-            IntOp::Output(host) => {
-                let fact = graph.inputs(id).first().map(|p| &graph.value(*p).fact);
-                if let Some(fact) = fact {
-                    after.extend(arrange(&node.name, &host.arrangement, fact, false));
-                }
-                after.extend(host.steps.iter().map(sentence));
-            }
-            IntOp::Conv(_)
-            | IntOp::Add(_)
-            | IntOp::Table(_)
-            | IntOp::MaxPool(_)
-            | IntOp::AveragePool(_)
-            | IntOp::Select(_)
-            | IntOp::Concat(_) => {}
-        }
-    }
-    (before, after)
-}
-
-fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool) -> Option<String> {
-    let [c, h, w] = fact.shape;
-    if a.source.is_none() && (c == 1 || h * w == 1) {
-        return None;
-    }
-    let (from, to) = (format!("{:?}", a.onnx_shape), format!("rows {h}, columns {w}, channels {c}"));
-    let mapped = match (a.source.is_some(), input) {
-        (false, _) => "",
-        (true, true) => "; the model changes the layout: vectors/input_order.npy has each byte's element",
-        (true, false) => "; the model changes the layout: vectors/output_order.npy has each byte's element",
-    };
-    Some(if input {
-        format!("{name:?}: reorder {from} to {to}{mapped}")
-    } else {
-        format!("{name:?}: reorder {to} to {from}{mapped}")
-    })
-}
-
-fn sentence(step: &HostStep) -> String {
-    let name = |signed: bool| if signed { "int8" } else { "uint8" };
-    match step {
-        HostStep::Dequantize(scale, zero) => {
-            format!("dequantize: float32(y - {zero}) * {scale:?}, the product in float32")
-        }
-        HostStep::Quantize(scale, zero, signed) => {
-            format!(
-                "quantize: round_half_even(y / {scale:?}) + {zero}, saturated to {}; the quotient in float32",
-                name(*signed)
-            )
-        }
-        HostStep::Function(name, attributes) => function(name, attributes),
-        HostStep::Softmax(axis) => format!(
-            "Softmax over axis {axis}: exp(y - max) / sum(exp(y - max)), float32; the last bit depends on the exponential and the order of the sum"
-        ),
-        HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
-            "QLinearSoftmax over axis {axis} (n elements), to {}: e(y) = float32(exp((y - max + h) * {s:?})) with h = \
-             max(log(3.4028235e38 / n) - 5, 0) / {s:?}, the logarithm's argument and result in float32, all else in double; \
-             min(round_half_even(e(y) / sum * {factor:?}) + {}, {}), the sum in float32 in the order of the elements, quotient \
-             and product in double ({factor:?} is floor(1 / {:?}), the output's scale)",
-            name(*signed),
-            output.1,
-            if *signed { 127 } else { 255 },
-            output.0,
-            s = input.0,
-            factor = (1.0 / output.0).floor(),
-        ),
-        HostStep::ArgMax { axis, keepdims, select_last_index } => format!(
-            "ArgMax over axis {axis}, the {} of equal ones{}",
-            if *select_last_index { "last" } else { "first" },
-            if *keepdims { ", the axis kept with length 1" } else { "" }
-        ),
-        HostStep::Reshape(shape) => format!("reshape to {shape:?}"),
-    }
-}
-
-/// A float function of each value: its formula where that fixes every bit.
-fn function(name: &str, attributes: &[(&'static str, f32)]) -> String {
-    let formula = match name {
-        "Relu" => "max(y, 0)",
-        "Clip" => "y, not below min and not above max",
-        "Abs" => "|y|",
-        "Neg" => "-y",
-        "Floor" | "Ceil" => "y rounded to an integer",
-        "Round" => "round_half_even(y)",
-        "Sign" => "-1, 0 or 1",
-        "Sqrt" => "sqrt(y), rounded once",
-        "Reciprocal" => "1 / y, rounded once",
-        "LeakyRelu" => "y, or alpha * y where y < 0",
-        "ThresholdedRelu" => "y, or 0 where y <= alpha",
-        "Shrink" => "y + bias where y < -lambd, y - bias where y > lambd, else 0",
-        "HardSigmoid" => "alpha * y + beta, not below 0 and not above 1",
-        "HardSwish" => "y * (y / 6 + 1/2, not below 0 and not above 1), the factor 1/6 in float32",
-        _ => {
-            "ONNX's function; the last bits are those of ONNX Runtime's own approximation, others differ in those alone"
-        }
-    };
-    let values: Vec<String> = attributes.iter().map(|(n, v)| format!("{n} = {v:?}")).collect();
-    let with = if values.is_empty() { String::new() } else { format!(", with {}", values.join(", ")) };
-    format!("{name} of each value, in float32: {formula}{with}")
-}
-
 /// Seeded pseudo-random inputs in the model's own types, over the range that its quantization covers.
 ///
 /// # Errors
@@ -343,12 +232,12 @@ pub fn random_inputs(graph: &IntGraph, samples: usize, seed: u64) -> Result<Vec<
         (z ^ (z >> 31)).to_le_bytes()[0]
     };
     let executor = Executor::new(graph)?;
-    let facts: BTreeMap<&str, &QFact> = graph
+    let facts: BTreeMap<&str, (NodeId, &QFact)> = graph
         .ids()
         .into_iter()
         .filter(|id| matches!(graph.node(*id).op, IntOp::Input(_)))
-        .filter_map(|id| graph.node(id).outputs.first())
-        .map(|v| (v.name.as_str(), &v.fact))
+        .filter_map(|id| graph.node(id).outputs.first().map(|v| (id, v)))
+        .map(|(id, v)| (v.name.as_str(), (id, &v.fact)))
         .collect();
     let mut out = Vec::new();
     for edge in executor.inputs() {
@@ -358,12 +247,19 @@ pub fn random_inputs(graph: &IntGraph, samples: usize, seed: u64) -> Result<Vec<
             None => return Err(internal("an input has no batch axis")),
         }
         let n: usize = shape.iter().product();
-        let fact = facts
+        let &(node, fact) = facts
             .get(edge.name.as_str())
             .ok_or_else(|| internal(format!("input {:?} has no fact", edge.name)))?;
         let bytes: Vec<u8> = (0..n).map(|_| byte()).collect();
         let signed = |b: u8| i8::from_le_bytes([b]);
         let data = match edge.dtype {
+            HostType::F32 if matches!(&graph.node(node).op, IntOp::Input(i) if i.prepare.is_some()) => {
+                let (low, high) = executor.spread(&edge.name)?;
+                // Two bytes for each value: finer than the steps behind them.
+                let mut fine = |b: &u8| (f32::from(*b) + f32::from(byte()) / 256.0) / 256.0;
+                let real = |b: &u8| low + (high - low) * fine(b);
+                array(&shape, bytes.iter().map(real).collect()).map(Data::F32)
+            }
             HostType::F32 => {
                 let real = |b: &u8| (i32::from(signed(*b)) - fact.zero_point) as f32 * fact.scale;
                 array(&shape, bytes.iter().map(real).collect()).map(Data::F32)

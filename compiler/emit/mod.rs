@@ -7,6 +7,7 @@
 
 pub mod folder;
 mod golden;
+mod host;
 mod library;
 mod manifest;
 mod memory;
@@ -19,11 +20,12 @@ mod vectors;
 
 use serde::Serialize;
 
-pub use golden::{MAX_VECTOR_BYTES, check_samples, host_steps, layer_facts, random_inputs, vectors};
+pub use golden::{MAX_VECTOR_BYTES, check_samples, layer_facts, random_inputs, vectors};
+pub use host::host_steps;
 pub use library::RTL_FILES;
 pub use manifest::{Entry, Manifest, file_digest};
 pub use memory::MemFormat;
-pub use vectors::{LayerVectors, SampleVectors, Vectors};
+pub use vectors::{HostArray, LayerVectors, SampleVectors, Vectors};
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};

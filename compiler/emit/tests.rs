@@ -94,8 +94,13 @@ fn vectors() -> Vectors {
         ],
         output: (0..12).collect(),
     };
-    let host = |first| Data::F32(ndarray::ArrayD::from_elem(vec![2, 12], first));
-    Vectors { samples: vec![sample(1), sample(101)], host: Some([host(0.5), host(1.5)]), order: [None, None] }
+    let host = |name: &str, first| HostArray {
+        name: name.into(),
+        what: "an array".into(),
+        data: Data::F32(ndarray::ArrayD::from_elem(vec![2, 12], first)),
+    };
+    let host = vec![host("host_input", 0.5), host("host_output", 1.5)];
+    Vectors { samples: vec![sample(1), sample(101)], host, order: vec![] }
 }
 
 fn tiny() -> Files {

@@ -30,16 +30,27 @@ pub struct SampleVectors {
     pub output: Vec<u8>,
 }
 
+/// An array for testing the host's steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostArray {
+    /// The file's name, without ending.
+    pub name: String,
+    /// What it is.
+    pub what: String,
+    /// Its elements.
+    pub data: Data,
+}
+
 /// The golden values of all samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vectors {
     /// At least one.
     pub samples: Vec<SampleVectors>,
-    /// What the host starts from and what it ends with: the model's own input and output, samples first.
-    pub host: Option<[Data; 2]>,
-    /// For each byte of an input and an output packet the element of the model's tensor (row-major, one sample), where
-    /// the model changes the layout.
-    pub order: [Option<Vec<i64>>; 2],
+    /// What the host starts from, what it ends with (the model's own arrays, samples first), and its constants.
+    pub host: Vec<HostArray>,
+    /// For each byte of an input or output packet the element of the host's tensor (row-major, one sample), where the
+    /// model changes the layout.
+    pub order: Vec<HostArray>,
 }
 
 /// An array as the bytes of a `.npy` file.
@@ -62,12 +73,7 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     let beat = stream_bytes(design)?;
     stream(&design.input, "input", beat, samples.iter().map(|s| s.input.as_slice()), out)?;
     stream(&design.output, "output", beat, samples.iter().map(|s| s.output.as_slice()), out)?;
-    for (data, name, what) in package.vectors.host.iter().flat_map(|[x, y]| {
-        [
-            (x, "host_input", "the model's input, before the host's steps"),
-            (y, "host_output", "the model's output, after the host's steps"),
-        ]
-    }) {
+    for HostArray { data, name, what } in &package.vectors.host {
         let mut file = File::bytes(format!("vectors/{name}.npy"), what, arrays::to_bytes(data)?);
         file.entry.shape = Some(data.shape().to_vec());
         let (width, sign) = match data {
@@ -79,18 +85,18 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         };
         file.entry.width = Some(width);
         file.entry.sign = Some(sign.into());
-        file.entry.layout = Some("the model's own axes, samples on the first; row-major; .npy".into());
+        let layout = if name.starts_with("host_constant") {
+            "its own axes, which broadcast as ONNX's do; row-major; .npy"
+        } else {
+            "the model's own axes, samples on the first; row-major; .npy"
+        };
+        file.entry.layout = Some(layout.into());
         file.entry.endianness = Some("little".into());
         out.push(file);
     }
-    for (order, name) in package.vectors.order.iter().zip(["input", "output"]) {
-        let Some(order) = order else { continue };
-        let mut file = File::bytes(
-            format!("vectors/{name}_order.npy"),
-            format!("the element of the model's {name} (row-major, one sample) for each byte of a packet"),
-            npy(&[order.len()], order.clone()).map_err(internal)?,
-        );
-        file.entry.shape = Some(vec![order.len()]);
+    for HostArray { data, name, what } in &package.vectors.order {
+        let mut file = File::bytes(format!("vectors/{name}.npy"), what, arrays::to_bytes(data)?);
+        file.entry.shape = Some(data.shape().to_vec());
         file.entry.width = Some(64);
         file.entry.sign = Some("signed".into());
         file.entry.layout = Some("byte of the packet; .npy".into());

@@ -4,9 +4,11 @@
 //! ONNX Runtime's formulas (from `arith`); shapes are checked when the executor is made, not when it runs.
 
 use super::data::{Data, array, type_name};
+use super::prepare;
 use crate::arith::{Lanes, host};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{Arrangement, HostInput, HostOutput, HostStep, HostType, QFact};
+use crate::graph::prepare::Prepare;
 
 /// A model input.
 #[derive(Debug)]
@@ -17,8 +19,9 @@ pub(crate) struct Reader {
     pub(crate) dtype: HostType,
     /// ONNX shape of one sample, batch axis of size 1 included.
     pub(crate) shape: Vec<usize>,
+    prepare: Option<Prepare>,
     fact: QFact,
-    /// ONNX element of each element in row, column, channel order.
+    /// Of what is quantized: the ONNX element of each element in row, column, channel order.
     gather: Vec<usize>,
 }
 
@@ -77,16 +80,18 @@ fn gather(arrangement: &Arrangement, shape: [usize; 3], node: &str) -> Result<Ve
 
 impl Reader {
     pub(crate) fn new(input: &HostInput, name: &str, fact: &QFact, node: &str) -> Result<Reader> {
-        if input.arrangement.onnx_shape.first() != Some(&1) {
-            return Err(internal(
-                node,
-                format!("input shape {:?} has no batch", input.arrangement.onnx_shape),
-            ));
+        let shape = input.shape().to_vec();
+        if shape.first() != Some(&1) {
+            return Err(internal(node, format!("input shape {shape:?} has no batch")));
+        }
+        if let Some(prepare) = &input.prepare {
+            prepare.check().map_err(|cause| internal(node, cause))?;
         }
         Ok(Reader {
             name: name.to_owned(),
             dtype: input.dtype,
-            shape: input.arrangement.onnx_shape.clone(),
+            shape,
+            prepare: input.prepare.clone(),
             fact: fact.clone(),
             gather: gather(&input.arrangement, fact.shape, node)?,
         })
@@ -121,6 +126,54 @@ impl Reader {
         }
     }
 
+    /// Sample `n` in float32, which holds every byte.
+    fn floats(&self, data: &Data, n: usize) -> Result<Vec<f32>> {
+        let size: usize = self.shape.iter().product();
+        let at = n * size..(n + 1) * size;
+        let all = match data {
+            Data::F32(a) => a.as_slice().map(|x| x[at].to_vec()),
+            Data::U8(a) => a.as_slice().map(|x| x[at].iter().map(|v| f32::from(*v)).collect()),
+            Data::I8(a) => a.as_slice().map(|x| x[at].iter().map(|v| f32::from(*v)).collect()),
+            Data::I32(_) | Data::I64(_) => None,
+        };
+        all.ok_or_else(|| internal(&self.name, "the input is neither float nor byte, or not contiguous"))
+    }
+
+    /// See [`super::Executor::spread`]: ranges around and on both sides of 0 are tried, small ones first.
+    pub(crate) fn spread(&self) -> Result<(f32, f32)> {
+        const POWERS: std::ops::RangeInclusive<i32> = -8..=16;
+        const LEAST: usize = 2048;
+        let count: usize = self.shape.iter().product();
+        let samples = LEAST.div_ceil(count.max(1));
+        let mut shape = self.shape.clone();
+        shape[0] = samples;
+        let (mut best, mut most) = ((0.0, 1.0), 0);
+        for power in POWERS {
+            let size = 2.0_f32.powi(power);
+            for (low, high) in [(-size, size), (0.0, size), (-size, 0.0)] {
+                // Spread over the range, neighbours far apart: the golden ratio's multiples.
+                let place = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract() as f32;
+                let x: Vec<f32> = (0..samples * count).map(|i| low + (high - low) * place(i)).collect();
+                let data = array(&shape, x).map(Data::F32);
+                let data = data.ok_or_else(|| internal(&self.name, "a probe does not fit"))?;
+                let mut bytes = vec![0; samples * self.gather.len()];
+                for (n, to) in bytes.chunks_mut(self.gather.len().max(1)).enumerate() {
+                    self.read(&data, n, to)?;
+                }
+                let bounds = [bytes.iter().min().copied(), bytes.iter().max().copied()];
+                let inside = bytes.iter().filter(|b| !bounds.contains(&Some(**b))).count();
+                bytes.sort_unstable();
+                bytes.dedup();
+                // Many different bytes, few of them saturated.
+                let score = bytes.len().saturating_mul(bytes.len() + inside);
+                if score > most {
+                    (best, most) = ((low, high), score);
+                }
+            }
+        }
+        Ok(best)
+    }
+
     /// Sample `n` as canonical integers in row, column, channel order.
     pub(crate) fn read(&self, data: &Data, n: usize, to: &mut [i8]) -> Result<()> {
         let size: usize = self.shape.iter().product();
@@ -145,6 +198,12 @@ impl Reader {
             Ok(())
         };
         let missing = || internal(&self.name, "an array is not contiguous");
+        if let Some(prepare) = &self.prepare {
+            let real = |v: f32| host::quantize_linear(v, self.fact.scale, zero, offset == 0);
+            let x = prepare::run(prepare, self.floats(data, n)?)
+                .ok_or_else(|| internal(&self.name, "a step before the first integer does not fit"))?;
+            return self.gather.iter().enumerate().try_for_each(|(at, from)| put(at, real(x[*from])));
+        }
         match data {
             Data::F32(a) => {
                 let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
@@ -270,7 +329,14 @@ impl Kind {
             (HostStep::Dequantize(..), Kind::Byte) => Ok(Kind::Float),
             (HostStep::Quantize(..), Kind::Float) => Ok(Kind::Byte),
             (HostStep::Function(..), Kind::Float) => Ok(Kind::Float),
-            (HostStep::Softmax(a), Kind::Float) => axis(a).map(|()| Kind::Float),
+            (HostStep::Softmax(a) | HostStep::LogSoftmax(a), Kind::Float) => axis(a).map(|()| Kind::Float),
+            (HostStep::TopK { axis: a, k, indices, .. }, Kind::Float | Kind::Byte) => {
+                axis(a)?;
+                if *k < 1 || *k > shape[*a] {
+                    return Err(format!("{k} elements of axis {a} of shape {shape:?}"));
+                }
+                Ok(if *indices { Kind::Long } else { self })
+            }
             (HostStep::QLinearSoftmax { axis: a, .. }, Kind::Byte) => axis(a).map(|()| Kind::Byte),
             (HostStep::ArgMax { axis: a, .. }, Kind::Float | Kind::Byte) => axis(a).map(|()| Kind::Long),
             (HostStep::Reshape(to), kind) => {
@@ -291,7 +357,12 @@ fn shape_after(step: &HostStep, mut shape: Vec<usize>) -> Vec<usize> {
         | HostStep::Quantize(..)
         | HostStep::Function(..)
         | HostStep::Softmax(_)
+        | HostStep::LogSoftmax(_)
         | HostStep::QLinearSoftmax { .. } => shape,
+        HostStep::TopK { axis, k, .. } => {
+            shape[*axis] = *k;
+            shape
+        }
         HostStep::ArgMax { axis, keepdims, .. } => {
             if *keepdims {
                 shape[*axis] = 1;
@@ -321,6 +392,23 @@ fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> 
             v.iter_mut().for_each(|x| *x = host::function(name, attributes, *x).unwrap_or(f32::NAN));
         }
         (HostStep::Softmax(axis), Sample::Float(v)) => host::softmax(v, extents(*axis), lanes),
+        (HostStep::LogSoftmax(axis), Sample::Float(v)) => host::log_softmax(v, extents(*axis), lanes),
+        (HostStep::TopK { axis, k, largest, indices }, sample) => {
+            let of = extents(*axis);
+            let places = match sample {
+                Sample::Float(v) => host::top_k(v, of, *k, *largest),
+                Sample::Byte(v) => host::top_k(v, of, *k, *largest),
+                Sample::Long(_) => vec![],
+            };
+            if *indices {
+                return Sample::Long(host::indices(&places, of));
+            }
+            return match sample {
+                Sample::Float(v) => Sample::Float(places.iter().map(|at| v[*at]).collect()),
+                Sample::Byte(v) => Sample::Byte(places.iter().map(|at| v[*at]).collect()),
+                Sample::Long(v) => Sample::Long(std::mem::take(v)),
+            };
+        }
         (HostStep::QLinearSoftmax { axis, input, output, signed }, Sample::Byte(v)) => {
             host::qlinear_softmax(v, extents(*axis), input.0, *output, *signed);
         }

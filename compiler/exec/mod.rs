@@ -11,6 +11,7 @@ mod host;
 mod kernel;
 pub mod npy;
 mod pool;
+mod prepare;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -246,6 +247,19 @@ impl Executor {
     pub fn outputs(&self) -> Vec<Edge> {
         let edge = |w: &Writer| Edge { name: w.name.clone(), dtype: w.dtype, shape: w.shape().to_vec() };
         self.writers.iter().map(|(w, _)| edge(w)).collect()
+    }
+
+    /// Values of a float input that its host steps turn into as many different bytes as can be: the least and the
+    /// greatest. For test inputs.
+    ///
+    /// # Errors
+    /// O2C0900 if there is no such input.
+    pub fn spread(&self, input: &str) -> Result<(f32, f32)> {
+        let reader =
+            self.readers.iter().find(|r| r.name == input).ok_or_else(|| {
+                Diagnostic::new(code::INTERNAL, "there is no such input", format!("{input:?}"))
+            })?;
+        reader.spread()
     }
 
     /// Which kernels run.

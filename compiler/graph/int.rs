@@ -8,6 +8,7 @@
 use ndarray::Array4;
 
 use super::expression::Expression;
+use super::prepare::Prepare;
 use super::{Graph, Stage};
 use crate::arith::{AddSpec, AverageSpec, RescaleSpec};
 
@@ -105,7 +106,7 @@ pub struct Conv {
     pub weight_scale: Vec<f32>,
 }
 
-/// Elementwise addition of two tensors of equal shape with different scales.
+/// Elementwise addition or subtraction of two tensors of equal shape with different scales.
 #[derive(Clone, Debug)]
 pub struct Add {
     /// The source operator's formula.
@@ -273,17 +274,31 @@ pub enum HostType {
     U8,
     /// int8
     I8,
-    /// int64 (ArgMax)
+    /// int64 (ArgMax, TopK)
     I64,
 }
 
 /// A model input: what the host does before the first integer.
 #[derive(Clone, Debug)]
 pub struct HostInput {
-    /// The ONNX input's type. F32: QuantizeLinear with the fact's scale and zero point, on the host.
+    /// The ONNX input's type. F32, or any with `prepare`: QuantizeLinear with the fact's scale and zero point, on the
+    /// host.
     pub dtype: HostType,
-    /// Layout.
+    /// Float operators before QuantizeLinear.
+    pub prepare: Option<Prepare>,
+    /// Layout of what is quantized.
     pub arrangement: Arrangement,
+}
+
+impl HostInput {
+    /// ONNX shape of one sample of the model's input, batch axis (of size 1) included.
+    pub fn shape(&self) -> &[usize] {
+        self.prepare.as_ref().map_or(&self.arrangement.onnx_shape, |p| &p.input)
+    }
+    /// Whether the host quantizes.
+    pub fn is_float(&self) -> bool {
+        self.dtype == HostType::F32 || self.prepare.is_some()
+    }
 }
 
 /// One step that the host runs after the accelerator, by ONNX Runtime's formula.
@@ -298,6 +313,8 @@ pub enum HostStep {
     Function(&'static str, Vec<(&'static str, f32)>),
     /// Float Softmax over an axis of the ONNX shape.
     Softmax(usize),
+    /// Float LogSoftmax over an axis of the ONNX shape.
+    LogSoftmax(usize),
     /// com.microsoft QLinearSoftmax over an axis: input (scale, zero point), output (scale, zero point), signed.
     QLinearSoftmax {
         /// Axis of the ONNX shape.
@@ -317,6 +334,17 @@ pub enum HostStep {
         keepdims: bool,
         /// ONNX `select_last_index`.
         select_last_index: bool,
+    },
+    /// The k greatest or least elements of an axis in their order, the first of equal ones first.
+    TopK {
+        /// Axis of the ONNX shape.
+        axis: usize,
+        /// How many; at least 1.
+        k: usize,
+        /// The greatest, else the least.
+        largest: bool,
+        /// Their indices, else the elements.
+        indices: bool,
     },
     /// Only the shape changes.
     Reshape(Vec<usize>),

@@ -8,6 +8,7 @@ pub mod expression;
 pub mod float;
 pub mod int;
 pub mod parse;
+pub mod prepare;
 pub mod text;
 pub mod verify;
 

@@ -99,6 +99,12 @@ pub fn tensor(t: &Tensor) -> String {
     format!("{} elements {:016x}", words.len(), fnv(words.iter().map(String::as_str)))
 }
 
+/// A checksum of words.
+pub(super) fn fnv_of(words: impl Iterator<Item = String>) -> u64 {
+    let words: Vec<String> = words.collect();
+    fnv(words.iter().map(String::as_str))
+}
+
 fn fnv<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
     words
         .flat_map(|w| w.bytes().chain([b' ']))
@@ -165,7 +171,14 @@ fn float_parameters(op: &Op) -> String {
             words.retain(|w| !w.is_empty());
             words.join(" ")
         }
-        Op::Softmax(axis) | Op::Gather(axis) | Op::Concat(axis) => format!("axis {axis}"),
+        Op::Softmax(axis) | Op::LogSoftmax(axis) | Op::Gather(axis) | Op::Concat(axis) => {
+            format!("axis {axis}")
+        }
+        Op::TopK(t) => {
+            let which = if t.largest { "greatest" } else { "least" };
+            let of = if t.indices { " indices" } else { "" };
+            format!("axis {} {} {which}{of}", t.axis, t.k)
+        }
         Op::ArgMax(a) => {
             let mut text = format!("axis {}", a.axis);
             text += if a.keepdims { " keepdims" } else { "" };
@@ -184,6 +197,7 @@ fn float_parameters(op: &Op) -> String {
             format!("before {:?} after {:?} fill {fill}", p.before, p.after)
         }
         Op::Cast(to) => dtype_name(*to).to_owned(),
+        Op::Prepare(p) => p.to_string(),
     }
 }
 
@@ -256,7 +270,10 @@ fn arrangement(a: &super::int::Arrangement) -> String {
 
 fn int_op(op: &IntOp) -> (String, String) {
     match op {
-        IntOp::Input(i) => ("Input".into(), format!("{:?} {}", i.dtype, arrangement(&i.arrangement))),
+        IntOp::Input(i) => {
+            let steps = i.prepare.as_ref().map_or_else(String::new, |p| format!("onnx {:?}; {p}; ", p.input));
+            ("Input".into(), format!("{:?} {steps}{}", i.dtype, arrangement(&i.arrangement)))
+        }
         IntOp::Conv(c) => {
             let mut text = window::describe(&c.window);
             if c.groups != 1 {
@@ -329,6 +346,11 @@ fn step(step: &HostStep) -> String {
             attributes.iter().fold((*name).to_owned(), |text, (n, v)| text + &format!(" {n} {v}"))
         }
         HostStep::Softmax(axis) => format!("Softmax axis {axis}"),
+        HostStep::LogSoftmax(axis) => format!("LogSoftmax axis {axis}"),
+        HostStep::TopK { axis, k, largest, indices } => {
+            let which = if *largest { "greatest" } else { "least" };
+            format!("TopK axis {axis} {k} {which}{}", if *indices { " indices" } else { "" })
+        }
         HostStep::QLinearSoftmax { axis, input, output, signed } => format!(
             "QLinearSoftmax {} axis {axis} {} {} -> {} {}",
             if *signed { "i8" } else { "u8" },

@@ -119,6 +119,16 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             if n != y()?.len() {
                 return Err(format!("{n} elements of the input, {} of the value", y()?.len()));
             }
+            if let Some(prepare) = &input.prepare {
+                prepare.check()?;
+                if prepare.output() != input.arrangement.onnx_shape {
+                    return Err(format!(
+                        "{:?} is prepared, {:?} is read",
+                        prepare.output(),
+                        input.arrangement
+                    ));
+                }
+            }
         }
         IntOp::Conv(c) => {
             let (x, y) = (inputs[0], y()?);

@@ -24,7 +24,7 @@ const SMALL: usize = 1 << 16;
 /// Largest input or computed tensor, in elements: bounds the memory that a hostile file can ask for.
 pub const LARGEST: usize = 1 << 26;
 
-/// Operators that are folded on constants and shapes only.
+/// Operators that are folded on constants and shapes, and run on the host before the first QuantizeLinear.
 const CONSTANTS_ONLY: &[&str] = &["Gather", "Cast"];
 
 /// Operators of dynamic quantization, whose scales are computed from the data.
@@ -147,7 +147,13 @@ impl<'a> Importer<'a> {
             for id in self.graph.ids() {
                 let node = self.graph.node(id);
                 let name = node.op.name();
-                if CONSTANTS_ONLY.contains(&&*name) && !self.known.contains_key(&id.into()) {
+                // Of an input it may be the host's.
+                let of_input = self
+                    .graph
+                    .inputs(id)
+                    .first()
+                    .is_some_and(|p| matches!(self.graph.node(p.node).op, Op::Input));
+                if CONSTANTS_ONLY.contains(&&*name) && !of_input && !self.known.contains_key(&id.into()) {
                     self.faults.push(of_activation(&name, format!("node \"{}\" ({name})", node.name)));
                 }
             }
@@ -302,8 +308,6 @@ impl<'a> Importer<'a> {
             let shape = |n: &String| !self.poisoned.contains(n.as_str()) || self.shapes.contains(n.as_str());
             if node.op_type == "Shape" || node.inputs.iter().all(shape) {
                 self.shapes.extend(node.outputs.iter().map(String::as_str));
-            } else if node.domain.is_empty() && CONSTANTS_ONLY.contains(&node.op_type.as_str()) {
-                self.faults.push(of_activation(&node.op_type, label(node)));
             }
             self.poison(node);
             return;
@@ -382,7 +386,7 @@ impl<'a> Importer<'a> {
                 format!("output \"{extra}\" is read"),
             ));
         }
-        if node.outputs.first().is_none_or(String::is_empty) {
+        if node.outputs.iter().all(String::is_empty) {
             return Err(ctx.invalid("it has no output"));
         }
         let mut operands = Vec::with_capacity(rule.operands.len());

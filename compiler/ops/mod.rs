@@ -32,6 +32,7 @@ pub mod slice;
 pub mod softmax;
 pub mod space;
 pub mod split;
+pub mod top_k;
 pub mod transpose;
 pub mod unary;
 pub mod window;
@@ -40,6 +41,7 @@ use std::borrow::Cow;
 
 use crate::graph::float::{Fact, is_float};
 use crate::graph::int::TableSource;
+use crate::graph::prepare::Prepare;
 use crate::onnx::model::{DType, Tensor};
 use quantization::Params;
 use quantized::Kernel;
@@ -86,20 +88,26 @@ pub enum Op {
     Quantized(quantized::Quantized),
     /// x; the axis.
     Softmax(usize),
+    /// x; the axis.
+    LogSoftmax(usize),
     /// x.
     ArgMax(arg_max::ArgMax),
-    /// data, indices; the axis. Constants only.
+    /// x. Each of its two results.
+    TopK(top_k::TopK),
+    /// data, indices; the axis. Constants, and on the host before the first QuantizeLinear.
     Gather(usize),
     /// Any number of operands; the axis.
     Concat(usize),
-    /// x. Slice, each output of Split, Resize and Upsample in mode nearest.
+    /// x. Slice, each output of Split, Gather by a list of indices, Resize and Upsample in mode nearest.
     Slice(slice::Slice),
     /// x. DepthToSpace and SpaceToDepth.
     Space(space::Space),
     /// x.
     Pad(pad::Pad),
-    /// x. Constants only.
+    /// x. Constants, and what is converted to float before the first QuantizeLinear.
     Cast(DType),
+    /// x, the model's input: float operators before QuantizeLinear, as one (made by a pass).
+    Prepare(Prepare),
 }
 
 impl Op {
@@ -139,7 +147,9 @@ impl Op {
                 Kernel::Concat(_) => "QConcat",
             },
             Op::Softmax(_) => "Softmax",
+            Op::LogSoftmax(_) => "LogSoftmax",
             Op::ArgMax(_) => "ArgMax",
+            Op::TopK(_) => "TopK",
             Op::Gather(_) => "Gather",
             Op::Concat(_) => "Concat",
             Op::Slice(_) => "Slice",
@@ -147,6 +157,7 @@ impl Op {
             Op::Space(_) => "DepthToSpace",
             Op::Pad(_) => "Pad",
             Op::Cast(_) => "Cast",
+            Op::Prepare(_) => "Prepare",
         })
     }
 
@@ -156,7 +167,7 @@ impl Op {
         Cow::Borrowed(match &q.kernel {
             Kernel::Conv(_) => "Conv",
             Kernel::MatMul { .. } => "MatMul",
-            Kernel::Add(_) => "Add",
+            Kernel::Add(form) => form.name(),
             Kernel::Mul => "Mul",
             Kernel::Average(p, _) => return Op::AveragePool(*p).name(),
             Kernel::Table(TableSource::Requantize) => "QuantizeLinear",
@@ -188,11 +199,14 @@ impl Op {
             | Op::Quantize(_)
             | Op::Dequantize(_)
             | Op::Softmax(_)
+            | Op::LogSoftmax(_)
             | Op::ArgMax(_)
+            | Op::TopK(_)
             | Op::Slice(_)
             | Op::Space(_)
             | Op::Pad(_)
-            | Op::Cast(_) => (1, 1),
+            | Op::Cast(_)
+            | Op::Prepare(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
                 Kernel::Add(_) | Kernel::Mul => (2, 2),
@@ -232,7 +246,7 @@ impl Op {
                 x().clone()
             }
             Op::Clip(_) | Op::Identity => x().clone(),
-            Op::Unary(_) | Op::Softmax(_) => {
+            Op::Unary(_) | Op::Softmax(_) | Op::LogSoftmax(_) => {
                 if !is_float(x().dtype) {
                     return Err(format!("the operand is {}; it has to be a float tensor", x()));
                 }
@@ -286,6 +300,9 @@ impl Op {
                 Fact::new(q.output.dtype, shape)
             }
             Op::ArgMax(a) => Fact::new(DType::I64, arg_max::shape(a, &x().shape)?),
+            Op::TopK(t) => {
+                Fact::new(if t.indices { DType::I64 } else { x().dtype }, top_k::shape(t, &x().shape)?)
+            }
             Op::Gather(at) => like(gather::shape(*at, &inputs[0].shape, &inputs[1].shape)?),
             Op::Concat(at) => {
                 if let Some(other) = inputs.iter().find(|f| f.dtype != x().dtype) {
@@ -304,6 +321,13 @@ impl Op {
             Op::Space(s) => like(space::shape(s, &x().shape)?),
             Op::Pad(p) => like(pad::shape(p, &x().shape)?),
             Op::Cast(to) => Fact::new(*to, x().shape.clone()),
+            Op::Prepare(p) => {
+                p.check()?;
+                if p.input != x().shape {
+                    return Err(format!("{} is prepared as {:?}", x(), p.input));
+                }
+                Fact::new(DType::F32, p.output())
+            }
         })
     }
 
@@ -341,12 +365,15 @@ impl Op {
                 | Op::Dequantize(_)
                 | Op::Quantized(_)
                 | Op::Softmax(_)
+                | Op::LogSoftmax(_)
                 | Op::ArgMax(_)
+                | Op::TopK(_)
                 | Op::Gather(_)
                 | Op::Slice(_)
                 | Op::Space(_)
                 | Op::Pad(_)
-                | Op::Cast(_),
+                | Op::Cast(_)
+                | Op::Prepare(_),
                 _,
             ) => None,
         }
@@ -396,8 +423,8 @@ known! {
     "" "Atan" unary::import, "table";
     "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
-    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it";
-    "" "Cast" cast::import, "constants only";
+    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; on the host, at the start";
+    "" "Cast" cast::import, "constants; on the host, at the start, from uint8 or int8 to float32";
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
     "" "Clip" clip::import, "bounds of the operator before it, or a table";
@@ -416,7 +443,7 @@ known! {
     "" "Exp" unary::import, "table";
     "" "Flatten" reshape::import_flatten, "absorbed into the weights that follow, or the graph's edge";
     "" "Floor" unary::import, "table";
-    "" "Gather" gather::import, "constants only";
+    "" "Gather" gather::import, "constant indices: a list of channels, or evenly rising rows or columns; any on constants, and on the host, at the start";
     "" "Gelu" unary::import_gelu, "table";
     "" "Gemm" gemm::import, "constant weights";
     "" "GlobalAveragePool" average_pool::import_global, "a window of the whole map";
@@ -426,6 +453,7 @@ known! {
     "" "Identity" identity::import, "removed";
     "" "LeakyRelu" unary::import, "table";
     "" "Log" unary::import, "table";
+    "" "LogSoftmax" softmax::import_log, "on the host, at the end";
     "" "MatMul" mat_mul::import, "constant weights";
     "" "Max" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
@@ -460,10 +488,11 @@ known! {
     "" "Split" split::import, "constant sizes";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
-    "" "Sub" binary::import, "table, of functions of one tensor and constants";
+    "" "Sub" binary::import, "of two tensors, or a table of functions of one tensor and constants";
     "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
+    "" "TopK" top_k::import, "on the host, at the end; several results sorted";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Upsample" resize::import_upsample, "mode nearest";

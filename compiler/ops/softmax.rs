@@ -1,19 +1,29 @@
-//! `Softmax`, on the host, at the end of the graph: <https://onnx.ai/onnx/operators/onnx__Softmax.html>.
+//! `Softmax` and `LogSoftmax`, on the host, at the end of the graph:
+//! <https://onnx.ai/onnx/operators/onnx__Softmax.html>, <https://onnx.ai/onnx/operators/onnx__LogSoftmax.html>.
 
 use super::Op;
 use super::context::{Context, Imported, Rule, axis};
 use crate::diag::Diagnostic;
 
-/// The import rule. Below opset 13 the default axis is 1 and everything from it on is one vector.
+/// The import rule of Softmax.
 pub fn import(ctx: &Context<'_>) -> Imported {
+    Rule::first(Op::Softmax(along(ctx)?), 1)
+}
+
+/// The import rule of LogSoftmax.
+pub fn import_log(ctx: &Context<'_>) -> Imported {
+    Rule::first(Op::LogSoftmax(along(ctx)?), 1)
+}
+
+/// The axis. Below opset 13 the default is 1 and everything from it on is one vector.
+fn along(ctx: &Context<'_>) -> Result<usize, Diagnostic> {
     ctx.arity_within(1, 1)?;
     let shape = &ctx.fact(0)?.shape;
     let old = ctx.opset < 13;
     let given = ctx.int("axis", if old { 1 } else { -1 })?;
     let at = axis(given, shape.len())
         .ok_or_else(|| ctx.invalid(format!("attribute `axis` = {given} for shape {shape:?}")))?;
-    let at = if old { tail(shape, at).ok_or_else(|| no_tail(ctx, given))? } else { at };
-    Rule::first(Op::Softmax(at), 1)
+    if old { tail(shape, at).ok_or_else(|| no_tail(ctx, given)) } else { Ok(at) }
 }
 
 /// The axis of a softmax over all axes from `at` on, where at most one of them has more than one element.

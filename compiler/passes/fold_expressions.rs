@@ -74,13 +74,16 @@ impl Origins {
                 | Op::Transpose(_)
                 | Op::Identity
                 | Op::Softmax(_)
+                | Op::LogSoftmax(_)
                 | Op::ArgMax(_)
+                | Op::TopK(_)
                 | Op::Gather(_)
                 | Op::Concat(_)
                 | Op::Slice(_)
                 | Op::Space(_)
                 | Op::Pad(_)
-                | Op::Cast(_) => None,
+                | Op::Cast(_)
+                | Op::Prepare(_) => None,
             };
             let port = Port::from(id);
             let integers = matches!(graph.value(port).fact.dtype, DType::U8 | DType::I8);
@@ -222,12 +225,13 @@ impl Builder<'_> {
                 let x = self.integer(*inputs.first()?, q.inputs.first()?)?;
                 self.table(source, x, y)?
             }
-            Kernel::Add(AddForm::Float) => {
+            Kernel::Add(form @ (AddForm::Float | AddForm::Difference)) => {
+                let kind = if *form == AddForm::Difference { Binary::Sub } else { Binary::Add };
                 let a = self.integer(inputs[0], &q.inputs[0])?;
                 let b = self.integer(inputs[1], &q.inputs[1])?;
                 let a = self.push(Step::Dequantize(a))?;
                 let b = self.push(Step::Dequantize(b))?;
-                let sum = self.push(Step::Arithmetic(Binary::Add, [a, b]))?;
+                let sum = self.push(Step::Arithmetic(kind, [a, b]))?;
                 self.push(Step::Quantize(sum, y))?
             }
             Kernel::Add(AddForm::QLinear) | Kernel::Mul => {

@@ -237,11 +237,12 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
             let kernel = Kernel::MatMul { alpha, trans_a, trans_b };
             Ok(Some(Fused { op: chain.quantized(kernel, vec![x.1.clone(), wp]), inputs: operands }))
         }
-        Op::Binary(Binary::Add) => {
+        Op::Binary(kind @ (Binary::Add | Binary::Sub)) => {
             let (Some(a), Some(b)) = (dequantized(graph, inputs[0]), dequantized(graph, inputs[1])) else {
                 return Ok(None);
             };
-            let op = chain.quantized(Kernel::Add(AddForm::Float), vec![a.1, b.1]);
+            let form = if *kind == Binary::Sub { AddForm::Difference } else { AddForm::Float };
+            let op = chain.quantized(Kernel::Add(form), vec![a.1, b.1]);
             Ok(Some(Fused { op, inputs: vec![a.0, b.0] }))
         }
         Op::AveragePool(p) => Ok(dequantized(graph, inputs[0]).map(|(x, q)| Fused {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::compile_front;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::float::dtype_name;
-use crate::graph::int::{HostStep, HostType, IntGraph, IntOp, QFact, TableSource};
+use crate::graph::int::{HostStep, IntGraph, IntOp, QFact, TableSource};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Dim, Model, ValueInfo};
 
@@ -57,7 +57,7 @@ pub struct Weights {
 pub struct Layer {
     /// The ONNX node's name.
     pub name: String,
-    /// `Conv`, `Add`, `Table`, `MaxPool` or `AveragePool`.
+    /// `Conv`, `Add`, `Sub`, `Table`, `MaxPool` or `AveragePool`.
     pub op: &'static str,
     /// A table's function, a formula's form.
     pub detail: String,
@@ -194,10 +194,11 @@ fn fill(inspection: &mut Inspection, graph: &IntGraph) {
             IntOp::Input(input) => {
                 let name = &graph.node(id).name;
                 if let Some(edge) = inspection.inputs.iter_mut().find(|e| e.name == *name) {
-                    edge.host = match input.dtype {
-                        HostType::F32 => vec!["Quantize".to_owned()],
-                        HostType::U8 | HostType::I8 | HostType::I64 => Vec::new(),
-                    };
+                    let steps = input.prepare.iter().flat_map(|p| &p.steps);
+                    edge.host = steps.map(|s| s.work.name().to_owned()).collect();
+                    if input.is_float() {
+                        edge.host.push("Quantize".to_owned());
+                    }
                     if input.arrangement.source.is_some() {
                         edge.host.push("Transpose".to_owned());
                     }
@@ -238,6 +239,8 @@ fn step(step: &HostStep) -> String {
         HostStep::Quantize(..) => "Quantize",
         HostStep::Function(name, _) => name,
         HostStep::Softmax(_) => "Softmax",
+        HostStep::LogSoftmax(_) => "LogSoftmax",
+        HostStep::TopK { .. } => "TopK",
         HostStep::QLinearSoftmax { .. } => "QLinearSoftmax",
         HostStep::ArgMax { .. } => "ArgMax",
         HostStep::Reshape(_) => "Reshape",
@@ -285,7 +288,7 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
             });
         }
         IntOp::Add(add) => {
-            layer.op = "Add";
+            layer.op = add.spec.form.name();
             layer.detail = format!("{:?}", add.spec.form);
         }
         IntOp::Table(table) => {

@@ -21,6 +21,7 @@ mod merge_conversions;
 mod move_layout;
 mod names;
 pub mod own_memory;
+mod prepare_input;
 mod remove_identity;
 
 pub use inspect::{Inspection, inspect};
@@ -61,6 +62,11 @@ const MERGE_CONVERSIONS: Pass = Pass {
     name: "merge-conversions",
     summary: "merges QuantizeLinear, and DequantizeLinear, nodes that do the same to the same tensor",
     run: merge_conversions::run,
+};
+const PREPARE_INPUT: Pass = Pass {
+    name: "prepare-input",
+    summary: "makes float operators before the first QuantizeLinear one operator, which the host runs",
+    run: prepare_input::run,
 };
 const FUSE_BATCH_NORM: Pass = Pass {
     name: "fuse-batch-norm",
@@ -111,6 +117,7 @@ pub const PIPELINE: &[Pass] = &[
     REMOVE_IDENTITY,
     EXPAND_MEAN,
     MERGE_CONVERSIONS,
+    PREPARE_INPUT,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,
@@ -138,7 +145,7 @@ pub struct IntPass {
 pub const INT_PIPELINE: &[IntPass] = &[
     IntPass {
         name: "absorb-padding",
-        summary: "makes padding with zero part of the convolution behind it",
+        summary: "makes padding part of the convolution or maximum behind it",
         run: absorb_padding::run,
     },
     IntPass {
@@ -154,6 +161,7 @@ pub const PASSES: &[Pass] = &[
     REMOVE_IDENTITY,
     EXPAND_MEAN,
     MERGE_CONVERSIONS,
+    PREPARE_INPUT,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,

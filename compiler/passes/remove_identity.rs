@@ -1,4 +1,4 @@
-//! Removes Identity, Reshape to the same shape, Transpose that keeps the order, and Clip without bounds.
+//! Removes Identity, Reshape to the same shape, Transpose that keeps the order, Pad by nothing, and Clip without bounds.
 
 use crate::diag::Result;
 use crate::graph::float::FloatGraph;
@@ -12,6 +12,7 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
             Op::Identity => true,
             Op::Reshape(shape) => *shape == graph.value(x).fact.shape,
             Op::Transpose(perm) => perm.iter().enumerate().all(|(i, p)| i == *p),
+            Op::Pad(p) => p.before.iter().chain(&p.after).all(|n| *n == 0),
             Op::Clip(c) => c.min.is_none() && c.max.is_none(),
             _ => false,
         };

@@ -219,6 +219,7 @@ fn zoo_compiles_or_is_refused() {
         "tflm_person_detect_int8_qdq",
         "thirdparty_micro_kws_m_qdq",
         "imagenet_mobilenetv1_025_128_u8_qdq",
+        "squeezenet11_custom_int8_qdq",
     ];
     let mut files: Vec<_> =
         std::fs::read_dir(zoo).expect("the zoo").map(|e| e.expect("an entry").path()).collect();

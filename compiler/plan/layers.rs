@@ -150,13 +150,13 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
             let operands = graph.inputs(next);
             let tail = match &graph.node(next).op {
                 IntOp::Table(_) => Some((Tail::Table, "Table")),
-                IntOp::Add(_) => {
+                IntOp::Add(add) => {
                     let own = if standalone { operands[0] } else { Port::from(id) };
                     let swapped = operands[0] != own;
                     let other = if swapped { operands[0] } else { operands[1] };
                     // The other operand must be there before: this node is the later producer.
                     let ready = standalone || place(other.node) < place(id);
-                    ready.then_some((Tail::Add { other, swapped }, "Add"))
+                    ready.then_some((Tail::Add { other, swapped }, add.spec.form.name()))
                 }
                 IntOp::Input(_)
                 | IntOp::Output(_)

@@ -50,18 +50,19 @@ fn natural(spec: &AddSpec, bits: u8) -> (Vec<i64>, Vec<i64>) {
             let tb = (-128..=127).map(|q| entry(f64::from(spec.operand_b(q + ob))));
             (ta.collect(), tb.collect())
         }
-        AddForm::Float => {
+        AddForm::Float | AddForm::Difference => {
+            let sign = if spec.form == AddForm::Difference { -1.0 } else { 1.0 };
             let constant = f64::from(zy - oy) + 0.5;
             let ta = (-128..=127).map(|q| entry(term(q + oa - za, sa) + constant));
-            let tb = (-128..=127).map(|q| entry(term(q + ob - zb, sb)));
+            let tb = (-128..=127).map(|q| entry(sign * term(q + ob - zb, sb)));
             (ta.collect(), tb.collect())
         }
     }
 }
 
 fn relax(spec: &AddSpec, reference: &[i8], bits: u8, ties: Ties) -> Option<Tables> {
-    // The float form rounds before it adds the zero point, and what that makes of even numbers may be odd.
-    let odd = spec.form == AddForm::Float && spec.y.1 & 1 != 0;
+    // The float forms round before they add the zero point, and what that makes of even numbers may be odd.
+    let odd = spec.form != AddForm::QLinear && spec.y.1 & 1 != 0;
     let (lower, upper): (Vec<i64>, Vec<i64>) = reference
         .iter()
         .map(|&y| {

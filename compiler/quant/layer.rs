@@ -79,7 +79,7 @@ pub(crate) fn solve(
         (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
         (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
         (IntOp::AveragePool(op), Some(y)) => average::solve(&place("AveragePool"), op, y, format).map(Some),
-        (IntOp::Add(op), _) => addition(&place("Add"), &op.spec).map(Some),
+        (IntOp::Add(op), _) => addition(&place(op.spec.form.name()), &op.spec).map(Some),
         (IntOp::Table(op), _) => {
             let (_, x) = place("Table").operand()?;
             let reached =
@@ -275,9 +275,17 @@ fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {
         let form = match spec.form {
             AddForm::QLinear => "QLinearAdd",
             AddForm::Float => "the float32 addition",
+            AddForm::Difference => "the float32 subtraction",
         };
         let cause = format!("no pair of tables equals {form} on all 65536 pairs");
-        return Err(place.fault(code::RESCALE_INFEASIBLE, "an addition has no integer form", cause).into());
+        let what = match spec.form {
+            AddForm::QLinear | AddForm::Float => "an addition has no integer form",
+            AddForm::Difference => "a subtraction has no integer form",
+        };
+        let fault = place.fault(code::RESCALE_INFEASIBLE, what, cause);
+        return Err(fault
+            .remedy("with these scales float32 is in doubt about ties: change one of the three by a little")
+            .into());
     };
     let mut layer = passive(place.name, LaneKind::Table, x.range, (i64::from(spec.lo), i64::from(spec.hi)));
     (layer.lo, layer.hi, layer.tables) = (spec.lo, spec.hi, Some(tables));

@@ -19,7 +19,7 @@ fn value(name: &str, fact: QFact) -> Vec<Value<QFact>> {
 
 fn input(graph: &mut IntGraph, fact: QFact) -> NodeId {
     let arrangement = Arrangement { onnx_shape: vec![1], source: None };
-    let op = IntOp::Input(HostInput { dtype: HostType::I8, arrangement });
+    let op = IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, arrangement });
     graph.add("x", op, &[], value("x", fact))
 }
 
@@ -255,7 +255,7 @@ fn additions_are_exact_on_all_pairs() {
     let mut scale = || random.range(200, 5000) as f32 / 50_000.0;
     let mut specs: Vec<AddSpec> = (0..40)
         .map(|i| AddSpec {
-            form: if i % 2 == 0 { AddForm::QLinear } else { AddForm::Float },
+            form: [AddForm::QLinear, AddForm::Float, AddForm::QLinear, AddForm::Difference][i % 4],
             a: (scale(), [-128, 0, 127, 3][i % 4] + 128 * i32::from(i % 3 == 0), 128 * i32::from(i % 3 == 0)),
             b: (scale(), [5, -128, 0, 127][i % 4], 0),
             y: (scale(), [-128, 127, -1][i % 3], 0),
@@ -271,7 +271,11 @@ fn additions_are_exact_on_all_pairs() {
             _ => random.range(1, 7) as f32 / 127.0,
         };
         let scales = [scale(), scale(), scale()];
-        let form = if i % 6 == 0 { AddForm::Float } else { AddForm::QLinear };
+        let form = match i % 12 {
+            0 => AddForm::Float,
+            6 => AddForm::Difference,
+            _ => AddForm::QLinear,
+        };
         let offset = if i % 2 == 0 { 0 } else { 128 };
         let mut side = |scale| (scale, random.range(-128, 127) as i32 + offset, offset);
         let [a, b, y] = scales.map(&mut side);

@@ -73,6 +73,21 @@ impl Builder {
         name
     }
 
+    /// Adds a node with several results (reserved by the caller).
+    pub(crate) fn node_of(
+        &mut self,
+        name: &str,
+        op: (&str, &str),
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: Vec<(&str, Attribute)>,
+    ) {
+        self.node(name, op, inputs, "", attributes);
+        if let Some(node) = self.model.nodes.last_mut() {
+            node.outputs = outputs.iter().map(|s| (*s).to_owned()).collect();
+        }
+    }
+
     /// Adds a node with one result called `output` (reserved by the caller) and returns that name.
     pub(crate) fn node(
         &mut self,

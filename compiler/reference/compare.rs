@@ -375,8 +375,11 @@ fn scale(output: &HostOutput) -> Option<f64> {
         HostStep::Quantize(..) => Some(1.0),
         // These bring no two numbers further apart.
         HostStep::Function("Relu" | "Clip" | "Sigmoid" | "Tanh" | "Abs" | "Neg" | "Softsign", _) => Some(at),
+        HostStep::TopK { indices: false, .. } => Some(at),
         HostStep::Function(..)
         | HostStep::Softmax(_)
+        | HostStep::LogSoftmax(_)
+        | HostStep::TopK { .. }
         | HostStep::QLinearSoftmax { .. }
         | HostStep::ArgMax { .. } => None,
     })

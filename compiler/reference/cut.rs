@@ -17,7 +17,7 @@ pub(crate) fn model(model: &Model) -> Option<Model> {
         let mut name = softmax.inputs.first()?.clone();
         if softmax.op_type == "QLinearSoftmax" {
             // Its operand, dequantized by its own scale and zero point.
-            let real = format!("{name}/before_softmax");
+            let real = format!("{name}/before_softmax{k}");
             out.nodes.push(ModelNode {
                 name: real.clone(),
                 op_type: "DequantizeLinear".into(),
@@ -27,6 +27,19 @@ pub(crate) fn model(model: &Model) -> Option<Model> {
                 attributes: BTreeMap::new(),
             });
             name = real;
+        }
+        if out.outputs.iter().any(|o| o.name == name) {
+            // No tensor is listed twice.
+            let again = format!("{name}/output{k}");
+            out.nodes.push(ModelNode {
+                name: again.clone(),
+                op_type: "Identity".into(),
+                domain: String::new(),
+                inputs: vec![name],
+                outputs: vec![again.clone()],
+                attributes: BTreeMap::new(),
+            });
+            name = again;
         }
         out.outputs[k] = ValueInfo { name, dtype: DType::F32, shape: None };
         cut = true;
@@ -40,9 +53,9 @@ fn softmax<'a>(model: &'a Model, tensor: &str) -> Option<&'a ModelNode> {
     let mut at = producer(tensor)?;
     loop {
         match at.op_type.as_str() {
-            "Softmax" | "QLinearSoftmax" => return Some(at),
+            "Softmax" | "LogSoftmax" | "QLinearSoftmax" => return Some(at),
             "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Reshape" | "Flatten" | "Squeeze"
-            | "ArgMax" => {
+            | "ArgMax" | "TopK" => {
                 at = producer(at.inputs.first()?)?;
             }
             _ => return None,
@@ -56,7 +69,9 @@ pub(crate) fn graph(graph: &IntGraph) -> Option<IntGraph> {
     let mut cut = false;
     for id in graph.ids() {
         let IntOp::Output(output) = &graph.node(id).op else { continue };
-        let is_softmax = |s: &HostStep| matches!(s, HostStep::Softmax(_) | HostStep::QLinearSoftmax { .. });
+        let is_softmax = |s: &HostStep| {
+            matches!(s, HostStep::Softmax(_) | HostStep::LogSoftmax(_) | HostStep::QLinearSoftmax { .. })
+        };
         let Some(at) = output.steps.iter().position(is_softmax) else { continue };
         let mut steps = output.steps[..at].to_vec();
         if let HostStep::QLinearSoftmax { input, .. } = &output.steps[at] {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::build::{Builder, MICROSOFT, sizes};
-use super::{expression, layout, steps};
+use super::{expression, layout, prepare, steps};
 use crate::arith::{AddForm, AverageForm};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::expression::{Expression, Operand, Quantization, Step};
@@ -91,6 +91,7 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
             output.steps.iter().map(opset).max().unwrap_or(13)
         }
         IntOp::AveragePool(p) if p.window.dilations != [1, 1] => 19,
+        IntOp::Input(HostInput { prepare: Some(p), .. }) => prepare::opset(p),
         IntOp::Input(_)
         | IntOp::Conv(_)
         | IntOp::Add(_)
@@ -160,7 +161,9 @@ impl Exporter<'_> {
                     }
                     self.qlinear(name, "QLinearAdd", &operands, id, &target, vec![])?;
                 }
-                AddForm::Float => self.float(name, "Add", &inputs, id, &target, vec![])?,
+                form @ (AddForm::Float | AddForm::Difference) => {
+                    self.float(name, form.name(), &inputs, id, &target, vec![])?;
+                }
             },
             IntOp::MaxPool(pool) => {
                 let x = self.operand(inputs[0]);
@@ -215,7 +218,7 @@ impl Exporter<'_> {
     fn input(&mut self, id: NodeId, input: &HostInput, fact: &QFact) -> Result<()> {
         let node = self.graph.node(id);
         let (name, tensor) = (&node.name, &self.graph.value(id.into()).name);
-        let shape = &input.arrangement.onnx_shape;
+        let shape = input.shape();
         let own = match input.dtype {
             HostType::F32 => DType::F32,
             HostType::U8 => DType::U8,
@@ -225,7 +228,10 @@ impl Exporter<'_> {
         self.b.input(name, own, shape);
         self.parameters_of(id, fact);
         let mut at = name.clone();
-        if own == DType::F32 {
+        if let Some(prepare) = &input.prepare {
+            at = prepare::write(&mut self.b, name, prepare, &at);
+        }
+        if input.is_float() {
             let [scale, zero] = self.parameters[&id].clone();
             let to = self.b.fresh(tensor);
             at = self.b.node(name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![]);

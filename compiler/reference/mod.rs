@@ -9,6 +9,7 @@ mod float;
 mod layout;
 mod moves;
 pub mod ort;
+mod prepare;
 mod qlinear_conv;
 mod select;
 mod steps;

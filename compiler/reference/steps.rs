@@ -37,8 +37,21 @@ pub(crate) fn write(
             HostStep::Function(function, attributes) => {
                 expression::function(b, &node, function, attributes, &at, &to)
             }
-            HostStep::Softmax(axis) => {
-                b.node(&node, ("", "Softmax"), &[&at], &to, vec![("axis", Attribute::Int(integer(*axis)))])
+            HostStep::Softmax(axis) | HostStep::LogSoftmax(axis) => {
+                let op = if matches!(step, HostStep::Softmax(_)) { "Softmax" } else { "LogSoftmax" };
+                b.node(&node, ("", op), &[&at], &to, vec![("axis", Attribute::Int(integer(*axis)))])
+            }
+            HostStep::TopK { axis, k, largest, indices } => {
+                shape[*axis] = *k;
+                let k = b.ints(&format!("{to}_k"), DType::I64, &[1], vec![integer(*k)]);
+                let other = b.fresh(&format!("{to}_other"));
+                let outputs = if *indices { [other.as_str(), &to] } else { [to.as_str(), &other] };
+                let attributes = vec![
+                    ("axis", Attribute::Int(integer(*axis))),
+                    ("largest", Attribute::Int(i64::from(*largest))),
+                ];
+                b.node_of(&node, ("", "TopK"), &[&at, &k], &outputs, attributes);
+                to
             }
             HostStep::QLinearSoftmax { axis, input, output, signed } => {
                 let [xs, xz] = pair(b, &format!("{to}_x"), input.0, input.1, *signed);

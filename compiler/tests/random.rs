@@ -126,7 +126,7 @@ impl Net {
             1 => Arrangement { onnx_shape: vec![1, h, w, c], source: Some(channels_last(shape)) },
             _ => Arrangement { onnx_shape: vec![1, c * h * w], source: Some((0..elements).rev().collect()) },
         };
-        let input = IntOp::Input(HostInput { dtype, arrangement });
+        let input = IntOp::Input(HostInput { dtype, prepare: None, arrangement });
         let id = net.g.add("quantize", input, &[], vec![Value { name: "input".into(), fact }]);
         net.ports.push(id.into());
         (net, id.into())
@@ -427,9 +427,9 @@ impl Net {
     }
 
     fn sum(&mut self, a: Port, b: Port) -> Port {
-        let form = if self.rng.chance(50) { AddForm::QLinear } else { AddForm::Float };
+        let form = self.rng.pick(&[AddForm::QLinear, AddForm::QLinear, AddForm::Float, AddForm::Difference]);
         let mut fact = self.fact(self.fact_of(a).shape);
-        if form == AddForm::Float {
+        if form != AddForm::QLinear {
             // Ties that are none in float32 have no tables: see quant's own tests.
             fact.scale = self.rng.range(1001, 9999) as f32 * 1e-5;
         }

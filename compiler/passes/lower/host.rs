@@ -59,6 +59,7 @@ impl Lower<'_> {
                     HostStep::Quantize(scale, zero, p.dtype == DType::I8)
                 }
                 Op::Softmax(axis) => HostStep::Softmax(*axis),
+                Op::LogSoftmax(axis) => HostStep::LogSoftmax(*axis),
                 Op::Unary(f) => HostStep::Function(f.name, f.attributes.clone()),
                 Op::Clip(clip) => clip_function(*clip),
                 Op::Quantized(q) => {
@@ -78,6 +79,9 @@ impl Lower<'_> {
                     keepdims: a.keepdims,
                     select_last_index: a.select_last_index,
                 },
+                Op::TopK(t) => {
+                    HostStep::TopK { axis: t.axis, k: t.k, largest: t.largest, indices: t.indices }
+                }
                 Op::Reshape(shape) => HostStep::Reshape(shape.clone()),
                 _ => return Err(refuse::operand(graph, id, here)),
             });
@@ -157,8 +161,9 @@ fn unknown(steps: &[HostStep], mut signed: bool) -> Option<&'static str> {
                 signed = *to;
                 values = None;
             }
-            HostStep::Softmax(_) | HostStep::ArgMax { .. } => values = None,
-            HostStep::Reshape(_) => {}
+            HostStep::Softmax(_) | HostStep::LogSoftmax(_) | HostStep::ArgMax { .. } => values = None,
+            // Some of the values.
+            HostStep::TopK { .. } | HostStep::Reshape(_) => {}
         }
     }
     None

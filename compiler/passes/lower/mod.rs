@@ -31,6 +31,8 @@ struct Lower<'a> {
     graph: &'a FloatGraph,
     int: IntGraph,
     placed: BTreeMap<Port, Placed>,
+    /// Of each model input the node whose result its integers are.
+    inputs: BTreeMap<NodeId, NodeId>,
     nodes: BTreeSet<String>,
     values: BTreeSet<String>,
 }
@@ -46,13 +48,16 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
         graph,
         int: IntGraph::default(),
         placed: BTreeMap::new(),
+        inputs: BTreeMap::new(),
         nodes: BTreeSet::new(),
         values: BTreeSet::new(),
     };
     let mut faults = Vec::new();
     // What depends on a refused node is not judged.
     let mut failed = BTreeSet::new();
-    for id in graph.topo().unwrap_or_default() {
+    let order = graph.topo().unwrap_or_default();
+    lower.inputs_first(&order);
+    for id in order {
         if graph.inputs(id).iter().any(|p| failed.contains(&p.node)) {
             failed.insert(id);
         } else if let Err(fault) = lower.node(id) {
@@ -127,14 +132,38 @@ fn swaps(a: &[usize], b: &[usize]) -> bool {
 }
 
 impl Lower<'_> {
+    /// Lowers the model's inputs in their order, which is that of the integer graph's. Faults come again with their node.
+    fn inputs_first(&mut self, order: &[NodeId]) {
+        for source in self.graph.ids() {
+            if !matches!(self.graph.node(source).op, Op::Input) {
+                continue;
+            }
+            let reads = |id: &NodeId| self.quantizes(*id) == Some(source);
+            let first = order.iter().copied().find(reads).unwrap_or(source);
+            let _ = self.node(first);
+        }
+    }
+
+    /// The model's input that a QuantizeLinear reads, prepared or not.
+    fn quantizes(&self, id: NodeId) -> Option<NodeId> {
+        let Op::Quantize(_) = self.graph.node(id).op else { return None };
+        let x = self.graph.inputs(id).first()?.node;
+        match self.graph.node(x).op {
+            Op::Input => Some(x),
+            Op::Prepare(_) => self.graph.inputs(x).first().map(|p| p.node),
+            _ => None,
+        }
+    }
+
     fn node(&mut self, id: NodeId) -> Lowered<()> {
         let graph = self.graph;
         let inputs = graph.inputs(id);
         match &graph.node(id).op {
             Op::Input => self.integer_input(id),
-            Op::Quantize(params) if matches!(graph.node(inputs[0].node).op, Op::Input) => {
-                self.float_input(id, inputs[0].node, params)
-            }
+            Op::Quantize(params) => match self.quantizes(id) {
+                Some(source) => self.float_input(id, source, params),
+                None => Ok(()),
+            },
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Softmax(_) => Ok(()),
                 _ => self.quantized(id, q),
@@ -171,10 +200,12 @@ impl Lower<'_> {
                 Ok(())
             }
             Op::Const(_)
-            | Op::Quantize(_)
+            | Op::Prepare(_)
             | Op::Dequantize(_)
             | Op::Softmax(_)
+            | Op::LogSoftmax(_)
             | Op::ArgMax(_)
+            | Op::TopK(_)
             // Refused before lowering.
             | Op::Conv(_)
             | Op::Gemm(_)
@@ -212,7 +243,8 @@ impl Lower<'_> {
             // A float input becomes integer at its QuantizeLinear; other types are refused where they are read.
             _ => return Ok(()),
         };
-        if self.graph.consumers(id.into()).is_empty() {
+        let prepares = |(reader, _): &(NodeId, u16)| matches!(self.graph.node(*reader).op, Op::Prepare(_));
+        if self.placed.contains_key(&id.into()) || self.graph.consumers(id.into()).iter().all(prepares) {
             return Ok(());
         }
         let Some(params) = params_below(self.graph, id, 0) else {
@@ -227,41 +259,57 @@ impl Lower<'_> {
         self.input(id, id, &params, dtype)
     }
 
+    /// A QuantizeLinear of model input `source`, or of what prepares it.
     fn float_input(&mut self, id: NodeId, source: NodeId, params: &Params) -> Lowered<()> {
-        if let Some((other, _)) = self
-            .graph
-            .consumers(source.into())
-            .into_iter()
-            .find(|(n, _)| self.placed.contains_key(&Port::from(*n)) && *n != id)
-        {
-            if matches!(&self.graph.node(other).op, Op::Quantize(p) if p.same(params)) {
+        let dtype = match self.graph.value(source.into()).fact.dtype {
+            DType::U8 => HostType::U8,
+            DType::I8 => HostType::I8,
+            _ => HostType::F32,
+        };
+        if let Some(other) = self.inputs.get(&source).copied() {
+            let op = &self.graph.node(other).op;
+            let same = self.graph.inputs(other) == self.graph.inputs(id);
+            if matches!(op, Op::Quantize(p) if p.same(params)) && same {
                 let same = self.placed[&Port::from(other)].clone();
                 self.placed.insert(id.into(), same);
                 return Ok(());
             }
+            let other = super::names::label(self.graph, other);
             return Err(at(
                 self.graph,
                 id,
                 code::INPUT_UNSUPPORTED,
                 "an input is quantized twice, differently",
-                format!("{} uses other parameters", super::names::label(self.graph, other)),
+                if same {
+                    format!("{other} uses other parameters")
+                } else {
+                    format!("{other} reads it otherwise")
+                },
             )
             .remedy("quantize the input once"));
         }
-        self.input(id, source, params, HostType::F32)
+        self.input(id, source, params, dtype)
     }
 
+    /// The input whose integers are the result of `id`: `source` itself, or a QuantizeLinear behind it.
     fn input(&mut self, id: NodeId, source: NodeId, params: &Params, dtype: HostType) -> Lowered<()> {
-        let onnx_shape = self.graph.value(source.into()).fact.shape.clone();
+        let above = self.graph.inputs(id).first().map(|p| self.graph.node(p.node));
+        let prepare = match above.map(|n| &n.op) {
+            Some(Op::Prepare(p)) => Some(p.clone()),
+            _ => None,
+        };
+        let onnx_shape = self.graph.value(id.into()).fact.shape.clone();
         let (shape, order) = layout::demanded(self.graph, id.into());
         let fact = fact(self.graph, source, params, shape)?;
         let position = order.as_deref().map(layout::inverse);
-        let op = IntOp::Input(HostInput { dtype, arrangement: Arrangement { onnx_shape, source: order } });
+        let arrangement = Arrangement { onnx_shape, source: order };
+        let op = IntOp::Input(HostInput { dtype, prepare, arrangement });
         // Node and value bear the ONNX input's name, by which the host feeds it.
         let name = self.graph.node(source).name.clone();
         let value = self.graph.value(source.into()).name.clone();
         let port = self.add(&name, &value, op, &[], fact);
         self.placed.insert(id.into(), Placed { port, position });
+        self.inputs.insert(source, id);
         Ok(())
     }
 
@@ -398,7 +446,7 @@ impl Lower<'_> {
                 self.graph,
                 id,
                 code::INPUT_UNSUPPORTED,
-                "addition with broadcasting is not supported",
+                format!("{} with broadcasting is not supported", form.name()),
                 format!("shapes {:?} and {:?}", shapes.0, shapes.1),
             ));
         }
@@ -415,7 +463,10 @@ impl Lower<'_> {
                 self.graph,
                 id,
                 code::SCALE_INVALID,
-                "the scales of an addition lie too far apart",
+                format!(
+                    "the scales of {} lie too far apart",
+                    if form == AddForm::Difference { "a subtraction" } else { "an addition" }
+                ),
                 format!("{:?} and {:?} over {:?} is beyond float32", a.1.scale, b.1.scale, yf.scale),
             ));
         }

@@ -23,11 +23,9 @@ const CUT_IN: &str =
 /// Whether the host runs the operator at the end of the graph.
 fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
     match &graph.node(id).op {
-        Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_) | Op::ArgMax(_) => {
-            true
-        }
-        Op::Quantized(_) => true,
-        Op::Reshape(_) => true,
+        Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) => true,
+        Op::Softmax(_) | Op::LogSoftmax(_) | Op::ArgMax(_) | Op::TopK(_) => true,
+        Op::Quantized(_) | Op::Reshape(_) | Op::Prepare(_) => true,
         Op::Transpose(_)
         | Op::MaxPool(_)
         | Op::Concat(_)
@@ -187,7 +185,7 @@ pub(super) fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Dia
             operands.join(" and ")
         ),
     )
-    .remedy("only Add combines different activations")
+    .remedy("only Add and Sub combine different activations")
 }
 
 /// Whether a value is constant, or the DequantizeLinear of a constant.
@@ -224,11 +222,14 @@ pub(super) fn no_table(
 fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     let name = graph.node(id).op.name();
     let quantized = |p: Port| constant(graph, p) || matches!(graph.node(p.node).op, Op::Dequantize(_));
-    if matches!(graph.node(id).op, Op::Binary(kind) if kind != Binary::Add)
+    if matches!(graph.node(id).op, Op::Binary(kind) if !matches!(kind, Binary::Add | Binary::Sub))
         && graph.inputs(id).into_iter().all(quantized)
         && !one_tensor(graph, id.into())
     {
         return two_activations(graph, id, &name);
+    }
+    if let Some(fault) = float_constant(graph, id) {
+        return fault;
     }
     let pointwise =
         matches!(graph.node(id).op, Op::Binary(_) | Op::BatchNormalization(_) | Op::Clip(_) | Op::Unary(_));
@@ -238,7 +239,8 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
             id,
             code::FLOAT_ISLAND,
             format!("{name} is computed in float before the first QuantizeLinear"),
-            "it prepares the model's input in float; the accelerator takes the quantized input",
+            "it prepares the model's input in float, and its bits are not known to be the host's; the accelerator takes \
+             the quantized input",
         )
         .remedy(CUT_IN);
     }
@@ -277,6 +279,30 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     }
 }
 
+/// An Add or Sub, quantized but for a constant of several elements.
+fn float_constant(graph: &FloatGraph, id: NodeId) -> Option<Diagnostic> {
+    let name = graph.node(id).op.name();
+    let inputs = graph.inputs(id);
+    let (Op::Binary(Binary::Add | Binary::Sub), [a, b]) = (&graph.node(id).op, inputs.as_slice()) else {
+        return None;
+    };
+    let is = |p: &Port, f: fn(&Op) -> bool| f(&graph.node(p.node).op);
+    let float = [a, b].into_iter().find(|p| is(p, |op| matches!(op, Op::Const(_))))?;
+    let other = if float == a { b } else { a };
+    let quantized =
+        graph.consumers(id.into()).iter().any(|(r, _)| matches!(graph.node(*r).op, Op::Quantize(_)));
+    (quantized && is(other, |op| matches!(op, Op::Dequantize(_)))).then(|| {
+        at(
+            graph,
+            id,
+            code::INPUT_UNSUPPORTED,
+            format!("{name} with a float constant of several different elements is not supported"),
+            format!("\"{}\" has shape {:?}", graph.value(*float).name, graph.value(*float).fact.shape),
+        )
+        .remedy("quantize the constant too (DequantizeLinear of integers), with one value per channel")
+    })
+}
+
 /// Whether a Conv without Relu or Clip stands directly before, in float or quantized, and nothing else reads it.
 fn behind_conv(graph: &FloatGraph, id: NodeId) -> bool {
     let Some(x) = graph.inputs(id).first().copied() else { return false };
@@ -300,7 +326,7 @@ fn behind_conv(graph: &FloatGraph, id: NodeId) -> bool {
 /// An operand of an integer operator that is no integer of the accelerator.
 pub(super) fn operand(graph: &FloatGraph, id: NodeId, port: Port) -> Diagnostic {
     let host = match &graph.node(port.node).op {
-        Op::Softmax(_) | Op::ArgMax(_) | Op::Quantize(_) => true,
+        Op::Softmax(_) | Op::LogSoftmax(_) | Op::ArgMax(_) | Op::TopK(_) | Op::Quantize(_) => true,
         Op::Quantized(q) => matches!(q.kernel, Kernel::Softmax(_)),
         _ => false,
     };
