@@ -162,7 +162,8 @@ fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
     [weights, places.iter().map(|p| p.param_words).sum()]
 }
 
-/// The least bytes on the chip: memories that hold the largest part that can't be divided.
+/// The least bytes on the chip: memories that hold the largest part that can't be divided, or a few times that where it
+/// saves more in descriptors.
 fn least(
     layers: &[Planned<'_>],
     places: &[Places],
@@ -172,10 +173,14 @@ fn least(
 ) -> usize {
     let parts = layers.iter().zip(places).map(|(l, p)| part(l, p, array));
     let depths = parts.fold([1, 1], |most, p| [most[0].max(p.words[0]), most[1].max(p.words[1])]);
-    let steps = deal(layers, places, array, depths, 1).unwrap_or_default();
-    let found = schedule(layers, places, steps, depths, sizes, options);
-    let memories = depths[0] * sizes.bits[0] + depths[1] * sizes.bits[1];
-    (sizes.resident + memories + administration_bits(&found)).div_ceil(8)
+    let bits = |times: usize| {
+        let depths = depths.map(|d| d * times);
+        let steps = deal(layers, places, array, depths, 1).unwrap_or_default();
+        let found = schedule(layers, places, steps, depths, sizes, options);
+        let memories = depths[0] * sizes.bits[0] + depths[1] * sizes.bits[1];
+        sizes.resident + memories + administration_bits(&found)
+    };
+    (0..8).map(|n| bits(1 << n)).min().unwrap_or(usize::MAX).div_ceil(8)
 }
 
 /// What of a layer can't be divided.

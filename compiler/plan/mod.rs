@@ -217,31 +217,21 @@ impl<'a> Plan<'a> {
     /// The same with weights and parameters in external memory, if they do not fit into the budget.
     ///
     /// # Errors
-    /// O2C0401 with the least budget that would do.
-    fn with_external(self, options: external::Options) -> Result<Plan<'a>> {
+    /// O2C0900 where a layer and its proof do not fit.
+    fn with_external(self, options: external::Options) -> Result<std::result::Result<Plan<'a>, Shortage>> {
         let images = Images::of(&self.layers, self.quantized, &self.layouts, self.array)?;
         let weight_bits = self.array.k * self.array.c * images::weight_bits(&self.layers);
         let bits = [weight_bits, images.param_bits(self.array)];
         let working: usize = lower::storage(&self).iter().map(|s| s.width * s.depth).sum();
         let sizes = external::Sizes { bits, resident: working + images.all_table_bits() };
         if external::all_on_chip(&self.layers, &images.places, sizes) <= 8 * options.on_chip {
-            return Ok(self);
+            return Ok(Ok(self));
         }
-        match external::plan(&self.layers, &images.places, self.array, sizes, options) {
+        let activations = self.words * self.array.word();
+        Ok(match external::plan(&self.layers, &images.places, self.array, sizes, options) {
             Ok((steps, external)) => Ok(Plan { steps, external: Some(external), ..self }),
-            Err(least) => {
-                let cause = format!(
-                    "{} bytes on the chip are allowed; activations, tables and the largest part of a layer that can't be \
-                     divided need {least}, of them {} for activations",
-                    options.on_chip,
-                    (self.words * 8 * self.array.word()).div_ceil(8)
-                );
-                let message = "the network needs more memory on the chip";
-                Err(Diagnostic::new(code::BUDGET_EXCEEDED, message, cause)
-                    .remedy(format!("give --on-chip {} or more", least.div_ceil(1024)))
-                    .into())
-            }
-        }
+            Err(least) => Err(Shortage { least, activations }),
+        })
     }
 
     /// The netlist, with both AXI4-Streams of `stream_bits` bits.
@@ -293,17 +283,44 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
         return Err(Diagnostics(faults));
     };
     // The cheaper first: few lanes, no depthwise mode.
-    let plans: Vec<Plan<'a>> = lanes
-        .into_iter()
-        .flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)))
-        .map(|(array, slides)| {
-            let plan = on_array(graph, quantized, &layers, array, slides, [input, output])?;
-            options.external.map_or(Ok(plan.clone()), |external| plan.with_external(external))
-        })
-        .collect::<Result<_>>()?;
+    let arrays = lanes.into_iter().flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)));
+    let (mut plans, mut short) = (Vec::new(), None::<Shortage>);
+    for (array, slides) in arrays {
+        let plan = on_array(graph, quantized, &layers, array, slides, [input, output])?;
+        match options.external {
+            None => plans.push(plan),
+            Some(external) => match plan.with_external(external)? {
+                Ok(plan) => plans.push(plan),
+                Err(more) => short = Some(short.map_or(more, |less| if less.least <= more.least { less } else { more })),
+            },
+        }
+    }
+    if let (true, Some(short), Some(external)) = (plans.is_empty(), short, options.external) {
+        return Err(short.refusal(external));
+    }
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
     chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried").into())
+}
+
+/// What a network needs on the chip, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Shortage {
+    least: usize,
+    activations: usize,
+}
+
+impl Shortage {
+    fn refusal(&self, options: external::Options) -> Diagnostics {
+        let cause = format!(
+            "{} bytes on the chip are allowed; activations, tables and the largest part of a layer that can't be divided \
+             need {}, of them {} for activations",
+            options.on_chip, self.least, self.activations
+        );
+        Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
+            .remedy(format!("give --on-chip {} or more", self.least.div_ceil(1024)))
+            .into()
+    }
 }
 
 /// The value, or nothing and its faults in the list.
