@@ -130,7 +130,15 @@ module o2c_dma #(
   );
   // Words times beats of a word; a list whose offsets have 32 bits does not exceed OW.
   wire [OW-1:0] words = {{(OW > 24 ? OW - 24 : 1){1'b0}}, word[87:64]};
-  wire [OW-1:0] words_beats = words * (word[63] ? PBEATS[OW-1:0] : WBEATS[OW-1:0]);
+  // By additions: no multiplier is spent on it.
+  function automatic [OW-1:0] times(input [OW-1:0] value, input integer factor);
+    integer n;
+    begin
+      times = {OW{1'b0}};
+      for (n = 0; n < 16; n = n + 1) if (((factor >> n) & 1) != 0) times = times + (value << n);
+    end
+  endfunction
+  wire [OW-1:0] words_beats = word[63] ? times(words, PBEATS) : times(words, WBEATS);
   always @(posedge clk_i) begin
     fetching <= {fetching[1:0], fetch};
     room     <= room - {4'd0, fetch} + {4'd0, load};
