@@ -178,20 +178,20 @@ module o2c_dma #(
   reg  [OW-1:0]    at, last;                 // its first beat; the command's last one
   reg  [4:0]       inflight;
   reg              empty;                    // the last command has no words
-  wire [15:0]      need = issue_head[2*OW +: 16];
+  wire [17:0]      rest = {1'b0, steps} - {2'b00, issue_head[2*OW +: 16]};
   wire [OW-1:0]    upto = at | BEATM[OW-1:0];        // a burst's last beat if there are enough
   wire             ends = upto == (last | BEATM[OW-1:0]);
   wire [7:0]       length = (ends ? last[7:0] : upto[7:0]) - at[7:0];
   wire             burst = asking & (!m_axi_arvalid_o | m_axi_arready_i)
                            & (inflight != OUTSTANDING[4:0]) & !clear_i;
-  wire             begins = (iptr != wptr) & armed & (steps >= {1'b0, need}) & (!asking | (burst & ends))
+  wire             begins = (iptr != wptr) & armed & !rest[17] & (!asking | (burst & ends))
                             & (!empty | (dptr == iptr));
   wire [31:0]      byte_at = {at, {LBYTES{1'b0}}};
   wire [ADDR_W:0]  offset = {{(ADDR_W-31){1'b0}}, byte_at};
   wire             beat = m_axi_rvalid_i & m_axi_rready_o;
   always @(posedge clk_i) begin
     armed <= armed | run_i;
-    steps <= steps + {16'd0, step_i} - (begins ? {1'b0, need} : 17'd0);
+    steps <= begins ? rest[16:0] + {16'd0, step_i} : steps + {16'd0, step_i};
     if (begins) begin
       iptr   <= iptr + 5'd1;
       at     <= issue_head[0 +: OW];
