@@ -124,6 +124,7 @@ module o2c_dma #(
   wire [127:0]   word;
   reg  [127:0]   word_q;
   reg  [OW-1:0]  beats_q;
+  reg            none_q;
   wire           fetch = room != 5'd0;
   wire           load;
   o2c_rom #(.WIDTH (128), .DEPTH (NCMDS), .INIT (CMD_INIT)) u_commands (
@@ -131,13 +132,22 @@ module o2c_dma #(
   );
   // Words times beats of a word; a list whose offsets have 32 bits does not exceed OW.
   wire [OW-1:0] words = {{(OW > 24 ? OW - 24 : 1){1'b0}}, word[87:64]};
-  wire [OW-1:0] words_beats = words * (word[63] ? PBEATS[OW-1:0] : WBEATS[OW-1:0]);
+  // By additions: no multiplier is spent on it.
+  function automatic [OW-1:0] times(input [OW-1:0] value, input integer factor);
+    integer n;
+    begin
+      times = {OW{1'b0}};
+      for (n = 0; n < 16; n = n + 1) if (((factor >> n) & 1) != 0) times = times + (value << n);
+    end
+  endfunction
+  wire [OW-1:0] words_beats = word[63] ? times(words, PBEATS) : times(words, WBEATS);
   always @(posedge clk_i) begin
     fetching <= {fetching[1:0], fetch};
     room     <= room - {4'd0, fetch} + {4'd0, load};
     if (fetch) fetch_addr <= fetch_addr == CLASTI[CAW-1:0] ? {CAW{1'b0}} : fetch_addr + 1'b1;
     word_q  <= word;
     beats_q <= words_beats;
+    none_q  <= word[87:64] == 24'd0;
     if (clear_i) begin
       fetching   <= 3'd0;
       room       <= 5'd16;
@@ -146,14 +156,15 @@ module o2c_dma #(
   end
 
   // One queue with two readers: the address side, and the data side behind it.
-  (* no_rw_check *) reg [2*OW+15:0] issue_mem [0:15];
+  (* no_rw_check *) reg [2*OW+16:0] issue_mem [0:15];
   (* no_rw_check *) reg [49:0]      data_mem  [0:15];
   reg  [4:0] wptr, iptr, dptr;
-  wire [2*OW+15:0] issue_head = issue_mem[iptr[3:0]];
+  wire [2*OW+16:0] issue_head = issue_mem[iptr[3:0]];
   wire [49:0]      data_head  = data_mem[dptr[3:0]];
+  wire [OW-1:0]    last_beat  = word_q[31:LBYTES] + beats_q - 1'b1;
   always @(posedge clk_i) begin
     if (fetching[2]) begin
-      issue_mem[wptr[3:0]] <= {word_q[127:112], beats_q, word_q[31:LBYTES]};
+      issue_mem[wptr[3:0]] <= {none_q, word_q[127:112], last_beat, word_q[31:LBYTES]};
       data_mem[wptr[3:0]]  <= {word_q[96], word_q[63], word_q[87:64], word_q[55:32]};
       wptr                 <= wptr + 5'd1;
     end
@@ -164,45 +175,46 @@ module o2c_dma #(
   localparam integer BEATM = BEATS - 1;
   reg              armed;
   reg  [16:0]      steps;
-  reg  [OW-1:0]    at, left;                 // the next burst's first beat; beats to ask for
+  reg              asking;                   // there is a burst to ask for
+  reg  [OW-1:0]    at, last;                 // its first beat; the command's last one
   reg  [4:0]       inflight;
   reg              empty;                    // the last command has no words
-  wire [15:0]      need = issue_head[2*OW +: 16];
-  wire [OW-1:0]    room_here = BEATS[OW-1:0] - (at & BEATM[OW-1:0]);
-  wire             ends = left <= room_here;
-  wire [OW-1:0]    ask = ends ? left : room_here;
-  wire             burst = (left != {OW{1'b0}}) & (!m_axi_arvalid_o | m_axi_arready_i)
+  wire [17:0]      rest = {1'b0, steps} - {2'b00, issue_head[2*OW +: 16]};
+  wire [OW-1:0]    upto = at | BEATM[OW-1:0];        // a burst's last beat if there are enough
+  wire             ends = upto == (last | BEATM[OW-1:0]);
+  wire [7:0]       length = (ends ? last[7:0] : upto[7:0]) - at[7:0];
+  wire             burst = asking & (!m_axi_arvalid_o | m_axi_arready_i)
                            & (inflight != OUTSTANDING[4:0]) & !clear_i;
-  wire             begins = (iptr != wptr) & armed & (steps >= {1'b0, need}) & ((left == {OW{1'b0}}) | (burst & ends))
+  wire             begins = (iptr != wptr) & armed & !rest[17] & (!asking | (burst & ends))
                             & (!empty | (dptr == iptr));
-  wire [OW-1:0]    ask_last = ask - 1'b1;
   wire [31:0]      byte_at = {at, {LBYTES{1'b0}}};
   wire [ADDR_W:0]  offset = {{(ADDR_W-31){1'b0}}, byte_at};
   wire             beat = m_axi_rvalid_i & m_axi_rready_o;
   always @(posedge clk_i) begin
     armed <= armed | run_i;
-    steps <= steps + {16'd0, step_i} - (begins ? {1'b0, need} : 17'd0);
+    steps <= begins ? rest[16:0] + {16'd0, step_i} : steps + {16'd0, step_i};
     if (begins) begin
-      iptr <= iptr + 5'd1;
-      at   <= issue_head[0 +: OW];
-      left <= issue_head[OW +: OW];
-      empty <= issue_head[OW +: OW] == {OW{1'b0}};
+      iptr   <= iptr + 5'd1;
+      at     <= issue_head[0 +: OW];
+      last   <= issue_head[OW +: OW];
+      asking <= !issue_head[2*OW + 16];
+      empty  <= issue_head[2*OW + 16];
     end else if (burst) begin
-      at   <= at + ask;
-      left <= left - ask;
+      at     <= upto + 1'b1;
+      asking <= !ends;
     end
     if (burst) begin
       m_axi_araddr_o <= base_i + offset[ADDR_W-1:0];
-      m_axi_arlen_o  <= ask_last[7:0];
+      m_axi_arlen_o  <= length;
     end
     m_axi_arvalid_o <= burst | (m_axi_arvalid_o & !m_axi_arready_i);
     inflight        <= inflight + {4'd0, burst} - {4'd0, beat & m_axi_rlast_i};
     if (clear_i) begin
-      armed <= 1'b0;
-      steps <= 17'd0;
-      iptr  <= 5'd0;
-      left  <= {OW{1'b0}};
-      empty <= 1'b0;
+      armed  <= 1'b0;
+      steps  <= 17'd0;
+      iptr   <= 5'd0;
+      asking <= 1'b0;
+      empty  <= 1'b0;
     end
     if (!rst_ni) begin
       m_axi_arvalid_o <= 1'b0;
@@ -267,6 +279,6 @@ module o2c_dma #(
   assign weight_o = shift[(MOST-WBEATS)*BUS_W +: WEIGHT_W];
   assign param_o  = shift[(MOST-PBEATS)*BUS_W +: PARAM_W];
 
-  wire unused_ok = &{1'b0, word_q, ask_last, offset[ADDR_W], m_axi_rresp_i[0], shift};
+  wire unused_ok = &{1'b0, word_q, offset[ADDR_W], m_axi_rresp_i[0], shift};
 endmodule
 `default_nettype wire

@@ -151,6 +151,21 @@ fn check_samples(wanted: u64, have: usize) -> Result<()> {
         .into())
 }
 
+/// Options of external memory need one.
+fn check_memory(args: &Simulate, manifest: &Manifest) -> Result<()> {
+    let given = args.mem_latency.is_some() || args.mem_bandwidth != 100 || args.mem_stall != Stall::None;
+    if !given || manifest.files.iter().any(|e| e.path == "mem/external.bin") {
+        return Ok(());
+    }
+    Err(Diagnostic::new(
+        code::CONFIG_INVALID,
+        "the options of external memory have nothing to act on",
+        "all weights of this design are on the chip",
+    )
+    .remedy("leave --mem-latency, --mem-bandwidth and --mem-stall out")
+    .into())
+}
+
 /// Runs the command; returns the exit code.
 pub(crate) fn run(args: &Simulate) -> Result<u8> {
     let progress = Progress::new(args.json);
@@ -166,6 +181,7 @@ pub(crate) fn run(args: &Simulate) -> Result<u8> {
     if let Some(n) = args.samples {
         check_samples(n, folder::report(&args.dir)?.samples)?;
     }
+    check_memory(args, &manifest)?;
     if let Some(path) = &args.trace {
         check_writable(path)?;
     }
@@ -278,7 +294,10 @@ fn record(args: &Simulate, outcome: &Outcome) -> Result<Report> {
         stall: args.stall.to_possible_value().map_or_else(String::new, |v| v.get_name().into()),
         interval: outcome.interval,
     });
-    if args.stall == Stall::None && args.mem_stall == Stall::None && args.mem_bandwidth == 100 && args.mem_latency.is_none()
+    if args.stall == Stall::None
+        && args.mem_stall == Stall::None
+        && args.mem_bandwidth == 100
+        && args.mem_latency.is_none()
     {
         folder::update_report(&args.dir, &report)?;
     }

@@ -134,9 +134,8 @@ mod tests {
             for case in 0..6 {
                 let latency = [1, 2, 7, 30, 64, 150][case];
                 // How long data take, how often a command waits, how fast the steps come.
-                let (longest, waits, pace) = [
-                    (4, 0, 1), (40, 20, 30), (2, 50, 1), (20, 60, 200), (90, 5, 3), (1, 0, 1),
-                ][case];
+                let (longest, waits, pace) =
+                    [(4, 0, 1), (40, 20, 30), (2, 50, 1), (20, 60, 200), (90, 5, 3), (1, 0, 1)][case];
                 let mut offset = 0;
                 let commands: Vec<[u64; 6]> = (0..COMMANDS)
                     .map(|_| {
@@ -182,8 +181,7 @@ mod tests {
     /// The committed cases, which `testbench/unit/dma.cpp` runs on the RTL, are what the recurrence says.
     #[test]
     fn dma_cases_have_not_drifted() {
-        let path =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testbench/unit/dma_cases.txt");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testbench/unit/dma_cases.txt");
         let want = cases();
         if std::env::var_os("O2C_BLESS").is_some() {
             std::fs::write(&path, &want).expect("writable tree");

@@ -268,7 +268,8 @@ fn external_memory() {
         let files = o2c::hand_off(&compiled, &[random::inputs(&graph, seed, SAMPLES)], &[]).unwrap();
         folder::write(&dir, &files).unwrap();
         let make = |target: &[&str]| {
-            let (status, stdout, stderr) = run(Command::new("make").arg("-C").arg(&dir).arg(VFLAGS).args(target));
+            let (status, stdout, stderr) =
+                run(Command::new("make").arg("-C").arg(&dir).arg(VFLAGS).args(target));
             assert_eq!(status, Some(0), "{target:?}: {stdout}{stderr}");
         };
         make(&["build", "--silent"]);
