@@ -108,7 +108,7 @@ module o2c_mac_array #(
   // With HAS_SLIDE: the window, operands and weights of every multiplier, and the trees over the array's rows.
   localparam integer SN = HAS_SLIDE != 0 ? C * N : 1;
   localparam integer SW = HAS_SLIDE != 0 ? W : 1;
-  localparam integer SX = HAS_SLIDE != 0 ? 2 * N : 1;
+  localparam integer SX = HAS_SLIDE != 0 && P > 1 ? 2 * N : 1;
   (* mem2reg *) reg [8*W-1:0]          window [0:SW-1];
   (* mem2reg *) reg signed [7:0]       operand [0:SN-1];
   (* mem2reg *) reg signed [WB-1:0]    held [0:SN-1];
@@ -139,11 +139,13 @@ module o2c_mac_array #(
       end
     end
 
-    if (HAS_SLIDE != 0 && P > 1) begin
+    if (SX > 1) begin
       for (k = 0; k < K; k = k + 1) begin
         for (p = 0; p < P; p = p + 1) rows_sum[2*P*k + P + p] = extend(node[2*C*(p*K+k) + 1]);
         for (p = 1; p < P; p = p + 1) rows_sum[2*P*k + p] = rows_sum[2*P*k + 2*p] + rows_sum[2*P*k + 2*p + 1];
       end
+    end else begin
+      rows_sum[0] = {ACC_W{1'b0}};
     end
 
     for (n = 0; n < N; n = n + 1) begin
