@@ -83,7 +83,11 @@ fn with_fewer_lanes<'a>(
     let mut plans = vec![plan];
     while wanted.lanes.is_none() && wanted.target.multipliers != 0 && lanes > 1 {
         lanes /= 2;
-        plans.extend(plan::plan(graph, quantized, &plan::Options { array, lanes: Some(lanes), external: wanted.external }));
+        plans.extend(plan::plan(
+            graph,
+            quantized,
+            &plan::Options { array, lanes: Some(lanes), external: wanted.external },
+        ));
     }
     plans
 }

@@ -223,7 +223,10 @@ impl Config {
         if !options.bus_bits.is_power_of_two() || !(32..=512).contains(&options.bus_bits) {
             return Err(invalid("--bus-bits is a power of two from 32 to 512"));
         }
-        if !options.burst.is_power_of_two() || !(1..=256).contains(&options.burst) || !(1..=16).contains(&options.outstanding) {
+        if !options.burst.is_power_of_two()
+            || !(1..=256).contains(&options.burst)
+            || !(1..=16).contains(&options.outstanding)
+        {
             return Err(invalid("--burst is a power of two from 1 to 256, --outstanding from 1 to 16"));
         }
         if !(1..=65_535).contains(&options.latency) {

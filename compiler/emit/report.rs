@@ -464,7 +464,11 @@ impl Page<'_> {
         roofline(&self.r.layers, self.r.multipliers, e.bus_bits / 8)
     }
     fn intensity(&self, l: &LayerReport) -> String {
-        if l.bytes_loaded == 0 { "–".into() } else { format!("{:.1}", l.macs as f64 / l.bytes_loaded as f64) }
+        if l.bytes_loaded == 0 {
+            "–".into()
+        } else {
+            format!("{:.1}", l.macs as f64 / l.bytes_loaded as f64)
+        }
     }
     fn shape(&self, s: &[usize; 3]) -> String {
         format!("{}×{}×{}", s[0], s[1], s[2])

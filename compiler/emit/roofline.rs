@@ -46,9 +46,8 @@ pub fn roofline(layers: &[LayerReport], multipliers: usize, bytes_per_cycle: usi
         layers.iter().filter_map(|l| of(l).map(|(x, y)| (l, x.log2(), y.log2()))).collect();
     let (top, slope) = ((multipliers as f64).log2(), (bytes_per_cycle as f64).log2());
     let ridge = top - slope;
-    let least = |f: fn(&(&LayerReport, f64, f64)) -> f64, from: f64| {
-        found.iter().map(f).fold(from, f64::min).floor()
-    };
+    let least =
+        |f: fn(&(&LayerReport, f64, f64)) -> f64, from: f64| found.iter().map(f).fold(from, f64::min).floor();
     let (left, low) = (least(|p| p.1, ridge - 1.0), least(|p| p.2, top - 3.0));
     let right = found.iter().map(|p| p.1).fold(ridge + 2.0, f64::max).ceil();
     let x = |v: f64| round(MARGIN + (v - left) / (right - left) * (WIDTH - MARGIN - 10.0));
@@ -60,8 +59,7 @@ pub fn roofline(layers: &[LayerReport], multipliers: usize, bytes_per_cycle: usi
         waits: l.wait_cycles > 0,
     };
     let foot = (left + slope).max(low);
-    let roof =
-        format!("{},{} {},{} {},{}", x(foot - slope), y(foot), x(ridge), y(top), x(right), y(top));
+    let roof = format!("{},{} {},{} {},{}", x(foot - slope), y(foot), x(ridge), y(top), x(right), y(top));
     let steps = |from: f64, to: f64| {
         let mut at = from;
         std::iter::from_fn(move || {

@@ -54,7 +54,13 @@ impl Selection {
 }
 
 /// Writes an operand's elements to their places in the whole.
-pub(crate) fn place(x: &[i8], [c, _, w]: [usize; 3], part: &Part, y: &mut [i8], [all, _, columns]: [usize; 3]) {
+pub(crate) fn place(
+    x: &[i8],
+    [c, _, w]: [usize; 3],
+    part: &Part,
+    y: &mut [i8],
+    [all, _, columns]: [usize; 3],
+) {
     for (pixel, from) in x.chunks_exact(c).enumerate() {
         let row = part.origin[0] + pixel / w * part.steps[0];
         let column = part.origin[1] + pixel % w * part.steps[1];

@@ -209,7 +209,9 @@ mod tests {
             assert!(rtl.contains(&place), "{name}: {place}");
         }
         let sequencer = include_str!("../../rtl/o2c_sequencer.v");
-        assert!(sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;"));
+        assert!(
+            sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;")
+        );
         assert!(rtl.contains(&format!("NWORDS = {WORDS};")));
     }
 

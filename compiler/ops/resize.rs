@@ -46,10 +46,18 @@ fn indices(size: usize, result: usize, scale: f32, coordinate: Coordinate, neare
             offset + (at + 0.5) / scale - 0.5
         }
         Coordinate::PytorchHalfPixel => {
-            if to > 1.0 { (at + 0.5) / scale - 0.5 } else { 0.0 }
+            if to > 1.0 {
+                (at + 0.5) / scale - 0.5
+            } else {
+                0.0
+            }
         }
         Coordinate::AlignCorners => {
-            if to == 1.0 { 0.0 } else { at * (from - 1.0) / (to - 1.0) }
+            if to == 1.0 {
+                0.0
+            } else {
+                at * (from - 1.0) / (to - 1.0)
+            }
         }
         Coordinate::Asymmetric => at / scale,
         Coordinate::TfHalfPixelForNn => (at + 0.5) / scale,
@@ -60,7 +68,11 @@ fn indices(size: usize, result: usize, scale: f32, coordinate: Coordinate, neare
         Nearest::Floor => x.floor(),
         Nearest::Ceil => x.ceil(),
         Nearest::Simple => {
-            if scale < 1.0 { x.ceil() } else { x.trunc() }
+            if scale < 1.0 {
+                x.ceil()
+            } else {
+                x.trunc()
+            }
         }
     };
     // Lengths are limited at import, far below the integers that float32 holds.
@@ -85,7 +97,9 @@ fn coordinate(ctx: &Context<'_>) -> Result<Coordinate, Diagnostic> {
         "align_corners" => Coordinate::AlignCorners,
         "asymmetric" => Coordinate::Asymmetric,
         "tf_half_pixel_for_nn" => Coordinate::TfHalfPixelForNn,
-        other => return Err(ctx.unsupported("coordinate_transformation_mode", other, "not for mode nearest")),
+        other => {
+            return Err(ctx.unsupported("coordinate_transformation_mode", other, "not for mode nearest"));
+        }
     })
 }
 
@@ -121,7 +135,9 @@ fn chosen(
     for (i, &at) in axes.iter().enumerate() {
         let size = shape[at];
         let (result, scale) = match (scales.map(|s| s[i]), sizes.map(|s| s[i])) {
-            (Some(scale), _) if scale.is_finite() && scale > 0.0 => ((size as f32 * scale).floor() as usize, scale),
+            (Some(scale), _) if scale.is_finite() && scale > 0.0 => {
+                ((size as f32 * scale).floor() as usize, scale)
+            }
             (None, Some(n)) => {
                 let n = usize::try_from(n).map_err(|_| ctx.invalid(format!("a size of {n}")))?;
                 (n, n as f32 / size as f32)

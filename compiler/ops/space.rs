@@ -68,7 +68,12 @@ pub fn shape(space: &Space, x: &[usize]) -> Result<Vec<usize>, String> {
     let (b, of) = (space.block, |size: usize, by: usize| size.is_multiple_of(by).then_some(size / by));
     let area = b.checked_mul(b).ok_or_else(fault)?;
     let found = if space.direction == Direction::ToDepth {
-        Some(vec![n, c.checked_mul(area).ok_or_else(fault)?, of(h, b).ok_or_else(fault)?, of(w, b).ok_or_else(fault)?])
+        Some(vec![
+            n,
+            c.checked_mul(area).ok_or_else(fault)?,
+            of(h, b).ok_or_else(fault)?,
+            of(w, b).ok_or_else(fault)?,
+        ])
     } else {
         of(c, area).and_then(|c| Some(vec![n, c, h.checked_mul(b)?, w.checked_mul(b)?]))
     };

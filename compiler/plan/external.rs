@@ -164,13 +164,7 @@ fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
 
 /// The least bytes on the chip: memories that hold the largest part that can't be divided, or a few times that where it
 /// saves more in descriptors.
-fn least(
-    layers: &[Planned<'_>],
-    places: &[Places],
-    array: Array,
-    sizes: Sizes,
-    options: Options,
-) -> usize {
+fn least(layers: &[Planned<'_>], places: &[Places], array: Array, sizes: Sizes, options: Options) -> usize {
     let parts = layers.iter().zip(places).map(|(l, p)| part(l, p, array));
     let depths = parts.fold([1, 1], |most, p| [most[0].max(p.words[0]), most[1].max(p.words[1])]);
     let bits = |times: usize| {
@@ -196,7 +190,8 @@ fn part(l: &Planned<'_>, places: &Places, array: Array) -> Part {
         return Part { blocks: l.loops.blocks, words: [0, places.param_words] };
     }
     // A step begins with a whole word of the output, and where the reads of its first block begin.
-    let (word, repeat) = (array.word().div_ceil(l.block(array)), if l.slide.is_some() { 1 } else { l.reach.repeat });
+    let (word, repeat) =
+        (array.word().div_ceil(l.block(array)), if l.slide.is_some() { 1 } else { l.reach.repeat });
     let blocks = word.max(repeat).next_multiple_of(word).next_multiple_of(repeat).min(l.loops.blocks);
     let params = l.block(array) / array.r;
     Part { blocks, words: [blocks * l.weight_words(), blocks * params] }
@@ -282,7 +277,14 @@ fn schedule(
             ended += wait;
             let bytes = options.word_bytes(sizes.bits[usize::from(parameters)]);
             let offset = range.start * bytes + if parameters { first_param } else { 0 };
-            commands.push(Command { offset, to, parameters, words: range.len(), releases: parameters, steps: wait });
+            commands.push(Command {
+                offset,
+                to,
+                parameters,
+                words: range.len(),
+                releases: parameters,
+                steps: wait,
+            });
         };
         if !weights.is_empty() {
             command(weights, weight_at, false, for_weights);

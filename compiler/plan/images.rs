@@ -64,7 +64,8 @@ impl Images {
         let (mut weights, mut entries, mut tables, mut places) = (0, vec![], vec![], vec![]);
         for l in layers {
             let layer = &l.layer;
-            let proof = |id: NodeId| quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
+            let proof =
+                |id: NodeId| quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
             let (first, last): (&LayerQuant, &LayerQuant) = (proof(layer.first)?, proof(layer.last)?);
             let (y, _) =
                 layouts.get(&Port::from(layer.last)).ok_or_else(|| internal("a tensor has no layout"))?;

@@ -112,7 +112,8 @@ pub(crate) fn layouts(
         let map = if let IntOp::Concat(concat) = &graph.node(id).op {
             let inputs = graph.inputs(id);
             let operands = if *concat == Concat::Channels { &inputs[..] } else { &inputs[..1] };
-            let parts: Vec<usize> = operands.iter().filter_map(lay).flat_map(|m| m.segments.clone()).collect();
+            let parts: Vec<usize> =
+                operands.iter().filter_map(lay).flat_map(|m| m.segments.clone()).collect();
             let [_, h, w] = graph.value(port).fact.shape;
             Map::of(&parts, [h, w], array)
         } else {

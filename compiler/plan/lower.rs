@@ -1,14 +1,16 @@
 //! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
 
 use super::bits::{self, Word};
+use super::external::{self, External};
 use super::image::TableImage;
+use super::images::{self, Images};
 use super::layers::{Kernel, Tail};
 use super::layout::Map;
-use super::images::{self, Images};
-use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
-use super::external::{self, External};
 use super::steps::Step;
-use crate::design::{self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, Recipe, Storage, Stream};
+use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
+use crate::design::{
+    self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, Recipe, Storage, Stream,
+};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};

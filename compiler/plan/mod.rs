@@ -291,7 +291,10 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
             None => plans.push(plan),
             Some(external) => match plan.with_external(external)? {
                 Ok(plan) => plans.push(plan),
-                Err(more) => short = Some(short.map_or(more, |less| if less.least <= more.least { less } else { more })),
+                Err(more) => {
+                    short =
+                        Some(short.map_or(more, |less| if less.least <= more.least { less } else { more }))
+                }
             },
         }
     }
@@ -459,7 +462,13 @@ fn on_array<'a>(
     let (ports, blocks) = blocks(&layouts, &planned, [input, output]);
     let (bases, words) = arena::place(&blocks);
     let slides = || planned.iter().filter_map(|l| l.slide);
-    let banks = if slides().any(|s| s.pair) { 8 } else if slides().next().is_some() { 4 } else { 1 };
+    let banks = if slides().any(|s| s.pair) {
+        8
+    } else if slides().next().is_some() {
+        4
+    } else {
+        1
+    };
     let regions = ports.into_iter().zip(bases).collect();
     let least_words = arena::bound(&blocks);
     Ok(Plan {

@@ -56,7 +56,10 @@ fn fits(layer: &Layer<'_>, array: Array) -> bool {
 /// the memory.
 pub(crate) fn wants_pairs(layer: &Layer<'_>, array: Array, group_cycles: usize) -> bool {
     let [stride, _] = layer.kernel.window().strides;
-    group_cycles == 1 && stride.is_multiple_of(2) && fits(layer, array) && sequence(layer, array, 2, 1).is_some()
+    group_cycles == 1
+        && stride.is_multiple_of(2)
+        && fits(layer, array)
+        && sequence(layer, array, 2, 1).is_some()
 }
 
 impl Slide {

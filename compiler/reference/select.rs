@@ -76,7 +76,14 @@ impl Exporter<'_> {
     }
 
     /// Operand i's elements become i, i + n, i + 2n ... of `size` along an axis.
-    fn interleave(&mut self, name: &str, operands: &[String], axis: i64, size: usize, y: Option<&str>) -> String {
+    fn interleave(
+        &mut self,
+        name: &str,
+        operands: &[String],
+        axis: i64,
+        size: usize,
+        y: Option<&str>,
+    ) -> String {
         let joined = self.b.fresh(&format!("{name}_joined"));
         self.joined(&format!("{name}_join"), operands, axis, &joined);
         let n = operands.len();

@@ -160,7 +160,8 @@ fn check(model: &str, extra: &[&str]) {
                     let ([r0, c0], [rs, cs]) = (place("origin"), place("steps"));
                     let [_, h, w] = t.shape;
                     for (i, v) in (0i64..).zip(&t.values) {
-                        let at = (number(&part["channel"]) + i / (h * w), r0 + i / w % h * rs, c0 + i % w * cs);
+                        let at =
+                            (number(&part["channel"]) + i / (h * w), r0 + i / w % h * rs, c0 + i % w * cs);
                         assert!(all.insert(at, *v).is_none());
                     }
                 }

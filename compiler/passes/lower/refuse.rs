@@ -26,12 +26,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) => true,
         Op::Softmax(_) | Op::LogSoftmax(_) | Op::ArgMax(_) | Op::TopK(_) => true,
         Op::Quantized(_) | Op::Reshape(_) | Op::Prepare(_) => true,
-        Op::Transpose(_)
-        | Op::MaxPool(_)
-        | Op::Concat(_)
-        | Op::Slice(_)
-        | Op::Space(_)
-        | Op::Pad(_) => {
+        Op::Transpose(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Slice(_) | Op::Space(_) | Op::Pad(_) => {
             !is_float(graph.value(id.into()).fact.dtype)
         }
         Op::Conv(_)

@@ -217,7 +217,13 @@ impl Lower<'_> {
     }
 
     /// Each selection as a tensor.
-    fn selections(&mut self, name: &str, parts: Vec<(IntOp, [usize; 3])>, x: Port, fact: &QFact) -> Vec<Port> {
+    fn selections(
+        &mut self,
+        name: &str,
+        parts: Vec<(IntOp, [usize; 3])>,
+        x: Port,
+        fact: &QFact,
+    ) -> Vec<Port> {
         let add = |(i, (op, shape)): (usize, (IntOp, [usize; 3]))| {
             let name = format!("{name}_part{i}");
             self.add(&name, &name, op, &[x], QFact { shape, ..fact.clone() })
