@@ -265,7 +265,7 @@ module o2c_dma #(
   end
 
   always @(posedge clk_i) begin
-    settled_o <= (iptr != wptr) & (steps < {1'b0, need}) & (left == {OW{1'b0}}) & (inflight == 5'd0) & (dptr == iptr)
+    settled_o <= (iptr != wptr) & rest[17] & !asking & !m_axi_arvalid_o & (inflight == 5'd0) & (dptr == iptr)
                  & !busy & !clear_i;
   end
 

@@ -15,7 +15,7 @@ class Protocol {
     test("identity", [&](Bench& b) {
       b.run(40);  // the engine's own reset lasts a little longer
       check(b, b.get(O2C_ID) == O2C_ID_VALUE, "ID");
-      check(b, b.get(O2C_LAYERS) == design::kLayerCount, "LAYERS");
+      check(b, b.get(O2C_LAYERS) == design::kStepCount, "LAYERS");
       const uint32_t caps = b.get(O2C_CAPS);
       for (const design::Param& p : design::kParams) {
         const std::string name = p.name;

@@ -115,33 +115,48 @@ pub(crate) fn plan(
     sizes: Sizes,
     options: Options,
 ) -> Result<(Vec<Step>, External), usize> {
-    let [all_weights, all_params] = totals(layers, places);
-    let budget = 8 * options.on_chip;
     let mut best: Option<(Vec<Step>, External)> = None;
-    for share in SHARES {
-        for part in PARAM_PARTS {
-            // More steps have more descriptors, which leaves less room: twice is enough to see how many.
-            let mut administration = 0;
-            for _ in 0..3 {
-                let Some(room) = budget.checked_sub(sizes.resident + administration) else { break };
-                let params = (room / part / sizes.bits[1]).clamp(1, all_params);
-                let weights = room.saturating_sub(params * sizes.bits[1]) / sizes.bits[0];
-                let depths = [weights.clamp(1, all_weights.max(1)), params];
-                let Some(steps) = deal(layers, places, array, depths, share) else { break };
-                let found = schedule(layers, places, steps, depths, sizes, options);
-                let needed = administration_bits(&found);
-                if needed <= administration {
-                    let cycles = |s: &[Step]| s.iter().map(|s| s.cycles).sum::<usize>();
-                    if best.as_ref().is_none_or(|(steps, _)| cycles(&found.0) < cycles(steps)) {
-                        best = Some(found);
-                    }
-                    break;
-                }
-                administration = needed;
-            }
+    for found in fitting(layers, places, array, sizes, options) {
+        let cycles = |s: &[Step]| s.iter().map(|s| s.cycles).sum::<usize>();
+        if best.as_ref().is_none_or(|(steps, _)| cycles(&found.0) < cycles(steps)) {
+            best = Some(found);
         }
     }
     best.ok_or_else(|| least(layers, places, array, sizes, options))
+}
+
+/// The divisions that are tried and fit.
+fn fitting<'a>(
+    layers: &'a [Planned<'_>],
+    places: &'a [Places],
+    array: Array,
+    sizes: Sizes,
+    options: Options,
+) -> impl Iterator<Item = (Vec<Step>, External)> + 'a {
+    let [all_weights, all_params] = totals(layers, places);
+    let budget = 8 * options.on_chip;
+    let tried = SHARES.into_iter().flat_map(|share| PARAM_PARTS.map(|part| (share, part)));
+    tried.filter_map(move |(share, part)| {
+        // More steps have more descriptors, which leaves less room: a few rounds show how many.
+        let mut administration = 0;
+        for _ in 0..4 {
+            let room = budget.checked_sub(sizes.resident + administration)?;
+            let params = (room / part / sizes.bits[1]).clamp(1, all_params);
+            let weights = room.checked_sub(params * sizes.bits[1])? / sizes.bits[0];
+            if weights == 0 && all_weights > 0 {
+                return None;
+            }
+            let depths = [weights.clamp(1, all_weights.max(1)), params];
+            let steps = deal(layers, places, array, depths, share)?;
+            let found = schedule(layers, places, steps, depths, sizes, options);
+            let needed = administration_bits(&found);
+            if needed <= administration {
+                return Some(found);
+            }
+            administration = needed;
+        }
+        None
+    })
 }
 
 /// Bits of descriptors and commands.
@@ -162,19 +177,24 @@ fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
     [weights, places.iter().map(|p| p.param_words).sum()]
 }
 
-/// The least bytes on the chip: memories that hold the largest part that can't be divided, or a few times that where it
-/// saves more in descriptors.
-fn least(layers: &[Planned<'_>], places: &[Places], array: Array, sizes: Sizes, options: Options) -> usize {
-    let parts = layers.iter().zip(places).map(|(l, p)| part(l, p, array));
-    let depths = parts.fold([1, 1], |most, p| [most[0].max(p.words[0]), most[1].max(p.words[1])]);
-    let bits = |times: usize| {
-        let depths = depths.map(|d| d * times);
-        let steps = deal(layers, places, array, depths, 1).unwrap_or_default();
-        let found = schedule(layers, places, steps, depths, sizes, options);
-        let memories = depths[0] * sizes.bits[0] + depths[1] * sizes.bits[1];
-        sizes.resident + memories + administration_bits(&found)
-    };
-    (0..8).map(|n| bits(1 << n)).min().unwrap_or(usize::MAX).div_ceil(8)
+/// The least bytes on the chip that would do.
+fn least(
+    layers: &[Planned<'_>],
+    places: &[Places],
+    array: Array,
+    sizes: Sizes,
+    options: Options,
+) -> usize {
+    let fits = |on_chip| fitting(layers, places, array, sizes, Options { on_chip, ..options }).next().is_some();
+    let (mut less, mut enough) = (options.on_chip, all_on_chip(layers, places, sizes).div_ceil(8));
+    while !fits(enough) {
+        enough *= 2;
+    }
+    while enough - less > 1 {
+        let between = less.midpoint(enough);
+        if fits(between) { enough = between } else { less = between }
+    }
+    enough
 }
 
 /// What of a layer can't be divided.

@@ -8,10 +8,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use onnx2chip::design::{Design, External, Memory, Param};
 use onnx2chip::diag::Result;
 use onnx2chip::emit::folder;
 use onnx2chip::graph::int::{IntGraph, IntOp};
+use onnx2chip::plan::external;
 use onnx2chip::quant::RescaleMode;
 use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
 
@@ -64,11 +64,20 @@ fn installed(tool: &str) -> bool {
 }
 
 fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>) -> Result<Compiled> {
+    compile_on(graph, array, lanes, None)
+}
+
+fn compile_on(
+    graph: IntGraph,
+    array: [usize; 3],
+    lanes: Option<usize>,
+    external: Option<external::Options>,
+) -> Result<Compiled> {
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
     let (stream_bits, rescale) = (o2c::DEFAULT_STREAM_BITS, RescaleMode::Proved);
     let options =
-        Options { array, macs: None, lanes, stream_bits, external: None, target, name: None, rescale };
+        Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale };
     o2c::compile(source, &options)
 }
 
@@ -187,68 +196,11 @@ fn odd_networks_equal_the_executor() {
     share(1, 2);
 }
 
-/// The same design with weights and parameters in external memory: all of them are loaded before the first layer of each
-/// sample; the next sample's loads follow when the last layer is done.
-fn external(design: &Design, bus_bits: usize, burst: usize, outstanding: usize) -> Design {
-    let mut d = design.clone();
-    let beat = bus_bits / 8;
-    let mut bytes = vec![0xee; 3 * beat];
-    let mut commands = Vec::new();
-    let mut put = |memory: &Memory, dest: u32, words: std::ops::Range<usize>| {
-        let offset = u32::try_from(bytes.len()).unwrap();
-        for word in &memory.words[words.clone()] {
-            bytes.extend(word);
-            bytes.resize(bytes.len().next_multiple_of(beat), 0);
-        }
-        let [first, count] = [words.start, words.len()].map(|n| u32::try_from(n).unwrap());
-        commands.push([offset, first | dest << 31, count, 1]);
-    };
-    for memory in &d.memories {
-        match memory.name {
-            "weights" => {
-                let half = memory.words.len() / 2;
-                put(memory, 0, 0..half);
-                put(memory, 0, half..memory.words.len());
-            }
-            "parameters" => put(memory, 1, 0..memory.words.len()),
-            _ => {}
-        }
-    }
-    // Before them nonsense, to which a layer that does not wait falls victim, and a layer whose words are loaded too early.
-    let nonsense = bytes.len();
-    let mut first: Vec<[u32; 4]> = commands.iter().map(|c| [c[0], c[1], c[2], 0]).collect();
-    bytes.extend(vec![0x5a; nonsense]);
-    for c in &mut first {
-        c[0] += u32::try_from(nonsense).unwrap();
-    }
-    let tokens = u32::try_from(commands.len()).unwrap();
-    commands.splice(0..0, first);
-    commands.push([0, 0, 0, u32::try_from(d.layers.len()).unwrap() << 16]);
-    d.memories.retain(|m| !["weights", "parameters"].contains(&m.name));
-    let descriptors = d.memories.iter_mut().find(|m| m.name == "descriptors").unwrap();
-    descriptors.words[12][3] = u8::try_from(tokens).unwrap();
-    let value = |n: usize| i64::try_from(n).unwrap();
-    d.params.extend(
-        [
-            ("EXT", 1),
-            ("BUS_W", value(bus_bits)),
-            ("BURST", value(burst)),
-            ("OUTSTANDING", value(outstanding)),
-            ("NCMDS", value(commands.len())),
-        ]
-        .map(|(name, value)| Param { name, value }),
-    );
-    d.memories.push(Memory {
-        name: "commands",
-        param: "CMD_INIT",
-        width: 128,
-        words: commands.iter().map(|c| c.iter().flat_map(|w| w.to_le_bytes()).collect()).collect(),
-        what: "loads",
-        packing: String::new(),
-        fields: vec![],
-    });
-    d.external = Some(External { bus_bits, burst, outstanding, latency: 20, bytes });
-    d
+/// The least bytes on the chip that a refusal names.
+fn least(faults: &onnx2chip::diag::Diagnostics) -> usize {
+    let cause = &faults.0[0].cause;
+    let (_, rest) = cause.split_once("divided need ").unwrap_or_else(|| panic!("{faults:?}"));
+    rest.split(',').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -256,13 +208,27 @@ fn external_memory() {
     if !installed("verilator") || !installed("iverilog") {
         return;
     }
-    for (seed, array, [bus, burst, outstanding]) in
-        [(3, [2, 2, 4], [32, 4, 2]), (5, [4, 4, 16], [128, 16, 4])]
-    {
+    let cases = [(3, [2, 2, 4], 32, 4, 2, 0), (5, [4, 4, 16], 128, 16, 4, 1), (8, [1, 16, 16], 64, 64, 8, 2)];
+    for (seed, array, bus_bits, burst, outstanding, quarters) in cases {
         let mut graph = random::graph(seed, Profile { nodes: (5, 8), macs: 20_000, ..PROFILE });
         o2c::passes::own_memory::run(&mut graph);
-        let mut compiled = compile(graph.clone(), array, None).unwrap();
-        compiled.design = external(&compiled.design, bus, burst, outstanding).check().unwrap();
+        let within = |on_chip| {
+            let external = external::Options { on_chip, bus_bits, burst, outstanding, latency: 20 };
+            compile_on(graph.clone(), array, None, Some(external))
+        };
+        // The least that is said to do, and more.
+        let least = least(&within(1).unwrap_err());
+        assert!(within(least - 1).is_err());
+        let all: usize = compile(graph.clone(), array, None)
+            .unwrap()
+            .design
+            .memory_shapes()
+            .map(|m| m.width * m.depth)
+            .sum();
+        let budget = least + (all / 8).saturating_sub(least) * quarters / 4;
+        let compiled = within(budget).unwrap();
+        let used: usize = compiled.design.memory_shapes().map(|m| m.width * m.depth).sum();
+        assert!(used <= 8 * budget && compiled.design.external.is_some(), "{used} of {}", 8 * budget);
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path().join("design");
         let files = o2c::hand_off(&compiled, &[random::inputs(&graph, seed, SAMPLES)], &[]).unwrap();
