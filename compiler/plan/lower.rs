@@ -32,7 +32,6 @@ const RTL: &[&str] = &[
     "o2c_rom.v",
     "o2c_ram.v",
     "o2c_ram_sdp.v",
-    "o2c_ram_sdp.v",
     "o2c_dma.v",
     "o2c_skid.v",
     "o2c_field_rw.v",
@@ -60,7 +59,6 @@ const RTL: &[&str] = &[
     "o2c_post.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
-    "o2c_dma.v",
     "o2c_engine.v",
     "o2c_accelerator.v",
 ];
