@@ -195,10 +195,10 @@ def seven():
     b = n.quantize(n.node("Add", [a, b], "add"), "add", .042, 5, i8)
     uv = [depthwise(name, b, (3, 2), .06, 13, strides=[3, 1], pads=[0, 0, 0, 1]) for name in ("u", "v")]
     c = n.quantize(n.node("Add", uv, "sum"), "sum", .08, -4, i8)
-    d = depthwise("d", c, (3, 3), .11, 8, pads=[1, 1, 1, 1])
+    d = depthwise("d", c, (3, 3), .11, 8, strides=[2, 2], pads=[1, 1, 1, 1])
     e = depthwise("e", d, (3, 3), .13, -19, strides=[2, 2], pads=[0, 1, 2, 1])
-    f = depthwise("f", e, (2, 4), .15, -5, pads=[1, 0, 0, 0])
-    g = depthwise("g", f, (4, 2), .16, 21, strides=[2, 1], pads=[0, 1, 0, 1])
+    f = depthwise("f", e, (2, 4), .15, -5, pads=[1, 1, 1, 1])
+    g = depthwise("g", f, (4, 2), .16, 21, strides=[4, 1], pads=[0, 1, 0, 1])
     y = n.quantize(n.conv("h", g, (11, 37, 1, 1), scales(11, .003), bias(11)), "h", .11, 3, i8)
     n.save(HERE / "seven.onnx", [1, 5, 27, 7], y, [1, 11, 1, 2])
 
