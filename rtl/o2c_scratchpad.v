@@ -91,11 +91,12 @@ module o2c_scratchpad #(
     wire           b_here;
     if (BANKS > 1) begin : gen_address
       localparam [2:0] BANK = Bank[2:0];
-      wire [2:0]    ahead = BANK - a_addr_i[2:0];
+      wire [AW+2:0] here = {3'd0, a_addr_i};
+      wire [2:0]    ahead = BANK - here[2:0];
       wire [AW+2:0] on = {{(AW+1){1'b0}}, ahead[1:0]};
       assign a_addr = (BANKS == 8 && ahead[2] ? a_pair_addr_i : a_addr_i) + on[AW-1:0];
       assign b_here = b_addr[LB-1:0] == BANK[LB-1:0];
-      wire unused_ok = &{1'b0, ahead, on};
+      wire unused_ok = &{1'b0, here, ahead, on};
     end else begin : gen_whole
       assign a_addr = a_addr_i;
       assign b_here = 1'b1;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to six.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -11,6 +11,8 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   four  scales whose sums end on ties that float32 can't tell apart; averages that it adds, with several divisors
   five  grouped convolutions: a channel multiplier, depthwise, groups across words
   six   concatenations whose parts end inside words, read by pool and array; Slice with steps, Pad with channels
+  seven depthwise layers: residual additions, strides of both axes, two rows at once, pads on every side or some, maps of one
+        column and of one row, a partly filled last channel block; a kernel as high as a window of 4 rows
 """
 import pathlib
 
@@ -177,9 +179,34 @@ def six():
     n.save(HERE / "six.onnx", [1, 3, 5, 6], y, [1, 23, 4, 5])
 
 
+def seven():
+    n = Net(7)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    i8 = np.int8
+
+    def depthwise(name, x, kernel, scale, zero, **attributes):
+        y = n.conv(name, x, (37, 1, *kernel), scales(37, .007), bias(37), group=37, **attributes)
+        return n.quantize(y, name, scale, zero, i8)
+
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.quantize(n.conv("a", x, (37, 5, 1, 1), scales(37, .004), bias(37)), "a", .03, 9, i8)
+    b = depthwise("b", a, (3, 3), .04, -7, pads=[1, 1, 1, 1])
+    b = n.quantize(n.node("Add", [a, b], "add"), "add", .042, 5, i8)
+    uv = [depthwise(name, b, (3, 2), .06, 13, strides=[3, 1], pads=[0, 0, 0, 1]) for name in ("u", "v")]
+    c = n.quantize(n.node("Add", uv, "sum"), "sum", .08, -4, i8)
+    d = depthwise("d", c, (3, 3), .11, 8, strides=[2, 2], pads=[1, 1, 1, 1])
+    e = depthwise("e", d, (3, 3), .13, -19, strides=[2, 2], pads=[0, 1, 2, 1])
+    f = depthwise("f", e, (2, 4), .15, -5, pads=[1, 1, 1, 1])
+    g = depthwise("g", f, (4, 2), .16, 21, strides=[4, 1], pads=[0, 1, 0, 1])
+    y = n.quantize(n.conv("h", g, (11, 37, 1, 1), scales(11, .003), bias(11)), "h", .11, 3, i8)
+    n.save(HERE / "seven.onnx", [1, 5, 27, 7], y, [1, 11, 1, 2])
+
+
 one()
 two()
 three()
 four()
 five()
 six()
+seven()
