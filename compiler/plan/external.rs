@@ -178,14 +178,9 @@ fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
 }
 
 /// The least bytes on the chip that would do.
-fn least(
-    layers: &[Planned<'_>],
-    places: &[Places],
-    array: Array,
-    sizes: Sizes,
-    options: Options,
-) -> usize {
-    let fits = |on_chip| fitting(layers, places, array, sizes, Options { on_chip, ..options }).next().is_some();
+fn least(layers: &[Planned<'_>], places: &[Places], array: Array, sizes: Sizes, options: Options) -> usize {
+    let fits =
+        |on_chip| fitting(layers, places, array, sizes, Options { on_chip, ..options }).next().is_some();
     let (mut less, mut enough) = (options.on_chip, all_on_chip(layers, places, sizes).div_ceil(8));
     while !fits(enough) {
         enough *= 2;

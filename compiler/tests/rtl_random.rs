@@ -76,8 +76,7 @@ fn compile_on(
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
     let (stream_bits, rescale) = (o2c::DEFAULT_STREAM_BITS, RescaleMode::Proved);
-    let options =
-        Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale };
+    let options = Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale };
     o2c::compile(source, &options)
 }
 
