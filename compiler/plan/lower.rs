@@ -60,6 +60,7 @@ const RTL: &[&str] = &[
     "o2c_post.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
+    "o2c_dma.v",
     "o2c_engine.v",
     "o2c_accelerator.v",
 ];
