@@ -4,6 +4,8 @@
     zoo.py DIR [PATTERN]     needs numpy, onnxruntime, Verilator, g++ and the release build of onnx2chip
 
 DIR holds models/*.onnx, and may hold golden/NAME.npz (`x`: samples), data/*.npz and manifest.json (names, licences).
+It gets the fastest array of MACS multipliers and BUDGET KiB of memory on the chip, more only where that does not do; what does
+not fit of weights and parameters is loaded from external memory over BUS bits.
 A model is compared with ONNX Runtime on SAMPLES inputs (its golden samples with seeded noise, else seeded noise
 alone) and on its labelled data, and simulated on one of them. Nothing in the document is typed in by hand.
 Exit status 1: some byte differs where it must not, or a layer does not take its predicted cycles.
@@ -20,7 +22,7 @@ import onnxruntime
 import results
 from results import O2C, ROOT, add, compare, differing, note, number, percent, run, table
 
-ARRAY = "4,4,16"
+MACS, BUDGET, BUS = "256", "512", "128"
 SAMPLES = 100
 # Labelled data by a pattern of the model's name: the file, and the input that its publisher says the model takes.
 MEAN, STD = (np.array(v, np.float32).reshape(1, 3, 1, 1) for v in ((.485, .456, .406), (.229, .224, .225)))
@@ -70,10 +72,20 @@ def refusal(text):
 
 def measure(folder, name, model):
     out = results.WORK / f"zoo_{name}"
-    args = [O2C, "compile", model, "-o", out, "--array", ARRAY, "--samples", "1", "--json"]
-    done = subprocess.run([str(a) for a in args], cwd=ROOT, capture_output=True, text=True)
+    def arguments(budget):
+        external = ["--on-chip", budget, "--bus-bits", BUS]
+        return [O2C, "compile", model, "-o", out, "--macs", MACS, *external, "--samples", "1", "--json"]
+
+    def attempt(budget):
+        return subprocess.run([str(a) for a in arguments(budget)], cwd=ROOT, capture_output=True, text=True)
+
+    budget, done = BUDGET, attempt(BUDGET)
+    least = re.search(r"give --on-chip (\d+) or more", done.stderr)
+    if done.returncode == 2 and least:
+        budget, done = least[1], attempt(least[1])
     if done.returncode == 2:
         return {"name": name, "refused": refusal(done.stderr)}
+    args = arguments(budget)
     x, labelled = inputs(folder, name, model)
     path = results.save(f"zoo_{name}", x)
     run([*args, "--input", path])
@@ -84,26 +96,32 @@ def measure(folder, name, model):
         more, top1, _ = compare(model, images, labels)
         bits, count = {k: v if k not in more else add(bits, more)[k] for k, v in bits.items()}, count + len(labelled[0])
     sim = json.loads(run([O2C, "simulate", out, "--json"], codes=(0, 1)))
-    return {"name": name, "bits": bits, "samples": count, "top1": top1, "sim": sim}
+    report = json.loads((out / "report.json").read_text())
+    return {"name": name, "bits": bits, "samples": count, "top1": top1, "sim": sim, "report": report}
 
 
 def document(found, info):
-    head = ["model", "inputs", "differing, int8 session", "differing, canonical", "RTL differing", "cycles predicted", "measured", "efficiency", "top-1"]
+    head = ["model", "inputs", "differing, int8 session", "differing, canonical", "RTL differing", "cycles predicted", "measured", "efficiency", "array",
+            "on chip, KiB", "loaded, bytes", "top-1"]
     rows = []
     for f in found:
         if "refused" in f:
             continue
-        bits, sim = f["bits"], f["sim"]
+        bits, sim, report = f["bits"], f["sim"], f["report"]
+        memory = sum(m["bits"] for m in report["memories"]) / 8192
+        loaded = report["external"]["bytes_loaded"] if report["external"] else 0
         full = next((bits[k] for k in ("full-int8", "full-int8-moved") if k in bits and bits[k]["judged"]), None)
         rows.append([f"`{f['name']}`", number(f["samples"]), differing(full) if full else "no integer session", differing(bits["canonical"]),
                      f"{number(sim['mismatches'])} of {number(sim['values_compared'])}", number(sim["cycles"]["predicted"]),
-                     number(sim["cycles"]["measured"]), percent(sim["efficiency"]),
+                     number(sim["cycles"]["measured"]), percent(sim["efficiency"]), ",".join(map(str, report["array"])),
+                     f"{memory:,.1f}", number(loaded),
                      f"{f['top1']['correct']} of {number(f['top1']['of'])}" if f["top1"] else "-"])
     refused = [[f"`{f['name']}`", f["refused"].replace("|", "\\|")] for f in found if "refused" in f]
     out = ["# Models tried", "",
            "Written by `make zoo` (`testbench/zoo.py`); do not edit. Counts are exact. "
-           f"{info['runtime']}; CPU {info['cpu']}{' with' if info['vnni'] else ' without'} VNNI; array {ARRAY}, everything on the chip; "
-           "one image simulated in Verilator. The int8 session runs the user's file, the canonical form every intermediate tensor.", "",
+           f"{info['runtime']}; CPU {info['cpu']}{' with' if info['vnni'] else ' without'} VNNI; the fastest array of {MACS} multipliers, "
+           f"{BUDGET} KiB on the chip or, where that is too little, the least that does; weights and parameters beyond that come over {BUS} bits from "
+           "external memory. One image simulated in Verilator. The int8 session runs the user's file, the canonical form every intermediate tensor.", "",
            table(head, rows)]
     if refused:
         out += ["Refused, with what is missing:", "", table(["model", "diagnostics"], refused)]
