@@ -4,8 +4,8 @@
     zoo.py DIR [PATTERN]     needs numpy, onnxruntime, Verilator, g++ and the release build of onnx2chip
 
 DIR holds models/*.onnx, and may hold golden/NAME.npz (`x`: samples), data/*.npz and manifest.json (names, licences).
-It gets the fastest array of MACS multipliers and BUDGET KiB of memory on the chip, more only where that does not do; what does
-not fit of weights and parameters is loaded from external memory over BUS bits.
+It gets the fastest array of MACS multipliers and BUDGET KiB of memory on the chip, ARRAY and what it needs at least where that
+does not do; what does not fit of weights and parameters is loaded from external memory over BUS bits.
 A model is compared with ONNX Runtime on SAMPLES inputs (its golden samples with seeded noise, else seeded noise
 alone) and on its labelled data, and simulated on one of them. Nothing in the document is typed in by hand.
 Exit status 1: some byte differs where it must not, or a layer does not take its predicted cycles.
@@ -22,7 +22,7 @@ import onnxruntime
 import results
 from results import O2C, ROOT, add, compare, differing, note, number, percent, run, table
 
-MACS, BUDGET, BUS = "256", "512", "128"
+MACS, ARRAY, BUDGET, BUS = "256", "1,16,16", "512", "128"
 SAMPLES = 100
 # Labelled data by a pattern of the model's name: the file, and the input that its publisher says the model takes.
 MEAN, STD = (np.array(v, np.float32).reshape(1, 3, 1, 1) for v in ((.485, .456, .406), (.229, .224, .225)))
@@ -72,20 +72,22 @@ def refusal(text):
 
 def measure(folder, name, model):
     out = results.WORK / f"zoo_{name}"
-    def arguments(budget):
-        external = ["--on-chip", budget, "--bus-bits", BUS]
-        return [O2C, "compile", model, "-o", out, "--macs", MACS, *external, "--samples", "1", "--json"]
+    args = [O2C, "compile", model, "-o", out, "--samples", "1", "--json", "--bus-bits", BUS]
 
-    def attempt(budget):
-        return subprocess.run([str(a) for a in arguments(budget)], cwd=ROOT, capture_output=True, text=True)
+    def attempt(array, budget):
+        more = [*array, "--on-chip", budget]
+        done = subprocess.run([str(a) for a in [*args, *more]], cwd=ROOT, capture_output=True, text=True)
+        least = re.search(r"give --on-chip (\d+) or more", done.stderr)
+        return done, more, least and least[1]
 
-    budget, done = BUDGET, attempt(BUDGET)
-    least = re.search(r"give --on-chip (\d+) or more", done.stderr)
+    done, more, least = attempt(["--macs", MACS], BUDGET)
     if done.returncode == 2 and least:
-        budget, done = least[1], attempt(least[1])
+        # The least of any array is that of a tiny one.
+        _, _, least = attempt(["--array", ARRAY], BUDGET)
+        done, more, _ = attempt(["--array", ARRAY], least)
     if done.returncode == 2:
         return {"name": name, "refused": refusal(done.stderr)}
-    args = arguments(budget)
+    args += more
     x, labelled = inputs(folder, name, model)
     path = results.save(f"zoo_{name}", x)
     run([*args, "--input", path])
@@ -120,7 +122,7 @@ def document(found, info):
     out = ["# Models tried", "",
            "Written by `make zoo` (`testbench/zoo.py`); do not edit. Counts are exact. "
            f"{info['runtime']}; CPU {info['cpu']}{' with' if info['vnni'] else ' without'} VNNI; the fastest array of {MACS} multipliers, "
-           f"{BUDGET} KiB on the chip or, where that is too little, the least that does; weights and parameters beyond that come over {BUS} bits from "
+           f"{BUDGET} KiB on the chip or, where that is too little, what {ARRAY} needs at least; weights and parameters beyond that come over {BUS} bits from "
            "external memory. One image simulated in Verilator. The int8 session runs the user's file, the canonical form every intermediate tensor.", "",
            table(head, rows)]
     if refused:
