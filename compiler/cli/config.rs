@@ -217,8 +217,8 @@ impl Config {
             outstanding: self.outstanding.unwrap_or(8),
             latency: self.mem_latency.unwrap_or(32),
         };
-        if kib == 0 {
-            return Err(invalid("--on-chip is at least 1"));
+        if kib == 0 || options.on_chip > external::MOST_BYTES {
+            return Err(invalid("--on-chip is at least 1, and at most 2^30"));
         }
         if !options.bus_bits.is_power_of_two() || !(32..=512).contains(&options.bus_bits) {
             return Err(invalid("--bus-bits is a power of two from 32 to 512"));

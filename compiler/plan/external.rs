@@ -85,6 +85,8 @@ pub(crate) struct Sizes {
     pub(crate) resident: usize,
 }
 
+/// Bytes on the chip that can be asked for.
+pub const MOST_BYTES: usize = 1 << 40;
 /// Bits of a command in its memory.
 const COMMAND_BITS: usize = 128;
 /// Parts of a memory that a step's words may fill at most: the fewer, the fewer steps; the more, the earlier loads begin.
@@ -182,7 +184,8 @@ fn least(layers: &[Planned<'_>], places: &[Places], array: Array, sizes: Sizes, 
     let fits =
         |on_chip| fitting(layers, places, array, sizes, Options { on_chip, ..options }).next().is_some();
     let (mut less, mut enough) = (options.on_chip, all_on_chip(layers, places, sizes).div_ceil(8));
-    while !fits(enough) {
+    // Beyond what a memory can have words there is nothing to find.
+    while !fits(enough) && enough < MOST_BYTES {
         enough *= 2;
     }
     while enough - less > 1 {
@@ -363,6 +366,14 @@ impl External {
             ends.push(issue + natural as u64);
             steps[i].cycles = natural;
         }
+    }
+
+    /// The most words of each memory that a step uses.
+    pub(crate) fn largest(&self) -> [usize; 2] {
+        [false, true].map(|parameters| {
+            let of = self.commands.iter().filter(|c| c.parameters == parameters).map(|c| c.words);
+            of.max().unwrap_or(0).max(1)
+        })
     }
 
     /// Bytes that a step's loads move.

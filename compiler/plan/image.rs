@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Planned;
 use super::bits::Word;
 use super::cycles::Array;
+use super::fold::Folding;
 use super::layers::{Kernel, Layer, Tail};
 use super::layout::Map;
 use super::requant::Entry;
 use super::slide::{self, Slide};
-use super::{Folding, Planned};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::Conv;
 use crate::quant::{LayerQuant, Tables};

@@ -2,12 +2,13 @@
 
 use super::bits::{self, Word};
 use super::external::{self, External};
+use super::fold::{self, Folding};
 use super::image::TableImage;
 use super::images::{self, Images};
 use super::layers::{Kernel, Tail};
 use super::layout::Map;
 use super::steps::Step;
-use super::{Fold, Folding, Plan, Planned, base, describe, image, internal, lay, slide};
+use super::{Plan, Planned, base, describe, image, internal, lay, slide};
 use crate::design::{
     self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, Recipe, Storage, Stream,
 };
@@ -206,7 +207,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("NCMDS", int(plan.external.as_ref().map_or(1, |e| e.commands.len()))),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_PIXEL_STEP", 1),
-        ("IN_WORD_STEP", int(input_plane(plan)?)),
+        ("IN_WORD_STEP", int(fold::input_plane(plan)?)),
         ("IN_H", int(in_h)),
         ("IN_W", int(in_w)),
         ("IN_C", int(in_c)),
@@ -326,7 +327,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         layers,
         steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
         joins: joins(plan.graph),
-        input: stream(plan.input, input_cycles(plan)),
+        input: stream(plan.input, fold::input_cycles(plan)),
         output: stream(plan.output, out_h * out_w * out_c),
         rtl_files: RTL.to_vec(),
     }
@@ -432,19 +433,15 @@ fn within_limits(plan: &Plan<'_>, weight_bits: usize) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Diagnostics(faults)) }
 }
 
-/// Words of a plane of the input as the ingest unit writes it.
-fn input_plane(plan: &Plan<'_>) -> Result<usize> {
-    let folded = plan.layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == plan.input);
-    folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(|map| map.plane)
-}
-
 /// Takes weights and parameters out of the memories that have their contents from the start.
 fn outside(e: &External, memories: &mut Vec<Memory>, storage: &mut Vec<Storage>) -> design::External {
     let mut bytes = Vec::new();
-    for (name, memory, depth, what) in [
-        ("weights", "weight_memory", e.depths[0], "the weights of this step and of further ones"),
-        ("parameters", "parameter_memory", e.depths[1], "the parameters of this step and of further ones"),
+    let largest = e.largest();
+    for (name, memory, which, what) in [
+        ("weights", "weight_memory", 0, "the weights of this descriptor and of further ones"),
+        ("parameters", "parameter_memory", 1, "the parameters of this descriptor and of further ones"),
     ] {
+        let (depth, least_depth) = (e.depths[which], largest[which]);
         let Some(at) = memories.iter().position(|m| m.name == name) else { continue };
         let Memory { width, words, .. } = memories.remove(at);
         let word_bytes = e.options.word_bytes(width);
@@ -452,7 +449,7 @@ fn outside(e: &External, memories: &mut Vec<Memory>, storage: &mut Vec<Storage>)
             bytes.extend(word);
             bytes.resize(bytes.len() + word_bytes - word.len(), 0);
         }
-        storage.push(Storage { name: memory, width, depth, least_depth: 1, what });
+        storage.push(Storage { name: memory, width, depth, least_depth, what });
     }
     memories.push(Memory {
         name: "commands",
@@ -487,48 +484,6 @@ pub(super) fn storage(plan: &Plan<'_>) -> Vec<Storage> {
         what: "the input's rows above the newest one, a column a word",
     });
     [scratchpad].into_iter().chain(lines).collect()
-}
-
-/// Words of a pixel of the input as the ingest unit writes it.
-fn input_words(plan: &Plan<'_>) -> usize {
-    let [c, ..] = plan.graph.value(plan.input).fact.shape;
-    (plan.fold.kernel[0] * plan.fold.kernel[1] * c).div_ceil(plan.array.word())
-}
-
-/// Cycles from a sample's first byte to the full input region, nothing waiting: the formulas of the headers of
-/// `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
-fn input_cycles(plan: &Plan<'_>) -> usize {
-    let [c, h, w] = plan.graph.value(plan.input).fact.shape;
-    let Fold { kernel, strides, pads, out } = plan.fold;
-    if kernel == [1, 1] {
-        return c * h * w + 2;
-    }
-    let words = input_words(plan);
-    // For each place of the walk along an axis: is it the map's, does a window end there?
-    let walk = |i: usize, map: usize| -> Vec<(bool, bool)> {
-        let ends = |at: usize| {
-            at.checked_sub(kernel[i] - 1).is_some_and(|n| n % strides[i] == 0 && n / strides[i] < out[i])
-        };
-        let end = ((out[i] - 1) * strides[i] + kernel[i]).max(pads[i] + map);
-        (pads[i].min(kernel[i] - 1)..end)
-            .map(|at| ((pads[i]..pads[i] + map).contains(&at), ends(at)))
-            .collect()
-    };
-    let columns = walk(1, w);
-    // When the last pixel entered the window; the cycles of its column and of the pads since; whether the last column
-    // completed a group.
-    let (mut at, mut busy, mut group) = (0, 1, false);
-    for (row_on, row_ends) in walk(0, h) {
-        for &(column_on, column_ends) in &columns {
-            if row_on && column_on {
-                at += c.max(busy);
-                busy = 0;
-            }
-            group = row_ends && column_ends;
-            busy += if group { words } else { 1 };
-        }
-    }
-    at + busy + if group { 2 } else { 1 }
 }
 
 fn entry(value: i64, bits: usize) -> Vec<u8> {

@@ -10,6 +10,7 @@ mod cycles;
 mod describe;
 mod dma;
 pub mod external;
+mod fold;
 mod image;
 mod images;
 mod layers;
@@ -31,8 +32,9 @@ use crate::quant::Quantized;
 use arena::Block;
 use cycles::{Array, Loops};
 use external::External;
+use fold::{Fold, Folding, folded};
 use images::Images;
-use layers::{Kernel, Layer, Tail};
+use layers::{Layer, Tail};
 use layout::{Layouts, Map};
 use reach::Reach;
 use slide::Slide;
@@ -42,10 +44,6 @@ use steps::Step;
 const MAX_WORD: usize = 64;
 /// Most pixels or output channels at once.
 const MAX_AXIS: usize = 256;
-/// Bytes of the widest group that the ingest unit folds.
-const MAX_FOLD: usize = 256;
-/// Rows and columns of the largest kernel that it folds.
-const MAX_KERNEL: usize = 64;
 /// Lanes may cost this share of the fewest cycles: 1 / 200.
 const LANE_TOLERANCE: usize = 200;
 
@@ -58,58 +56,6 @@ pub struct Options {
     pub lanes: Option<usize>,
     /// Where weights and parameters are, if not all on the chip.
     pub external: Option<external::Options>,
-}
-
-/// What the ingest unit lays beside each other as channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Folding {
-    /// A pixel's channels.
-    Plain,
-    /// The kernel's columns: a map of input rows and output columns.
-    Columns,
-    /// The kernel's window: the output's map.
-    Window,
-}
-
-impl Folding {
-    /// Whether rows and columns are folded.
-    pub(crate) fn axes(self) -> [bool; 2] {
-        [self == Folding::Window, self != Folding::Plain]
-    }
-
-    /// Rows and columns of a value, those that are folded replaced.
-    pub(crate) fn replace<T: Copy>(self, [rows, columns]: [T; 2], by: T) -> [T; 2] {
-        let [h, w] = self.axes();
-        [if h { by } else { rows }, if w { by } else { columns }]
-    }
-}
-
-/// The input tensor's layout in the scratchpad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fold {
-    /// Kernel rows and columns in a pixel's channels; 1 and 1 mean the plain layout.
-    pub(crate) kernel: [usize; 2],
-    /// Strides of the convolution.
-    pub(crate) strides: [usize; 2],
-    /// Padding at the top and on the left.
-    pub(crate) pads: [usize; 2],
-    /// Rows and columns of pixels.
-    pub(crate) out: [usize; 2],
-}
-
-impl Fold {
-    fn of(layer: &Layer<'_>, folding: Folding) -> Fold {
-        let window = layer.kernel.window();
-        let [folds_h, folds_w] = folding.axes();
-        let [_, in_h, in_w] = layer.x.shape;
-        let [_, out_h, out_w] = layer.y.shape;
-        let axis = |folds: bool, i: usize, map: usize, out: usize| {
-            if folds { [window.kernel[i], window.strides[i], window.pads[i], out] } else { [1, 1, 0, map] }
-        };
-        let [h, w] = [axis(folds_h, 0, in_h, out_h), axis(folds_w, 1, in_w, out_w)];
-        let [kernel, strides, pads, out] = std::array::from_fn(|i| [h[i], w[i]]);
-        Fold { kernel, strides, pads, out }
-    }
 }
 
 /// A layer with its loops.
@@ -545,24 +491,4 @@ fn blocks(layouts: &Layouts, layers: &[Planned<'_>], [input, output]: [Port; 2])
 fn readers(layers: &[Layer<'_>], port: Port) -> usize {
     let other = |l: &&Layer<'_>| matches!(l.tail, Tail::Add { other, .. } if other == port);
     layers.iter().filter(|l| l.input == port).count() + layers.iter().filter(other).count()
-}
-
-/// The first convolution, its kernel folded into the channels by the ingest unit, if that can be.
-fn folded<'a>(
-    layer: &Layer<'a>,
-    array: Array,
-    y: &Map,
-    folding: Folding,
-    has_slide: bool,
-) -> Option<Planned<'a>> {
-    let Kernel::Array(conv) = layer.kernel else { return None };
-    let Fold { kernel, out: [h, w], .. } = Fold::of(layer, folding);
-    // Without a second row a window is its columns.
-    let folds = kernel[usize::from(folding == Folding::Columns)] > 1;
-    let dense = folding.replace(conv.window.dilations, 1) == conv.window.dilations;
-    let group = layer.x.shape[0] * kernel[0] * kernel[1];
-    if !folds || !dense || conv.groups > 1 || kernel.iter().any(|&k| k > MAX_KERNEL) || group > MAX_FOLD {
-        return None;
-    }
-    Some(Planned::new(layer, array, Map::plain([group, h, w], array), y, folding, has_slide))
 }

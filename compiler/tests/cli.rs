@@ -82,6 +82,20 @@ fn refusals() {
     check(&large, 2, "LFE5U-25F has 28\n remedy: --array ");
     check(&["compile", &lenet, "-o", &out, "--config", &shape], 2, "three numbers are expected");
     check(&["compile", &lenet, "-o", &out, "--swl", "16"], 2, "error[O2C0004]");
+    for wrong in [
+        &["--burst", "8"][..],
+        &["--on-chip", "0"],
+        &["--on-chip", "18446744073709551615"],
+        &["--on-chip", "9", "--burst", "3"],
+        &["--on-chip", "9", "--bus-bits", "1024"],
+        &["--on-chip", "9", "--outstanding", "17"],
+        &["--on-chip", "9", "--mem-latency", "0"],
+    ] {
+        check(&[&["compile", &lenet, "-o", &out], wrong].concat(), 2, "error[O2C0004]");
+    }
+    let little = ["compile", &lenet, "-o", &out, "--on-chip", "2"];
+    check(&little, 2, "error[O2C0401]: the network needs more memory on the chip");
+    check(&little, 2, "remedy: give --on-chip ");
     check(&["compile", &lenet, "-o", &out, "--config", &unknown], 2, "unknown field `arrray`");
     check(&["compile", &lenet, "-o", &out, "--config", &both], 2, "error[O2C0004]");
     check(&["compile", &lenet, "-o", &out, "--config", &odd], 2, "\"fpga\" is not a target");
