@@ -342,34 +342,45 @@ impl Net {
         self.add(IntOp::Conv(conv), &[x], fact)
     }
 
-    /// x and up to two other tensors beside each other: earlier ones of its rows and columns, x again, or a convolution
-    /// of it.
+    /// x and other tensors beside each other along any axis, or interleaved: earlier ones of its rows and columns, x again,
+    /// or a convolution of it.
     fn concat(&mut self, x: Port) -> Port {
         let xf = self.fact_of(x);
+        let [own, h, w] = xf.shape;
+        let (concat, more) = match self.rng.range(0, 9) {
+            0 if h * w < 150 => (Concat::Rows, 1),
+            1 if h * w < 150 => (Concat::Columns, 2),
+            2 if h * w < 150 => (Concat::Interleave([1, 2]), 1),
+            3 if h * w < 150 => (Concat::Interleave([2, 1]), 1),
+            4 if h * w < 80 => (Concat::Interleave([2, 2]), 3),
+            _ => (Concat::Channels, self.rng.size(1, 2)),
+        };
         let alike = |net: &Net, port: Port| {
             let f = net.fact_of(port);
             f.shape[1..] == xf.shape[1..]
                 && f.source_offset == xf.source_offset
-                && f.shape[0] + xf.shape[0] < 60
+                && if concat == Concat::Channels { f.shape[0] + own < 60 } else { f.shape[0] == own }
         };
         let fact = self.fact(xf.shape);
         let mut operands = vec![x];
-        for _ in 0..self.rng.size(1, 2) {
+        for _ in 0..more {
             let earlier: Vec<Port> = self.ports.iter().copied().filter(|&p| alike(self, p)).collect();
             let other = match self.rng.range(0, 9) {
                 0 => x,
                 1..=3 if !earlier.is_empty() => self.rng.pick(&earlier),
+                // A convolution's channels may be changed by its groups, but not where the shapes are the same.
+                _ if concat != Concat::Channels => self.same_conv(x),
                 _ => {
                     let channels = self.rng.size(1, 20);
-                    self.conv_of(x, Window::POINT, [channels, xf.shape[1], xf.shape[2]])
+                    self.conv_of(x, Window::POINT, [channels, h, w])
                 }
             };
             operands.push(other);
         }
-        let mut channels = 0;
+        let mut shapes = vec![];
         for operand in &mut operands {
             let of = self.fact_of(*operand);
-            channels += of.shape[0];
+            shapes.push(of.shape);
             if (of.scale, of.zero_point) != (fact.scale, fact.zero_point) {
                 let y = QFact { shape: of.shape, ..fact.clone() };
                 let source = TableSource::Requantize;
@@ -377,8 +388,8 @@ impl Net {
                 *operand = self.add(IntOp::Table(Table { table, source }), &[*operand], y);
             }
         }
-        let shape = [channels, xf.shape[1], xf.shape[2]];
-        self.add(IntOp::Concat(Concat::Channels), &operands, QFact { shape, ..fact })
+        let (_, shape) = concat.parts(&shapes).expect("shapes that fit together");
+        self.add(IntOp::Concat(concat), &operands, QFact { shape, ..fact })
     }
 
     /// Some of x's channels, rows and columns, and padding.
