@@ -130,7 +130,8 @@ pub(crate) fn slide_loops(layer: &Layer<'_>, array: Array, slide: &Slide, blocks
     let Array { p, c, .. } = array;
     let [_, h, w] = layer.y.shape;
     let latency = (p * c).ilog2() as usize + array.group() / array.r + 22;
-    let to_last_write = blocks * (slide.wait + slide.block_slots(layer) * slide.hold) - slide.hold + latency;
+    let block_cycles = slide.wait + slide.block_slots(layer) * slide.hold;
+    let to_last_write = blocks * block_cycles - slide.hold + latency;
     Loops {
         reads: p,
         hold: slide.hold,
@@ -140,7 +141,7 @@ pub(crate) fn slide_loops(layer: &Layer<'_>, array: Array, slide: &Slide, blocks
         group_cycles: group_cycles(layer, array),
         tiles: h * w,
         blocks,
-        block_cycles: slide.wait + slide.block_slots(layer) * slide.hold,
+        block_cycles,
         cycles: to_last_write.max(descriptor::WORDS + 3),
         to_last_write,
     }

@@ -84,7 +84,7 @@ impl<'a> Planned<'a> {
         has_slide: bool,
     ) -> Planned<'a> {
         let plain = folding == Folding::Plain;
-        let reach = Reach::of(&layer.kernel, array, &map, y, !plain);
+        let reach = Reach::of(&layer.kernel, array, &map, y);
         let kernel = folding.replace(layer.kernel.window().kernel, 1);
         let loops = cycles::loops(layer, array, &reach, kernel, y.extent(), has_slide);
         let residual = matches!(layer.tail, Tail::Add { .. });

@@ -28,12 +28,11 @@ impl Reach {
         Reach { count: map.blocks, step: 0, repeat: 1 }
     }
 
-    /// The shortest reach of a layer whose input lies as `x`, or, if `folded`, with the kernel's columns in the channel
-    /// axis, and whose output lies as `y`.
-    pub(crate) fn of(kernel: &Kernel<'_>, array: Array, x: &Map, y: &Map, folded: bool) -> Reach {
+    /// The shortest reach of a layer whose input lies as `x`, and whose output as `y`.
+    pub(crate) fn of(kernel: &Kernel<'_>, array: Array, x: &Map, y: &Map) -> Reach {
         let dense = Reach::dense(x);
         let sources: Box<dyn Fn(usize) -> Option<(usize, usize)>> = match kernel {
-            Kernel::Array(conv) if conv.groups > 1 && !folded => {
+            Kernel::Array(conv) if conv.groups > 1 => {
                 let (outputs, channels, _, _) = conv.weight.dim();
                 Box::new(move |o| {
                     let group = o * conv.groups / outputs;
@@ -108,7 +107,7 @@ mod tests {
         let map = Map::plain([inputs, 1, 1], array);
         let conv = conv(outputs, inputs, groups);
         let y = Map::plain([outputs, 1, 1], array);
-        let reach = Reach::of(&Kernel::Array(&conv), array, &map, &y, false);
+        let reach = Reach::of(&Kernel::Array(&conv), array, &map, &y);
         for o in 0..outputs {
             let group = o * groups / outputs;
             for channel in group * inputs / groups..(group + 1) * inputs / groups {
