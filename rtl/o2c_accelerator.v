@@ -40,6 +40,7 @@ module o2c_accelerator #(
   parameter integer HAS_POOL    = 1,
   parameter integer HAS_STEP    = 1,
   parameter integer HAS_SLIDE   = 0,
+  parameter integer HAS_RING    = 0,
   parameter integer BANKS       = 1,
   parameter integer HAS_TABLE   = 1,
   parameter integer TABLE_W     = 18,
@@ -69,6 +70,7 @@ module o2c_accelerator #(
   parameter integer FOLD_PAD_L  = 0,
   parameter integer FOLD_OUT_H  = 1,
   parameter integer FOLD_OUT_W  = 1,
+  parameter integer IN_RING     = 0,
   parameter integer PAD_VALUE   = 0,
   parameter integer OUT_BASE    = 0,
   parameter integer OUT_PIXEL_STEP = 1,
@@ -140,6 +142,7 @@ module o2c_accelerator #(
   localparam integer AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
   wire           engine_rst_n, run, sample_ready, sample_start, busy, in_free, out_ready, out_done;
+  wire [15:0]    in_rows, in_freed;
   wire           wr_valid, wr_ready, rd_valid, rd_ready, rd_data_valid;
   wire [AW-1:0]  wr_addr, rd_addr;
   wire [8*W-1:0] wr_data, rd_data;
@@ -156,7 +159,7 @@ module o2c_accelerator #(
     .IN_BASE (IN_BASE), .IN_PIXEL_STEP (IN_PIXEL_STEP), .IN_WORD_STEP (IN_WORD_STEP), .IN_H (IN_H), .IN_W (IN_W), .IN_C (IN_C), .IN_XOR (IN_XOR),
     .FOLD_KH (FOLD_KH), .FOLD_KW (FOLD_KW), .FOLD_STRIDE_H (FOLD_STRIDE_H), .FOLD_STRIDE (FOLD_STRIDE),
     .FOLD_PAD_T (FOLD_PAD_T), .FOLD_PAD_L (FOLD_PAD_L), .FOLD_OUT_H (FOLD_OUT_H), .FOLD_OUT_W (FOLD_OUT_W),
-    .PAD_VALUE (PAD_VALUE), .OUT_BASE (OUT_BASE), .OUT_PIXEL_STEP (OUT_PIXEL_STEP), .OUT_WORD_STEP (OUT_WORD_STEP),
+    .IN_RING (IN_RING), .PAD_VALUE (PAD_VALUE), .OUT_BASE (OUT_BASE), .OUT_PIXEL_STEP (OUT_PIXEL_STEP), .OUT_WORD_STEP (OUT_WORD_STEP),
     .OUT_PIXELS (OUT_PIXELS), .OUT_C (OUT_C), .OUT_XOR (OUT_XOR),
     .LOG2_P ($clog2(P)), .LOG2_C ($clog2(C)), .LOG2_K ($clog2(K)), .LAYERS (NLAYERS)
   ) u_shell (
@@ -199,6 +202,8 @@ module o2c_accelerator #(
     .sample_start_i   (sample_start),
     .busy_i           (busy),
     .in_free_i        (in_free),
+    .in_rows_o        (in_rows),
+    .in_freed_i       (in_freed),
     .out_ready_o      (out_ready),
     .out_done_i       (out_done),
     .wr_valid_o       (wr_valid),
@@ -217,7 +222,7 @@ module o2c_accelerator #(
     .POOL_W (POOL_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W), .SHIFT_W (SHIFT_W),
     .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
     .NLAYERS (NLAYERS), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),
-    .HAS_STEP (HAS_STEP), .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS),
+    .HAS_STEP (HAS_STEP), .HAS_SLIDE (HAS_SLIDE), .HAS_RING (HAS_RING), .IN_RING (IN_RING != 0 ? 1 : 0), .BANKS (BANKS),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
     .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_engine (
@@ -228,6 +233,8 @@ module o2c_accelerator #(
     .sample_ready_i      (sample_ready & settled),
     .sample_start_o      (sample_start),
     .in_free_o           (in_free),
+    .in_rows_i           (in_rows),
+    .in_freed_o          (in_freed),
     .out_ready_i         (out_ready),
     .out_done_o          (out_done),
     .busy_o              (busy),

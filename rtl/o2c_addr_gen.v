@@ -10,6 +10,7 @@
 //
 //   address = pixel base + offset;  row = pixel row + dh,  column = pixel column + dw
 //   the word is a pad when row or column lies outside the map
+// With HAS_RING = 1 the map may stand in a ring of rows: from row ring_row_i on the address is ring_words_i less.
 //
 // A walker yields the next output pixel's base (address, row, column), one a cycle. P entries of it rotate, one
 // for each row of the array; during a tile's last step the walker's next P pixels replace them.
@@ -31,7 +32,8 @@ module o2c_addr_gen #(
   parameter integer CW = 8,
   parameter integer NW = 8,
   parameter integer MW = 16,
-  parameter integer HAS_STEP = 1
+  parameter integer HAS_STEP = 1,
+  parameter integer HAS_RING = 0
 ) (
   input  wire                 clk_i,
   input  wire                 rst_ni,
@@ -61,6 +63,8 @@ module o2c_addr_gen #(
   input  wire [AW-1:0]        inc_a_i,
   input  wire [AW-1:0]        inc_b_i,
   input  wire [AW-1:0]        inc_c_i,
+  input  wire [CW-1:0]        ring_row_i,
+  input  wire [AW-1:0]        ring_words_i,
   output reg  [AW-1:0]        s1_addr_o,
   output reg                  s1_valid_o,
   output reg                  s1_pad_o,
@@ -96,7 +100,7 @@ module o2c_addr_gen #(
   reg [PW-1:0] p;
   reg [NW-1:0] a, b, c, kb;
   reg [MW-1:0] unit;
-  reg [AW-1:0] off;
+  reg [AW-1:0] off, off_around;   // the second is ring_words_i less
   reg [CW-1:0] dh, dw;
   reg [15:0]   gap;
   reg [7:0]    hold;
@@ -116,6 +120,8 @@ module o2c_addr_gen #(
   wire walk_end = pool_i | (walk_p == P_LAST);            // of a unit's pixels
   wire signed [CW:0] row = entry_h[0] + $signed({1'b0, dh});
   wire signed [CW:0] col = entry_w[0] + $signed({1'b0, dw});
+  // Once around the ring; a row above the map is a pad, whatever its address.
+  wire around = HAS_RING != 0 && (row[CW-1:0] >= ring_row_i);
   wire pad = row[CW] | col[CW] | (row[CW-1:0] >= in_h_i) | (col[CW-1:0] >= in_w_i);
 
   integer i;
@@ -186,6 +192,7 @@ module o2c_addr_gen #(
       kb   <= {NW{1'b0}};
       unit <= {MW{1'b0}};
       off  <= {AW{1'b0}};
+      off_around <= {AW{1'b0}} - ring_words_i;
       dh   <= {CW{1'b0}};
       dw   <= {CW{1'b0}};
     end else if (run) begin
@@ -195,12 +202,14 @@ module o2c_addr_gen #(
         if (!a_last) begin
           a   <= a + 1'b1;
           off <= off + inc_a_i;
+          off_around <= off_around + inc_a_i;
           if (pool_i) dw <= dw + dil_w_i;
         end else begin
           a <= {NW{1'b0}};
           if (!b_last) begin
             b   <= b + 1'b1;
             off <= off + inc_b_i;
+            off_around <= off_around + inc_b_i;
             if (pool_i) begin
               dw <= {CW{1'b0}};
               dh <= dh + dil_h_i;
@@ -213,10 +222,12 @@ module o2c_addr_gen #(
             if (!c_last) begin
               c   <= c + 1'b1;
               off <= off + inc_c_i;
+              off_around <= off_around + inc_c_i;
               dh  <= dh + dil_h_i;
             end else begin
               c   <= {NW{1'b0}};
               off <= {AW{1'b0}};
+              off_around <= {AW{1'b0}} - ring_words_i;
               dh  <= {CW{1'b0}};
               unit <= unit + 1'b1;
               if (unit_is_last) begin
@@ -249,7 +260,7 @@ module o2c_addr_gen #(
     if (!rst_ni) state <= IDLE;
 
     // Stage 1.
-    s1_addr_o      <= entry_addr[0] + off;
+    s1_addr_o      <= around ? entry_addr[0] + off_around : entry_addr[0] + off;
     s1_pad_o       <= pad;
     s1_word_last_o <= run & !pool_i & p_last;
     s1_first_o     <= a == {NW{1'b0}} && b == {NW{1'b0}} && c == {NW{1'b0}};

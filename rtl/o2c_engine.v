@@ -6,6 +6,7 @@
 // DEPTH     scratchpad words of W = P*C bytes; other depths likewise of their memories
 // EXT       weights and parameters are written from outside (ext_*, see o2c_dma) and layers wait for load tokens; else they
 //           are WEIGHT_INIT and PARAM_INIT
+// HAS_RING  tensors may stand in rings of rows, see words 26 to 28;  IN_RING  the input does, see word 29 and o2c_ingest
 // HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
 //
 // Descriptor, 32-bit words, least significant bit first:
@@ -34,6 +35,11 @@
 //   23  [23:0] words of an output plane   [31:24] slots from a column's last output to the next one's first - 1
 //   24  [15:0] address step in an output run   [31:16] rows of the window that belong to the kernel
 //   25  [23:0] address step to the next output run   [27:24] columns of the window that belong to the kernel
+//   26  [15:0] first row of the map that stands once around its ring; depthwise: last slot before it
+//       [31:16] last output run before the output's ring ends; depthwise: last pixel of a run
+//   27  [23:0] words of a plane of the map's ring; depthwise: address step of the slot at its end
+//   28  [23:0] address step at the end of the output's ring
+//   29  [15:0] rows of the input that have to be there   [31:16] that are free afterwards
 //
 // Cycles of a layer, from its issue to the next one's (T = reads of a unit + gap, U = units, all blocks,
 // n = cycles from a unit's first read to its last, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C,
@@ -69,6 +75,8 @@ module o2c_engine #(
   parameter integer HAS_POOL  = 1,
   parameter integer HAS_STEP  = 1,
   parameter integer HAS_SLIDE = 0,
+  parameter integer HAS_RING  = 0,
+  parameter integer IN_RING   = 0,
   parameter integer BANKS     = 1,
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
@@ -95,6 +103,8 @@ module o2c_engine #(
   input  wire           sample_ready_i,  // a sample stands in the input region
   output wire           sample_start_o,
   output wire           in_free_o,
+  input  wire [15:0]    in_rows_i,       // of the sample in the input region
+  output wire [15:0]    in_freed_o,
   input  wire           out_ready_i,     // the output region may be written
   output wire           out_done_o,
   output wire           busy_o,
@@ -118,7 +128,7 @@ module o2c_engine #(
   output wire           out_rd_data_valid_o,
   output wire [8*W-1:0] out_rd_data_o
 );
-  localparam integer NWORDS = 26;
+  localparam integer NWORDS = 30;
   localparam integer G   = K < W ? K : W;
   localparam integer NS  = W / G;
   localparam integer LC  = $clog2(C);
@@ -141,6 +151,7 @@ module o2c_engine #(
     .NLAYERS   (NLAYERS),
     .NWORDS    (NWORDS),
     .EXT       (EXT),
+    .IN_RING   (IN_RING),
     .DESC_INIT (DESC_INIT)
   ) u_sequencer (
     .clk_i          (clk_i),
@@ -150,6 +161,8 @@ module o2c_engine #(
     .out_ready_i    (out_ready_i),
     .done_i         (done),
     .load_i         (ext_load_i),
+    .in_rows_i      (in_rows_i),
+    .in_freed_o     (in_freed_o),
     .issue_o        (issue),
     .layer_o        (layer),
     .start_o        (start),
@@ -168,7 +181,7 @@ module o2c_engine #(
   // ---------------------------------------------------------------- reads
   wire [AW-1:0] s1_walk_addr, s1_addr, s1_pair_addr;
   wire s1_valid, s1_pad, s1_word_last, s1_first, s1_last, s1_kb_last;
-  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW), .HAS_STEP (HAS_STEP)) u_addr_gen (
+  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW), .HAS_STEP (HAS_STEP), .HAS_RING (HAS_RING)) u_addr_gen (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),
     .start_i        (start & !depthwise),
@@ -197,6 +210,8 @@ module o2c_engine #(
     .inc_a_i        (desc[32*14 +: AW]),
     .inc_b_i        (desc[32*15 +: AW]),
     .inc_c_i        (desc[32*16 +: AW]),
+    .ring_row_i     (desc[32*26 +: CW]),
+    .ring_words_i   (desc[32*27 +: AW]),
     .s1_addr_o      (s1_walk_addr),
     .s1_valid_o     (s1_valid),
     .s1_pad_o       (s1_pad),
@@ -232,7 +247,7 @@ module o2c_engine #(
     wire [3:0]    s1_cols;
     wire          s1_slot, s1_emit;
     wire [LR-1:0] s1_rows;
-    o2c_slide_gen #(.AW (AW), .CW (CW), .NW (NW), .P (P), .LR (LR)) u_slide_gen (
+    o2c_slide_gen #(.AW (AW), .CW (CW), .NW (NW), .P (P), .LR (LR), .HAS_RING (HAS_RING)) u_slide_gen (
       .clk_i          (clk_i),
       .rst_ni         (rst_ni),
       .start_i        (start & depthwise),
@@ -250,6 +265,8 @@ module o2c_engine #(
       .stride_w_i     (desc[32*9 + 16 +: CW]),
       .base_i         (desc[32*11 +: AW]),
       .slot_step_i    (desc[32*14 +: AW]),
+      .ring_slot_i    (desc[32*26 +: CW]),
+      .ring_step_i    (desc[32*27 +: AW]),
       .pair_step_i    (desc[32*15 +: AW]),
       .column_step_i  (desc[32*12 +: AW]),
       .block_step_i   (desc[32*22 +: AW]),
@@ -467,7 +484,7 @@ module o2c_engine #(
     .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
     .SHIFT_W (SHIFT_W), .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT),
-    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT),
+    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT), .HAS_RING (HAS_RING),
     .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_post (
     .clk_i         (clk_i),
@@ -494,6 +511,8 @@ module o2c_engine #(
     .out_step_i    (out_step),
     .out_wrap_i    (desc[32*25 +: AW]),
     .out_plane_i   (desc[32*23 +: AW]),
+    .ring_at_i     (desc[32*26 + 16 +: 16]),
+    .out_around_i  (desc[32*28 +: AW]),
     .out_groups_i  (desc[32*18 + 16 +: 16]),
     .res_delta_i   (desc[32*20 +: AW]),
     .param_base_i  (param_base),

@@ -9,6 +9,8 @@
 //     =  stream byte of (oh*FOLD_STRIDE_H - FOLD_PAD_T + kh, ow*FOLD_STRIDE - FOLD_PAD_L + kw, c)
 //        ^ XOR, or PAD_VALUE outside the map
 //   where FOLD_KH = 1: for each of the IN_H rows; the other parameters of rows are not heeded.
+// With RING > 0 the region holds RING rows of pixels at a time: row y stands where row y mod RING would, and is written
+// once y < freed_i + RING. freed_i counts the sample's rows that nobody needs; it rises while the sample is taken.
 // Bytes of a word that stand for nothing are 0. Pixels are written in ascending order, and so are
 // the words of a pixel.
 //
@@ -23,6 +25,7 @@
 //   FOLD_KH, FOLD_KW   1..64; above 1: FOLD_KH*FOLD_KW*IN_C <= 256
 //   FOLD_STRIDE_H, FOLD_STRIDE, FOLD_OUT_H, FOLD_OUT_W   1..65535
 //   FOLD_PAD_T, FOLD_PAD_L   0..65535
+//   RING         0: the region holds the whole sample; 1..65535: so many of its rows, fewer than it has
 //   PAD_VALUE    0..255: the zero point as a canonical byte
 // Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
 //          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
@@ -31,7 +34,8 @@
 // Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
 //          not depend on it.
 // Region   full_o rises when the last word has been written and falls with free_i (a pulse while
-//          full_o is high); between them nothing of the next sample is taken.
+//          full_o is high); between them nothing of the next sample is taken. rows_o counts the sample's rows that
+//          have been written; it is 0 again in the cycle after free_i. Without RING it is 0.
 // Speed    while wr_ready_i is high: a byte a cycle; folded, a group may let bytes wait, see
 //          o2c_fold. From the cycle of the first byte, full_o rises after
 //            unfolded  IN_H*IN_W*IN_C + 2 cycles
@@ -63,6 +67,7 @@ module o2c_ingest #(
   parameter integer FOLD_PAD_L    = 0,
   parameter integer FOLD_OUT_H    = 1,
   parameter integer FOLD_OUT_W    = 1,
+  parameter integer RING          = 0,
   parameter integer PAD_VALUE     = 0
 ) (
   input  wire           clk_i,
@@ -79,6 +84,8 @@ module o2c_ingest #(
   output wire [8*W-1:0] wr_data_o,
   // Region
   output wire           full_o,
+  output wire    [15:0] rows_o,
+  input  wire    [15:0] freed_i,
   input  wire           free_i,
   output wire           err_short_o,
   output wire           err_long_o
@@ -89,7 +96,7 @@ module o2c_ingest #(
   localparam integer OUT_H  = (FOLD_KH > 1) ? FOLD_OUT_H : IN_H;
   localparam integer OUT_W  = (FOLDED != 0) ? FOLD_OUT_W : IN_W;
   // From the first pixel to the last, from a pixel's first word to its last.
-  localparam integer PIXELS_SPAN = (OUT_H * OUT_W - 1) * PIXEL_STEP;
+  localparam integer PIXELS_SPAN = ((RING > 0 ? RING : OUT_H) * OUT_W - 1) * PIXEL_STEP;
   localparam integer WORDS_SPAN  = (NW - 1) * WORD_STEP;
 
   generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || AW < 1 || AW > 30 || IN_H < 1
@@ -98,7 +105,7 @@ module o2c_ingest #(
                || FOLD_KH < 1 || FOLD_KW < 1 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
                || WORD_STEP < 1 || WORD_STEP > (1 << AW)
                || (PIXEL_STEP <= WORDS_SPAN && WORD_STEP <= PIXELS_SPAN)
-               || BASE < 0
+               || BASE < 0 || RING < 0 || (RING > 0 && RING >= OUT_H)
                || BASE + PIXELS_SPAN + WORDS_SPAN >= (1 << AW)) begin : gen_bad_parameter
 `ifdef VERILATOR
     $error("o2c_ingest: a parameter is outside its range, see the header");
@@ -182,7 +189,8 @@ module o2c_ingest #(
   wire           front_valid;
   wire [8*W-1:0] front_word;
   wire           front_end;  // it is its pixel's last
-  wire hand = front_valid && write_room;
+  wire admit;               // there is a place for it
+  wire hand = front_valid && admit && write_room;
 
   generate if (FOLDED == 0) begin : gen_word
     localparam integer L_W = (W > 1) ? $clog2(W) : 1;
@@ -192,7 +200,7 @@ module o2c_ingest #(
     reg           done_q;    // word_q is complete
     reg           end_q;
     wire done = take && (c_end || lane_q == LaneLast[L_W-1:0]);
-    assign room = !done_q || write_room;
+    assign room = !done_q || (write_room && admit);
     assign front_busy = done_q;
     assign front_valid = done_q;
     assign front_word = word_q;
@@ -227,7 +235,7 @@ module o2c_ingest #(
     ) u_fold (
       .clk_i(clk_i), .rst_ni(rst_ni), .clear_i(too_short),
       .s_valid_i(take), .s_ready_o(room), .s_data_i(value), .s_end_i(c_end),
-      .m_valid_o(front_valid), .m_ready_i(write_room), .m_data_o(front_word), .m_end_o(front_end),
+      .m_valid_o(front_valid), .m_ready_i(write_room && admit), .m_data_o(front_word), .m_end_o(front_end),
       .busy_o(front_busy)
     );
   end endgenerate
@@ -237,10 +245,12 @@ module o2c_ingest #(
   localparam integer PixelStep = PIXEL_STEP;
   localparam integer WordStep = WORD_STEP;
   reg  [AW-1:0] pixel_q, addr_q;  // where the pixel begins, where its next word goes
-  wire [AW-1:0] pixel_next = pixel_q + PixelStep[AW-1:0];
+  wire          begin_again = !rst_ni || too_short || state_q == Full;
+  wire          row_end, ring_end;  // the word is a row's last; the ring's last
+  wire [AW-1:0] pixel_next = ring_end ? Base[AW-1:0] : pixel_q + PixelStep[AW-1:0];
   always @(posedge clk_i) begin
     // A dropped sample and a new one both start over.
-    if (!rst_ni || too_short || state_q == Full) begin
+    if (begin_again) begin
       pixel_q <= Base[AW-1:0];
       addr_q <= Base[AW-1:0];
     end else if (hand) begin
@@ -248,10 +258,48 @@ module o2c_ingest #(
       addr_q <= front_end ? pixel_next : addr_q + WordStep[AW-1:0];
     end
   end
-  o2c_skid #(.DATA_W(AW + 8*W)) u_skid (
+
+  // The write that waits is a row's last.
+  wire wr_row_end;
+  generate if (RING > 0) begin : gen_ring
+    localparam integer O_W = (OUT_W > 1) ? $clog2(OUT_W) : 1;
+    localparam integer R_W = (RING > 1) ? $clog2(RING) : 1;
+    localparam integer OutLast = OUT_W - 1;
+    localparam integer RingLast = RING - 1;
+    localparam integer Ring = RING;
+    reg [O_W-1:0] column_q;
+    reg [R_W-1:0] slot_q;
+    reg [15:0]    row_q, rows_q;
+    assign row_end  = front_end && column_q == OutLast[O_W-1:0];
+    assign ring_end = row_end && slot_q == RingLast[R_W-1:0];
+    assign admit    = {1'b0, row_q} < {1'b0, freed_i} + Ring[16:0];
+    assign rows_o   = rows_q;
+    always @(posedge clk_i) begin
+      if (begin_again) begin
+        column_q <= {O_W{1'b0}};
+        slot_q <= {R_W{1'b0}};
+        row_q <= 16'd0;
+      end else if (hand && front_end) begin
+        column_q <= row_end ? {O_W{1'b0}} : column_q + 1'b1;
+        if (row_end) begin
+          row_q <= row_q + 16'd1;
+          slot_q <= ring_end ? {R_W{1'b0}} : slot_q + 1'b1;
+        end
+      end
+      if (!rst_ni || too_short || (state_q == Full && free_i)) rows_q <= 16'd0;
+      else if (wr_valid_o && wr_ready_i && wr_row_end) rows_q <= rows_q + 16'd1;
+    end
+  end else begin : gen_whole
+    assign row_end  = 1'b0;
+    assign ring_end = 1'b0;
+    assign admit    = 1'b1;
+    assign rows_o   = 16'd0;
+    wire unused_ring = &{1'b0, freed_i, wr_row_end};
+  end endgenerate
+  o2c_skid #(.DATA_W(AW + 8*W + 1)) u_skid (
     .clk_i(clk_i), .rst_ni(rst_ni),
-    .s_valid_i(front_valid), .s_ready_o(write_room), .s_data_i({addr_q, front_word}),
-    .m_valid_o(wr_valid_o), .m_ready_i(wr_ready_i), .m_data_o({wr_addr_o, wr_data_o})
+    .s_valid_i(front_valid && admit), .s_ready_o(write_room), .s_data_i({row_end, addr_q, front_word}),
+    .m_valid_o(wr_valid_o), .m_ready_i(wr_ready_i), .m_data_o({wr_row_end, wr_addr_o, wr_data_o})
   );
 
 endmodule

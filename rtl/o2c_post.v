@@ -12,7 +12,8 @@
 //
 // Vectors come channel block by channel block, in each pixel by pixel: runs of run_last_i + 1 pixels whose words are
 // out_step_i apart, and out_wrap_i from a run's last to the next one's first. Runs are rows (array, pool) or columns
-// (depthwise). Words of the same pixel are out_plane_i apart.
+// (depthwise). Words of the same pixel are out_plane_i apart. With HAS_RING = 1 the rows may stand in a ring: behind the
+// last word of run ring_at_i (array, pool), or behind pixel ring_at_i of every run (depthwise), the step is out_around_i.
 //
 //   cycle x0      parameters are addressed                   trig_i comes in the cycle before x0
 //         x2      sums at the chains' heads, parameters out; the chains move on at its end
@@ -51,6 +52,7 @@ module o2c_post #(
   parameter integer SELECT_W  = 0,
   parameter integer TDEPTH    = 256,
   parameter integer EXT       = 0,
+  parameter integer HAS_RING  = 0,
   parameter         PARAM_INIT   = "",
   parameter         TABLE_A_INIT = "",
   parameter         TABLE_B_INIT = "",
@@ -84,6 +86,8 @@ module o2c_post #(
   input  wire [AW-1:0]      out_step_i,
   input  wire [AW-1:0]      out_wrap_i,
   input  wire [AW-1:0]      out_plane_i,
+  input  wire [15:0]        ring_at_i,
+  input  wire [AW-1:0]      out_around_i,
   input  wire [15:0]        out_groups_i,    // slices that hold channels of the layer
   input  wire [AW-1:0]      res_delta_i,     // residual operand's address minus the output's
   input  wire [PAW-1:0]     param_base_i,
@@ -131,6 +135,7 @@ module o2c_post #(
   reg [7:0]       vec;                   // vector in the unit
   reg [MW-1:0]    pixel;                 // in the order in which they come
   reg [15:0]      run;                   // pixel in the run
+  reg [15:0]      runs;                  // run of the block
   reg [NW-1:0]    block;
   reg [15:0]      gbase;                 // first group of the block
   reg [AW-1:0]    paddr;                 // the pixel's word in the block's first plane
@@ -148,6 +153,8 @@ module o2c_post #(
   wire data_last = busy & (sub == GR_LAST);
   wire block_last = block == kb_last_i;
   wire [MW-1:0] pixel_next = pixel + 1'b1;
+  wire run_end   = run == run_last_i;
+  wire around    = HAS_RING != 0 && (depthwise_i ? run == ring_at_i : run_end && runs == ring_at_i);
   wire rows_end  = pixel_next >= pixels_i;              // this vector is the block's last, or one beyond it
   wire layer_last_group = grp_last & vec_last & block_last & rows_end;
 
@@ -169,6 +176,7 @@ module o2c_post #(
     if (start_i) begin
       pixel  <= {MW{1'b0}};
       run    <= 16'd0;
+      runs   <= 16'd0;
       block  <= {NW{1'b0}};
       gbase  <= 16'd0;
       paddr  <= out_base_i;
@@ -196,11 +204,13 @@ module o2c_post #(
         end
         gplane <= bplane;
         pixel  <= pixel_next;
-        run    <= run == run_last_i ? 16'd0 : run + 16'd1;
-        paddr  <= paddr + (run == run_last_i ? out_wrap_i : out_step_i);
+        run    <= run_end ? 16'd0 : run + 16'd1;
+        if (run_end) runs <= runs + 16'd1;
+        paddr  <= paddr + (around ? out_around_i : run_end ? out_wrap_i : out_step_i);
         if (vec_last && rows_end) begin
           pixel  <= {MW{1'b0}};
           run    <= 16'd0;
+          runs   <= 16'd0;
           paddr  <= out_base_i;
           block  <= block + 1'b1;
           bplane <= gplane_next;

@@ -9,6 +9,8 @@
 //          - for a layer that writes the output region: the region is free (out_ready_i)
 //          - with EXT: as many load tokens are there as the layer waits for; it uses them up. load_i brings one, which
 //            counts from the next cycle on; at most 2^16 - 1 may be unused at a time.
+//          - with IN_RING: as many rows of the sample stand in the input region as the layer needs (in_rows_i). The rows
+//            that no further layer needs are free after it (in_freed_o); none once the whole region is free
 //
 //   clk          _/-\_/-\_/-\_/-\_/-\_
 //   done_i       __/---\______________   last write of the previous layer
@@ -17,12 +19,14 @@
 //
 // NLAYERS 1 ..   layers of a sample
 // NWORDS  2 ..   words of a descriptor; with EXT 13 ..
+// IN_RING 0, 1   the input region holds a part of the sample's rows at a time; then NWORDS is at least 30
 // EXT     0, 1   weights and parameters come from external memory
 // Reset state: idle, fetching descriptor 0.
 module o2c_sequencer #(
   parameter integer NLAYERS = 1,
   parameter integer NWORDS  = 22,
   parameter integer EXT     = 0,
+  parameter integer IN_RING = 0,
   parameter         DESC_INIT = ""
 ) (
   input  wire                 clk_i,
@@ -32,6 +36,8 @@ module o2c_sequencer #(
   input  wire                 out_ready_i,
   input  wire                 done_i,
   input  wire                 load_i,
+  input  wire [15:0]          in_rows_i,
+  output wire [15:0]          in_freed_o,
   output wire                 issue_o,
   output reg  [15:0]          layer_o,       // the layer being issued (valid with issue_o)
   output reg                  start_o,
@@ -49,6 +55,7 @@ module o2c_sequencer #(
 
   // Flags of words 0 and 1, and the byte of load tokens, see o2c_engine.
   localparam integer F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;
+  localparam integer F_ROWS = 32*29, F_FREED = 32*29 + 16;
 
   // Fetch: addresses NWORDS words, two cycles later they arrive.
   reg [DAW-1:0] addr;
@@ -83,6 +90,23 @@ module o2c_sequencer #(
     end
   end
 
+  // Rows of the input.
+  wire arrived;
+  generate if (IN_RING != 0) begin : gen_rows
+    reg [15:0] freed;
+    always @(posedge clk_i) begin
+      if (in_free_o) freed <= 16'd0;
+      else if (done_i) freed <= desc_o[F_FREED +: 16];
+      if (!rst_ni) freed <= 16'd0;
+    end
+    assign in_freed_o = freed;
+    assign arrived    = in_rows_i >= shadow[F_ROWS +: 16];
+  end else begin : gen_no_rows
+    assign in_freed_o = 16'd0;
+    assign arrived    = 1'b1;
+    wire unused_ok = &{1'b0, in_rows_i, F_ROWS[0], F_FREED[0]};
+  end endgenerate
+
   // Load tokens.
   wire loaded;
   generate if (EXT != 0) begin : gen_loads
@@ -102,7 +126,7 @@ module o2c_sequencer #(
   reg running;                      // a layer is under way
   reg first;                        // the next layer is the sample's first
   reg release_q, output_q, last_q;  // of the layer under way
-  wire may_start = full & (!first | (run_i & sample_ready_i)) & (!shadow[F_OUTPUT] | out_ready_i) & loaded;
+  wire may_start = full & (!first | (run_i & sample_ready_i)) & (!shadow[F_OUTPUT] | out_ready_i) & loaded & arrived;
   assign issue_o        = rst_ni & !running & may_start;
   assign sample_start_o = issue_o & first;
   assign busy_o         = running | !first | issue_o;

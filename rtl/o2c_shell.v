@@ -61,6 +61,7 @@ module o2c_shell #(
   parameter integer FOLD_PAD_L  = 0,
   parameter integer FOLD_OUT_H  = 1,
   parameter integer FOLD_OUT_W  = 1,
+  parameter integer IN_RING     = 0,
   parameter integer PAD_VALUE   = 0,
   parameter integer OUT_BASE    = 0,
   parameter integer OUT_PIXEL_STEP = 1,
@@ -116,6 +117,8 @@ module o2c_shell #(
   input  wire                  sample_start_i,
   input  wire                  busy_i,
   input  wire                  in_free_i,
+  output wire           [15:0] in_rows_o,
+  input  wire           [15:0] in_freed_i,
   output wire                  out_ready_o,
   input  wire                  out_done_i,
   // Scratchpad
@@ -234,7 +237,7 @@ module o2c_shell #(
   assign run_o = auto || starts_q != 8'd0;
 
   // ---- In ---------------------------------------------------------------------------------------
-  wire       in_valid, in_ready, in_last, unpack_ready;
+  wire       in_valid, in_ready, in_last, in_full, unpack_ready;
   wire [7:0] in_data;
   o2c_axis_unpack #(.DATA_W(S_DATA_W)) u_unpack (
     .clk_i(clk_i), .rst_ni(core_rst_n),
@@ -251,13 +254,17 @@ module o2c_shell #(
     .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C), .XOR(IN_XOR),
     .FOLD_KH(FOLD_KH), .FOLD_KW(FOLD_KW), .FOLD_STRIDE_H(FOLD_STRIDE_H), .FOLD_STRIDE(FOLD_STRIDE),
     .FOLD_PAD_T(FOLD_PAD_T), .FOLD_PAD_L(FOLD_PAD_L), .FOLD_OUT_H(FOLD_OUT_H),
-    .FOLD_OUT_W(FOLD_OUT_W), .PAD_VALUE(PAD_VALUE)
+    .FOLD_OUT_W(FOLD_OUT_W), .RING(IN_RING), .PAD_VALUE(PAD_VALUE)
   ) u_ingest (
     .clk_i(clk_i), .rst_ni(core_rst_n),
     .s_valid_i(in_valid), .s_ready_o(in_ready), .s_data_i(in_data), .s_last_i(in_last),
     .wr_valid_o(wr_valid_o), .wr_ready_i(wr_ready_i), .wr_addr_o(wr_addr_o), .wr_data_o(wr_data_o),
-    .full_o(sample_ready_o), .free_i(in_free_i), .err_short_o(error_short), .err_long_o(error_long)
+    .full_o(in_full), .rows_o(in_rows_o), .freed_i(in_freed_i), .free_i(in_free_i), .err_short_o(error_short), .err_long_o(error_long)
   );
+
+  // A sample may start with its first rows: as many as the region holds.
+  localparam integer InRing = IN_RING;
+  assign sample_ready_o = in_full || (IN_RING != 0 && in_rows_o >= InRing[15:0]);
 
   // ---- Out --------------------------------------------------------------------------------------
   wire       out_valid, out_ready, out_last;

@@ -8,6 +8,7 @@
 // below the map, are due while the next column's first rows arrive. Output n of a column is due emit_first_i + n *
 // (emit_step_i + 1) slots after the column's first, and the next column's first one emit_wrap_i + 1 slots after a
 // column's last. A block ends with its last output.
+// With HAS_RING = 1 the map may stand in a ring of rows: behind slot ring_slot_i of every column the step is ring_step_i.
 //
 // AW    1 .. 24   scratchpad address bits
 // CW    4 .. 16   bits of a signed coordinate
@@ -29,7 +30,8 @@ module o2c_slide_gen #(
   parameter integer CW = 8,
   parameter integer NW = 8,
   parameter integer P  = 4,
-  parameter integer LR = 4
+  parameter integer LR = 4,
+  parameter integer HAS_RING = 0
 ) (
   input  wire                 clk_i,
   input  wire                 rst_ni,
@@ -48,6 +50,8 @@ module o2c_slide_gen #(
   input  wire [CW-1:0]        stride_w_i,
   input  wire [AW-1:0]        base_i,         // of row 0, output column 0's first column
   input  wire [AW-1:0]        slot_step_i,
+  input  wire [CW-1:0]        ring_slot_i,
+  input  wire [AW-1:0]        ring_step_i,
   input  wire [AW-1:0]        pair_step_i,    // from a slot's first row to its second
   input  wire [AW-1:0]        column_step_i,  // from an output column's first input column to the next one's
   input  wire [AW-1:0]        block_step_i,
@@ -131,7 +135,7 @@ module o2c_slide_gen #(
       hold <= slot_end ? 8'd0 : hold + 8'd1;
       if (slot_end) begin
         slot <= slot + 1'b1;
-        addr <= addr + slot_step_i;
+        addr <= addr + (HAS_RING != 0 && slot == ring_slot_i ? ring_step_i : slot_step_i);
         if (slot == slot_last_i) begin
           slot        <= {CW{1'b0}};
           addr        <= column_addr;

@@ -25,13 +25,13 @@ constexpr Layer kLayers[] = {
     {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" }>},
 <%- endfor %>
 };
-// One descriptor: the layer, and the first of its output channels as a place among the words.
+// One descriptor: the layer, the first of its output channels as a place among the words, its output rows.
 struct Step {
-  unsigned layer, place;
+  unsigned layer, place, row, rows;
 };
 constexpr Step kSteps[] = {
 <%- for s in d.steps %>
-    {<{ s.layer }>, <{ s.place }>},
+    {<{ s.layer }>, <{ s.place }>, <{ s.rows[0] }>, <{ s.rows[1] }>},
 <%- endfor %>
 };
 constexpr size_t kStepCount = sizeof(kSteps) / sizeof(kSteps[0]);

@@ -57,18 +57,20 @@ class Checker {
 
   void beat(const TraceBeat& b, uint64_t cycle) {
     if (b.step >= design::kStepCount) return fault("a trace beat of step " + std::to_string(b.step), cycle);
-    const unsigned layer = design::kSteps[b.step].layer, place = design::kSteps[b.step].place + b.channel;
+    const design::Step& step = design::kSteps[b.step];
+    const unsigned layer = step.layer, place = step.place + b.channel;
     const design::Layer& d = design::kLayers[layer];
     State& s = layers_[layer];
     unsigned channel;
     if (!channel_at(d, place, channel)) return;
-    if (b.pixel >= s.pixels)
+    if (b.pixel >= step.rows * d.columns)
       return fault(std::string(d.name) + ": a trace beat of pixel " + std::to_string(b.pixel), cycle);
     if (b.sample >= samples_) return fault(std::string(d.name) + ": a trace beat after the last sample", cycle);
     while (s.sample < b.sample) close(layer, cycle);
     for (unsigned lane = 0; lane < design::kLanes; ++lane) {
       if (!channel_at(d, place + lane, channel)) continue;
-      const size_t pixel = d.column_major ? size_t{b.pixel % d.rows} * d.columns + b.pixel / d.rows : b.pixel;
+      const size_t of_step = d.column_major ? size_t{b.pixel % step.rows} * d.columns + b.pixel / step.rows : b.pixel;
+      const size_t pixel = size_t{step.row} * d.columns + of_step;
       const size_t index = size_t{channel} * s.pixels + pixel;
       const size_t at = s.sample * s.values + index;
       if (s.sample != b.sample || s.seen[index]) {

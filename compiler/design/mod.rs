@@ -163,13 +163,15 @@ pub struct JoinPart {
     pub steps: [usize; 2],
 }
 
-/// One descriptor: a layer, or some of its output channels.
+/// One descriptor: a layer, or some of its output channels and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// Which layer.
     pub layer: usize,
     /// The first of its output channels, as a place among the words.
     pub place: usize,
+    /// The first of its output rows, and how many there are.
+    pub rows: [usize; 2],
 }
 
 /// One layer: one descriptor, or several.

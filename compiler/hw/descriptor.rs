@@ -6,7 +6,7 @@
 use crate::diag::{Diagnostic, Result, code};
 
 /// 32-bit words of a descriptor.
-pub const WORDS: usize = 26;
+pub const WORDS: usize = 30;
 
 macro_rules! fields {
     ($($(#[doc = $doc:literal])* $name:ident: $word:literal, $low:literal, $bits:literal;)*) => {
@@ -146,6 +146,18 @@ fields! {
     out_wrap: 25, 0, 24;
     /// Depthwise: columns of the window that belong to the kernel, a bit each.
     window_columns: 25, 24, 4;
+    /// First row of the input map that stands once around its ring; depthwise: last slot of a column before it.
+    ring_row: 26, 0, 16;
+    /// Last output run before the end of the output's ring; depthwise: last pixel of a run.
+    ring_run: 26, 16, 16;
+    /// Words of a plane of the input map's ring; depthwise: address step of the slot at its end, modulo 2^24.
+    ring_words: 27, 0, 24;
+    /// Address step at the end of the output's ring, modulo 2^24.
+    out_around: 28, 0, 24;
+    /// Rows of the network's input that have to be there.
+    input_rows: 29, 0, 16;
+    /// Rows of the network's input that are free afterwards.
+    input_freed: 29, 16, 16;
 }
 
 impl Descriptor {
@@ -202,7 +214,7 @@ mod tests {
     fn rtl_reads_the_same_places() {
         let rtl = include_str!("../../rtl/o2c_engine.v");
         for &(name, word, low, _) in FIELDS {
-            if ["release_input", "writes_output", "completes_output", "mode", "wait_loads"].contains(&name) {
+            if ["release_input", "writes_output", "completes_output", "mode", "wait_loads", "input_rows", "input_freed"].contains(&name) {
                 continue; // read in the sequencer, by F_ constants, and as mode bits
             }
             let place = if low == 0 { format!("desc[32*{word}") } else { format!("desc[32*{word} + {low}") };
@@ -212,6 +224,7 @@ mod tests {
         assert!(
             sequencer.contains("F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;")
         );
+        assert!(sequencer.contains("F_ROWS = 32*29, F_FREED = 32*29 + 16;"));
         assert!(rtl.contains(&format!("NWORDS = {WORDS};")));
     }
 

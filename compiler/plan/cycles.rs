@@ -64,19 +64,19 @@ impl Loops {
 }
 
 /// The loops of a layer that reads `reach` of its main operand, with the window `kernel` (rows, columns) there, and
-/// writes `extent` channels, unused ones among them. `has_slide`: the array is built for depthwise layers too.
+/// writes `rows` rows of `extent` channels, unused ones among them. `has_slide`: the array is built for depthwise layers too.
 pub(crate) fn loops(
     layer: &Layer<'_>,
     array: Array,
     reach: &Reach,
     kernel: [usize; 2],
-    extent: usize,
+    [extent, rows]: [usize; 2],
     has_slide: bool,
 ) -> Loops {
     let Array { p, c, k, r } = array;
     let group = array.group();
-    let [_, h, w] = layer.y.shape;
-    let pixels = h * w;
+    let [_, _, w] = layer.y.shape;
+    let pixels = rows * w;
     let pool = !layer.kernel.on_array();
     let (reads, tiles, blocks, vectors, groups) = if pool {
         (kernel[0] * kernel[1], pixels, reach.count, 1, array.word() / group)
@@ -125,21 +125,26 @@ pub(crate) fn group_cycles(layer: &Layer<'_>, array: Array) -> usize {
     if matches!(layer.tail, Tail::Add { .. }) { slots.max(2) } else { slots }
 }
 
-/// The loops of a depthwise layer of so many channel blocks.
-pub(crate) fn slide_loops(layer: &Layer<'_>, array: Array, slide: &Slide, blocks: usize) -> Loops {
+/// The loops of `rows` rows of a depthwise layer of so many channel blocks.
+pub(crate) fn slide_loops(
+    layer: &Layer<'_>,
+    array: Array,
+    slide: &Slide,
+    [blocks, rows]: [usize; 2],
+) -> Loops {
     let Array { p, c, .. } = array;
-    let [_, h, w] = layer.y.shape;
+    let [_, _, w] = layer.y.shape;
     let latency = (p * c).ilog2() as usize + array.group() / array.r + 22;
-    let block_cycles = slide.wait + slide.block_slots(layer) * slide.hold;
+    let block_cycles = slide.wait + slide.block_slots(w, rows) * slide.hold;
     let to_last_write = blocks * block_cycles - slide.hold + latency;
     Loops {
         reads: p,
         hold: slide.hold,
-        units: h * w * blocks,
+        units: rows * w * blocks,
         gap: slide.wait,
         vectors: 1,
         group_cycles: group_cycles(layer, array),
-        tiles: h * w,
+        tiles: rows * w,
         blocks,
         block_cycles,
         cycles: to_last_write.max(descriptor::WORDS + 3),

@@ -2,8 +2,8 @@
 
 use super::images::Places;
 use super::layers::{Kernel, Tail};
-use super::steps::Step;
-use super::{Plan, Planned, base, internal, lay};
+use super::steps::{Step, Strip};
+use super::{Plan, Planned, base, internal};
 use crate::diag::Result;
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::Descriptor;
@@ -22,9 +22,11 @@ pub(super) fn byte(value: i32) -> u64 {
 /// # Errors
 /// O2C0900 for tensors without a place.
 pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<Descriptor> {
-    let l = &plan.layers[step.layer];
+    let strip = &step.strip;
+    let l = &plan.layers[strip.layer];
     let [weight_base, param_base] = step.loaded_at.unwrap_or([of.weights, of.params]);
-    let Planned { layer, map, reach, loops, folding, slide } = l;
+    let Planned { layer, map, y, reach, folding, .. } = l;
+    let Strip { rows, slide, loops, .. } = strip;
     let array = plan.array;
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let window = layer.kernel.window();
@@ -33,10 +35,9 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let [sh, sw] = folding.replace(window.strides, 1);
     let [dh, dw] = window.dilations;
     let [top, left] = folding.replace(layer.kernel.origin(), 0);
-    let [_, out_h, out_w] = layer.y.shape;
+    let (out_h, [.., out_w]) = (rows.len(), layer.y.shape);
     let (plane, pitch) = (int(map.plane), int(map.row));
     let read = int(reach.count);
-    let y = lay(plan, Port::from(layer.last))?;
 
     let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
     let (first, last) = (proof(layer.first)?, proof(layer.last)?);
@@ -62,11 +63,11 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         Tail::None | Tail::Table => 0,
     };
     let reads_input = |step: &Step| {
-        let layer = &plan.layers[step.layer].layer;
+        let layer = &plan.layers[step.strip.layer].layer;
         layer.input == plan.input || matches!(layer.tail, Tail::Add { other, .. } if other == plan.input)
     };
     let last_reader = plan.steps.iter().rfind(|s| reads_input(s)) == Some(step);
-    let completes = plan.steps.iter().rfind(|s| s.layer == step.layer) == Some(step);
+    let completes = plan.steps.iter().rfind(|s| s.strip.layer == strip.layer) == Some(step);
     let writes_output = Port::from(layer.last) == plan.output;
     let back = (int(kw) - 1) * int(dw);
     let down = int(dh) * pitch - back;
@@ -79,20 +80,46 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         }
     };
     // The window slides over whole rows and planes; the others walk over windows.
-    let (top, walk_row, block_step, repeat) = match slide {
-        Some(slide) => (top - int(slide.window_row), 0, plane, 1),
+    let (walk_row, block_step, repeat) = match slide {
+        Some(_) => (0, plane, 1),
         None => {
             let row = int(sh) * pitch - (int(out_w) - 1) * int(sw);
             let (step, repeat) = if pool { (1, 1) } else { (int(reach.step), reach.repeat) };
-            (top, row, step * plane, repeat)
+            (row, step * plane, repeat)
         }
     };
-    let base_row = if slide.is_some() { 0 } else { top };
+    // Rows count from a multiple of the ring's, so that reads go once around it at most.
+    let top = int(rows.start) * int(sh) + top;
+    let first_row = slide.map_or(top, |slide| int(slide.first_row));
+    let rounds = first_row.max(0) / int(map.ring) * int(map.ring);
+    let around = int(map.ring) * pitch;
+    let (walk_h0, ring_row, ring_words) = match slide {
+        Some(slide) => {
+            let slot_rows = if slide.pair { 2 } else { 1 };
+            let whole = map.ring == map.h;
+            let slots = if whole { int(slide.slots) } else { (int(map.ring) - first_row + rounds) / slot_rows - 1 };
+            (top - int(slide.window_row), slots, inc_a - around)
+        }
+        None => (top, int(map.ring), around),
+    };
+    let base_row = first_row - rounds;
     let in_base = int(in_base) + int(before / repeat) * block_step;
     let back_to = |count: usize, step: usize| (int(count) - 1) * int(step);
-    let (run, out_step, out_wrap) = match slide {
-        Some(_) => (out_h, y.row, int(y.column) - back_to(out_h, y.row)),
-        None => (out_w, y.column, int(y.row) - back_to(out_w, y.column)),
+    // Rows of the output before its ring's end.
+    let out_row = rows.start % y.ring;
+    let out_base = out_base + out_row * y.row;
+    let before_end = Some(y.ring - out_row).filter(|&left| left < out_h);
+    let out_ring = int(y.ring) * int(y.row);
+    let (run, out_step, out_wrap, out_around) = match slide {
+        Some(_) => {
+            let around = if before_end.is_some() { out_ring } else { 0 };
+            let wrap = int(y.column) - back_to(out_h, y.row) + around;
+            (out_h, y.row, wrap, int(y.row) - out_ring)
+        }
+        None => {
+            let wrap = int(y.row) - back_to(out_w, y.column);
+            (out_w, y.column, wrap, wrap - out_ring)
+        }
     };
     let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
     let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
@@ -123,11 +150,11 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         gap: loops.gap as u64,
         vec_last: loops.vectors as u64 - 1,
         hold_last: loops.hold as u64 - 1,
-        in_h: map.h as u64,
+        in_h: (int(map.h) - rounds).unsigned_abs(),
         in_w: map.w as u64,
         out_w_last: out_w as u64 - 1,
         run_last: run as u64 - 1,
-        walk_h0: coordinate(top),
+        walk_h0: coordinate(walk_h0 - rounds),
         walk_w0: coordinate(left),
         stride_h: sh as u64,
         stride_w: sw as u64,
@@ -156,5 +183,11 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         window_rows: slide.map_or(0, |s| bits(s.window_row, kh)),
         out_wrap: step_of(out_wrap) & bits(0, 24),
         window_columns: slide.map_or(0, |_| bits(0, kw)),
+        ring_row: ring_row.unsigned_abs(),
+        ring_run: before_end.map_or(bits(0, 16), |left| left as u64 - 1),
+        ring_words: step_of(ring_words) & bits(0, 24),
+        out_around: step_of(out_around) & bits(0, 24),
+        input_rows: strip.input_rows[0] as u64,
+        input_freed: strip.input_rows[1] as u64,
     })
 }

@@ -7,12 +7,14 @@
 //!
 //! Both memories are filled in a circle, one step's words after the other's, as far ahead as there is room.
 
+use std::ops::Range;
+
 use super::Planned;
 use super::bits::Word;
 use super::cycles::Array;
 use super::dma::Dma;
 use super::images::Places;
-use super::steps::Step;
+use super::steps::{Step, Strip};
 use crate::hw::descriptor;
 
 /// The external memory, and how much is allowed on the chip.
@@ -106,30 +108,41 @@ impl Options {
     }
 }
 
-/// The steps and commands with the fewest cycles inside the budget.
-///
-/// # Errors
-/// The least bytes on the chip that would do, if the budget is less.
+/// The steps and commands with the fewest cycles for `strips` inside the budget, if any fit.
 pub(crate) fn plan(
     layers: &[Planned<'_>],
+    strips: &[Strip],
     places: &[Places],
     array: Array,
     sizes: Sizes,
     options: Options,
-) -> Result<(Vec<Step>, External), usize> {
+) -> Option<(Vec<Step>, External)> {
     let mut best: Option<(Vec<Step>, External)> = None;
-    for found in fitting(layers, places, array, sizes, options) {
+    for found in fitting(layers, strips, places, array, sizes, options) {
         let cycles = |s: &[Step]| s.iter().map(|s| s.cycles).sum::<usize>();
         if best.as_ref().is_none_or(|(steps, _)| cycles(&found.0) < cycles(steps)) {
             best = Some(found);
         }
     }
-    best.ok_or_else(|| least(layers, places, array, sizes, options))
+    best
+}
+
+/// Whether any division fits into the budget.
+pub(crate) fn fits(
+    layers: &[Planned<'_>],
+    strips: &[Strip],
+    places: &[Places],
+    array: Array,
+    sizes: Sizes,
+    options: Options,
+) -> bool {
+    fitting(layers, strips, places, array, sizes, options).next().is_some()
 }
 
 /// The divisions that are tried and fit.
 fn fitting<'a>(
     layers: &'a [Planned<'_>],
+    strips: &'a [Strip],
     places: &'a [Places],
     array: Array,
     sizes: Sizes,
@@ -149,7 +162,7 @@ fn fitting<'a>(
                 return None;
             }
             let depths = [weights.clamp(1, all_weights.max(1)), params];
-            let steps = deal(layers, places, array, depths, share)?;
+            let steps = deal(layers, strips, places, array, depths, share)?;
             let found = schedule(layers, places, steps, depths, sizes, options);
             let needed = administration_bits(&found);
             if needed <= administration {
@@ -179,22 +192,6 @@ fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
     [weights, places.iter().map(|p| p.param_words).sum()]
 }
 
-/// The least bytes on the chip that would do.
-fn least(layers: &[Planned<'_>], places: &[Places], array: Array, sizes: Sizes, options: Options) -> usize {
-    let fits =
-        |on_chip| fitting(layers, places, array, sizes, Options { on_chip, ..options }).next().is_some();
-    let (mut less, mut enough) = (options.on_chip, all_on_chip(layers, places, sizes).div_ceil(8));
-    // Beyond what a memory can have words there is nothing to find.
-    while !fits(enough) && enough < MOST_BYTES {
-        enough *= 2;
-    }
-    while enough - less > 1 {
-        let between = less.midpoint(enough);
-        if fits(between) { enough = between } else { less = between }
-    }
-    enough
-}
-
 /// What of a layer can't be divided.
 struct Part {
     /// Blocks of output channels.
@@ -215,17 +212,20 @@ fn part(l: &Planned<'_>, places: &Places, array: Array) -> Part {
     Part { blocks, words: [blocks * l.weight_words(), blocks * params] }
 }
 
-/// Deals the layers to steps of at most one `share`-th of each memory; a part that can't be divided may take all.
+/// Deals the strips to steps of at most one `share`-th of each memory; a part that can't be divided may take all.
 fn deal(
     layers: &[Planned<'_>],
+    strips: &[Strip],
     places: &[Places],
     array: Array,
     depths: [usize; 2],
     share: usize,
 ) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
-    for (layer, l) in layers.iter().enumerate() {
-        let part = part(l, &places[layer], array);
+    let mut freed_before = 0;
+    for strip in strips {
+        let l = &layers[strip.layer];
+        let part = part(l, &places[strip.layer], array);
         if part.words[0] > depths[0] || part.words[1] > depths[1] {
             return None;
         }
@@ -236,36 +236,56 @@ fn deal(
         let begin = |n: usize| (n * parts / count * part.blocks).min(l.loops.blocks);
         for n in 0..count {
             let blocks = begin(n)..begin(n + 1);
-            steps.push(Step { layer, blocks, loaded_at: Some([0, 0]), loads: 1, cycles: 0 });
+            // The input's rows are in use until the last of them ends.
+            let [needed, freed] = strip.input_rows;
+            let strip = Strip { input_rows: [needed, if n + 1 == count { freed } else { freed_before }], ..strip.clone() };
+            steps.push(Step { strip, blocks, loaded_at: Some([0, 0]), loaded: [0, 0], loads: 0, cycles: 0 });
         }
+        freed_before = strip.input_rows[1];
     }
     Some(steps)
 }
 
-/// A memory that is filled in a circle.
+/// Words that lie in a memory.
+struct Resident {
+    from: usize,
+    /// The words' places among all weights or parameters.
+    words: Range<usize>,
+    /// The last step that uses them, so far.
+    step: usize,
+}
+
+/// A memory that is filled in a circle. What it still holds is not loaded again.
 struct Circle {
     depth: usize,
     next: usize,
-    /// What lies where: first word, end, step.
-    live: std::collections::VecDeque<(usize, usize, usize)>,
+    held: Vec<Resident>,
+}
+
+/// Where a step's words are.
+enum Place {
+    /// There already.
+    Held(usize),
+    /// They are written there, once so many steps have ended.
+    Loaded(usize, usize),
 }
 
 impl Circle {
-    /// A place for a step's words, and how many steps must have ended before they may be written.
-    fn place(&mut self, words: usize, step: usize) -> (usize, usize) {
-        if words == 0 {
-            return (0, 0);
+    fn place(&mut self, words: &Range<usize>, step: usize) -> Place {
+        if words.is_empty() {
+            return Place::Held(0);
         }
-        let at = if self.next + words > self.depth { 0 } else { self.next };
-        self.next = at + words;
-        let mut ended = 0;
-        // In the order of their steps; what lies before the last one that is overwritten is of no use either.
-        while let Some(last) = self.live.iter().rposition(|&(from, end, _)| from < at + words && at < end) {
-            ended = ended.max(self.live[last].2 + 1);
-            self.live.drain(..=last);
+        if let Some(held) = self.held.iter_mut().find(|h| h.words == *words) {
+            held.step = step;
+            return Place::Held(held.from);
         }
-        self.live.push_back((at, at + words, step));
-        (at, ended)
+        let at = if self.next + words.len() > self.depth { 0 } else { self.next };
+        self.next = at + words.len();
+        let overwritten = |h: &Resident| h.from < at + words.len() && at < h.from + h.words.len();
+        let ended = self.held.iter().filter(|h| overwritten(h)).map(|h| h.step + 1).max().unwrap_or(0);
+        self.held.retain(|h| !overwritten(h));
+        self.held.push(Resident { from: at, words: words.clone(), step });
+        Place::Loaded(at, ended)
     }
 }
 
@@ -278,47 +298,45 @@ fn schedule(
     sizes: Sizes,
     options: Options,
 ) -> (Vec<Step>, External) {
-    let circle = |depth| Circle { depth, next: 0, live: std::collections::VecDeque::new() };
-    let mut circles = depths.map(circle);
+    let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
     let first_param = totals(layers, places)[0] * options.word_bytes(sizes.bits[0]);
-    let mut commands = Vec::new();
+    let mut commands: Vec<Command> = Vec::new();
     // Steps whose end commands have waited for.
     let mut ended = 0;
     for (i, step) in steps.iter_mut().enumerate() {
-        let (l, of) = (&layers[step.layer], &places[step.layer]);
-        let [weights, params] = words(step, l, of);
-        let (weight_at, for_weights) = circles[0].place(weights.len(), i);
-        let (param_at, for_params) = circles[1].place(params.len(), i);
-        step.loaded_at = Some([weight_at, param_at]);
-        let mut command = |range: std::ops::Range<usize>, to, parameters: bool, before: usize| {
-            let wait = before.saturating_sub(ended);
-            ended += wait;
-            let bytes = options.word_bytes(sizes.bits[usize::from(parameters)]);
-            let offset = range.start * bytes + if parameters { first_param } else { 0 };
-            commands.push(Command {
-                offset,
-                to,
-                parameters,
-                words: range.len(),
-                releases: parameters,
-                steps: wait,
-            });
-        };
-        if !weights.is_empty() {
-            command(weights, weight_at, false, for_weights);
+        let (l, of) = (&layers[step.strip.layer], &places[step.strip.layer]);
+        let mut at = [0, 0];
+        for (which, words) in words(step, l, of).into_iter().enumerate() {
+            match circles[which].place(&words, i) {
+                Place::Held(from) => at[which] = from,
+                Place::Loaded(to, before) => {
+                    let wait = before.saturating_sub(ended);
+                    ended += wait;
+                    let parameters = which == 1;
+                    let bytes = options.word_bytes(sizes.bits[which]);
+                    let offset = words.start * bytes + if parameters { first_param } else { 0 };
+                    let words = words.len();
+                    // The step's last command brings its token.
+                    if let Some(before) = commands.last_mut().filter(|_| step.loads > 0) {
+                        before.releases = false;
+                    }
+                    commands.push(Command { offset, to, parameters, words, releases: true, steps: wait });
+                    (at[which], step.loaded[which], step.loads) = (to, words, 1);
+                }
+            }
         }
-        command(params, param_at, true, for_params);
+        step.loaded_at = Some(at);
     }
     // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
     let wait = steps.len() - ended;
     commands.push(Command { offset: 0, to: 0, parameters: false, words: 0, releases: false, steps: wait });
     let external = External { options, depths, commands };
-    external.time(layers, &mut steps, sizes);
+    external.time(&mut steps, sizes);
     (steps, external)
 }
 
 /// A step's words in the order of all weights, and of all parameters.
-fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [std::ops::Range<usize>; 2] {
+fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [Range<usize>; 2] {
     let per_block = l.weight_words();
     let weights = of.weights + step.blocks.start * per_block..of.weights + step.blocks.end * per_block;
     if !l.layer.kernel.on_array() {
@@ -333,7 +351,7 @@ fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [std::ops::Range<usize>; 
 impl External {
     /// Sets the steps' cycles: each begins when the one before has ended and its words are there. At the first step's
     /// issue everything is loaded that needs no step to end.
-    fn time(&self, layers: &[Planned<'_>], steps: &mut [Step], sizes: Sizes) {
+    fn time(&self, steps: &mut [Step], sizes: Sizes) {
         let Options { bus_bits, burst, outstanding, latency, .. } = self.options;
         let mut dma = Dma::new(bus_bits / 8, burst, outstanding, latency);
         let mut commands = self.commands.iter();
@@ -343,7 +361,8 @@ impl External {
         let mut issue = 0;
         for i in 0..steps.len() {
             let mut loaded = 0;
-            for command in commands.by_ref() {
+            let awaited = if steps[i].loads == 0 { 0 } else { usize::MAX };
+            for command in commands.by_ref().take(awaited) {
                 waited += command.steps;
                 blocked |= command.steps > 0;
                 if blocked {
@@ -362,7 +381,7 @@ impl External {
                 steps[i - 1].cycles = usize::try_from(next - issue).unwrap_or(usize::MAX);
                 issue = next;
             }
-            let natural = layers[steps[i].layer].loops.of_blocks(steps[i].blocks.len());
+            let natural = steps[i].strip.loops.of_blocks(steps[i].blocks.len());
             ends.push(issue + natural as u64);
             steps[i].cycles = natural;
         }
@@ -377,8 +396,7 @@ impl External {
     }
 
     /// Bytes that a step's loads move.
-    pub(crate) fn bytes(&self, l: &Planned<'_>, of: &Places, step: &Step, bits: [usize; 2]) -> usize {
-        let [weights, params] = words(step, l, of);
-        weights.len() * self.options.word_bytes(bits[0]) + params.len() * self.options.word_bytes(bits[1])
+    pub(crate) fn bytes(&self, step: &Step, bits: [usize; 2]) -> usize {
+        step.loaded.iter().zip(bits).map(|(words, bits)| words * self.options.word_bytes(bits)).sum()
     }
 }

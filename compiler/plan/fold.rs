@@ -101,10 +101,15 @@ fn input_words(plan: &Plan<'_>) -> usize {
 /// Cycles from a sample's first byte to the full input region, nothing waiting: the formulas of the headers of
 /// `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
 pub(crate) fn input_cycles(plan: &Plan<'_>) -> usize {
+    arrival(plan).1
+}
+
+/// Cycles from a sample's first byte until each row of pixels has been written, at most; and until the region is full.
+pub(crate) fn arrival(plan: &Plan<'_>) -> (Vec<usize>, usize) {
     let [c, h, w] = plan.graph.value(plan.input).fact.shape;
     let Fold { kernel, strides, pads, out } = plan.fold;
     if kernel == [1, 1] {
-        return c * h * w + 2;
+        return ((1..=h).map(|rows| rows * w * c + 3).collect(), c * h * w + 2);
     }
     let words = input_words(plan);
     // For each place of the walk along an axis: is it the map's, does a window end there?
@@ -121,6 +126,7 @@ pub(crate) fn input_cycles(plan: &Plan<'_>) -> usize {
     // When the last pixel entered the window; the cycles of its column and of the pads since; whether the last column
     // completed a group.
     let (mut at, mut busy, mut group) = (0, 1, false);
+    let mut rows = Vec::with_capacity(out[0]);
     for (row_on, row_ends) in walk(0, h) {
         for &(column_on, column_ends) in &columns {
             if row_on && column_on {
@@ -130,6 +136,9 @@ pub(crate) fn input_cycles(plan: &Plan<'_>) -> usize {
             group = row_ends && column_ends;
             busy += if group { words } else { 1 };
         }
+        if row_ends {
+            rows.push(at + busy + 3);
+        }
     }
-    at + busy + if group { 2 } else { 1 }
+    (rows, at + busy + if group { 2 } else { 1 })
 }

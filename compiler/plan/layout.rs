@@ -21,6 +21,8 @@ pub(crate) struct Map {
     pub(crate) segments: Vec<usize>,
     /// Rows.
     pub(crate) h: usize,
+    /// Rows that it holds at a time: row r stands where row r mod `ring` does. All of them where it equals `h`.
+    pub(crate) ring: usize,
     /// Columns.
     pub(crate) w: usize,
     /// Planes: words of a pixel.
@@ -51,10 +53,10 @@ impl Map {
             }
         }
         let blocks = segments.iter().map(|s| s.div_ceil(word)).sum();
-        Map { segments, h, w, blocks, column: 1, row: w, plane: h * w, word }
+        Map { segments, h, ring: h, w, blocks, column: 1, row: w, plane: h * w, word }
     }
 
-    /// Words of the whole tensor, if it lies in memory of its own.
+    /// Words of all that it holds, if it lies in memory of its own.
     pub(crate) fn words(&self) -> usize {
         self.plane * self.blocks
     }
@@ -91,7 +93,18 @@ pub(crate) struct Region {
 /// A map and a region for each tensor that a layer reads or writes.
 pub(crate) type Layouts = BTreeMap<Port, (Map, Region)>;
 
-/// Lays out every tensor; the rows of those in `pairs` so that two can be read at once, see `super::slide`.
+/// What else decides how tensors lie.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    /// Tensors whose rows are so far apart that two can be read at once, see `super::slide`.
+    pub(crate) pairs: BTreeSet<Port>,
+    /// Tensors that take another's place, see `super::in_place`.
+    pub(crate) in_place: BTreeMap<Port, Port>,
+    /// Rows that the memory of these tensors holds at a time; of others all.
+    pub(crate) rings: BTreeMap<Port, usize>,
+}
+
+/// Lays out every tensor.
 ///
 /// # Errors
 /// O2C0900 for an addition whose operands' parts differ; see `passes::own_memory`.
@@ -100,7 +113,7 @@ pub(crate) fn layouts(
     layers: &[Layer<'_>],
     input: Port,
     array: Array,
-    pairs: &BTreeSet<Port>,
+    wishes: &Wishes,
 ) -> Result<Layouts> {
     let own = |owner: Port| Region { owner, offset: 0 };
     let mut all = Layouts::new();
@@ -144,10 +157,20 @@ pub(crate) fn layouts(
                 None => Map::plain(layer.y.shape, array),
             };
             let apart = (w + PAIR_PITCH).next_multiple_of(2 * PAIR_PITCH) - PAIR_PITCH;
-            let row = if pairs.contains(&port) { apart } else { w };
+            let row = if wishes.pairs.contains(&port) { apart } else { w };
             Map { row, plane: h * row, ..map }
         };
-        all.insert(port, (map, own(port)));
+        let region = match wishes.in_place.get(&port).and_then(|other| all.get(other)) {
+            Some(&(_, region)) => region,
+            None => own(port),
+        };
+        all.insert(port, (map, region));
+    }
+    for (map, region) in all.values_mut() {
+        if let Some(&ring) = wishes.rings.get(&region.owner) {
+            map.ring = ring;
+            map.plane = ring * map.row;
+        }
     }
     // From the last concatenation to the first: an operand's memory is the concatenation's, wherever that is.
     for id in graph.topo().unwrap_or_default().into_iter().rev() {
@@ -166,6 +189,9 @@ pub(crate) fn layouts(
                 map.column = part.steps[1] * whole.column;
                 map.row = part.steps[0] * whole.row;
                 map.plane = whole.plane;
+                if whole.ring < whole.h {
+                    map.ring = whole.ring;
+                }
                 if *concat == Concat::Channels {
                     blocks += map.blocks;
                 }

@@ -76,14 +76,13 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let widths = images.widths;
     let parameters = images.parameters(array);
     let mut descriptors = Vec::with_capacity(plan.steps.len());
-    let mut recipes = Vec::with_capacity(plan.layers.len());
+    let mut recipes: Vec<Option<Recipe>> = vec![None; plan.layers.len()];
     let mut faults = Vec::new();
     for step in &plan.steps {
-        let l = &plan.layers[step.layer];
-        let descriptor = describe::descriptor(plan, step, &images.places[step.layer])?;
-        if step.blocks.start == 0 {
-            recipes.push(recipe(l, &descriptor, lay(plan, Port::from(l.layer.last))?));
-        }
+        let layer = step.strip.layer;
+        let l = &plan.layers[layer];
+        let descriptor = describe::descriptor(plan, step, &images.places[layer])?;
+        recipes[layer].get_or_insert_with(|| recipe(l, &descriptor));
         match descriptor.words() {
             Ok(words) => descriptors.push(words),
             Err(Diagnostics(all)) => {
@@ -152,7 +151,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     }
 
     let word_bits = [array.k * array.c * weight_bits, images.param_bits(array)];
-    let layers = named_layers(plan, recipes, &images, word_bits, &quant)?;
+    let layers = named_layers(plan, recipes.into_iter().flatten().collect(), &images, word_bits, &quant)?;
     let input = &plan.graph.value(plan.input);
     let output = &plan.graph.value(plan.output);
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -192,6 +191,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("HAS_POOL", flag(has_pool)),
         ("HAS_STEP", flag(descriptors.iter().any(|words| words[BLOCK_STEP_WORD] != 0))),
         ("HAS_SLIDE", flag(plan.has_slide)),
+        ("HAS_RING", flag(!plan.wishes.rings.is_empty())),
         ("BANKS", int(plan.banks)),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
@@ -220,6 +220,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("FOLD_PAD_L", int(plan.fold.pads[1])),
         ("FOLD_OUT_H", int(plan.fold.out[0])),
         ("FOLD_OUT_W", int(plan.fold.out[1])),
+        ("IN_RING", int(plan.wishes.rings.get(&plan.input).copied().unwrap_or(0))),
         ("PAD_VALUE", int(usize::try_from(describe::byte(input.fact.zero_point)).unwrap_or(0))),
         ("OUT_BASE", int(base(plan, plan.output)?)),
         ("OUT_PIXEL_STEP", 1),
@@ -327,7 +328,11 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         layers,
         steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
         joins: joins(plan.graph),
-        input: stream(plan.input, fold::input_cycles(plan)),
+        // In a ring it waits for the engine.
+        input: stream(
+            plan.input,
+            if plan.wishes.rings.contains_key(&plan.input) { 0 } else { fold::input_cycles(plan) },
+        ),
         output: stream(plan.output, out_h * out_w * out_c),
         rtl_files: RTL.to_vec(),
     }
@@ -335,8 +340,9 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
 }
 
 fn design_step(plan: &Plan<'_>, step: &Step) -> design::Step {
-    let place = step.blocks.start * plan.layers[step.layer].block(plan.array);
-    design::Step { layer: step.layer, place }
+    let Step { strip, blocks, .. } = step;
+    let place = blocks.start * plan.layers[strip.layer].block(plan.array);
+    design::Step { layer: strip.layer, place, rows: [strip.rows.start, strip.rows.len()] }
 }
 
 /// Every concatenation.
@@ -364,7 +370,7 @@ fn plain_field(name: &str, width: usize, count: usize) -> Field {
 }
 
 /// What the descriptor says, for who has only the memory images.
-fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
+fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
     let window = l.layer.kernel.window();
     let signed = Descriptor::signed_byte;
     let array = l.layer.kernel.on_array();
@@ -382,7 +388,7 @@ fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
             Folding::Plain => l.map.segments.clone(),
             Folding::Columns | Folding::Window => vec![l.layer.x.shape[0]],
         },
-        parts: y.segments.clone(),
+        parts: l.y.segments.clone(),
         kernel: window.kernel,
         strides: window.strides,
         dilations: window.dilations,
@@ -516,15 +522,16 @@ fn named_layers<'a>(
     quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
 ) -> Result<Vec<Layer>> {
     let tensor = |port: Port| plan.graph.value(port).name.clone();
-    let steps_of = |layer| plan.steps.iter().filter(move |s| s.layer == layer);
+    let steps_of = |layer| plan.steps.iter().filter(move |s: &&Step| s.strip.layer == layer);
     let cycles_of = |layer| steps_of(layer).map(|s| s.cycles as u64).sum::<u64>();
     let loaded = |s: &Step| {
-        let of = |e: &External| e.bytes(&plan.layers[s.layer], &images.places[s.layer], s, word_bits);
+        let of = |e: &External| e.bytes(s, word_bits);
         plan.external.as_ref().map_or(0, of)
     };
     // What comes on top of the step's own cycles and of the next descriptor's fetch.
-    let waited = |s: &Step, l: &Planned<'_>| {
-        s.cycles.saturating_sub(l.loops.of_blocks(s.blocks.len()).max(descriptor::WORDS + 3))
+    let waited = |s: &Step| {
+        let natural = s.strip.loops.of_blocks(s.blocks.len());
+        s.cycles.saturating_sub(natural.max(descriptor::WORDS + 3))
     };
     let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
     for (l, recipe) in plan.layers.iter().zip(recipes) {
@@ -557,7 +564,7 @@ fn named_layers<'a>(
             macs: macs as u64,
             cycles: cycles_of(layers.len()),
             loaded_bytes: steps_of(layers.len()).map(loaded).sum::<usize>() as u64,
-            wait_cycles: steps_of(layers.len()).map(|s| waited(s, l)).sum::<usize>() as u64,
+            wait_cycles: steps_of(layers.len()).map(waited).sum::<usize>() as u64,
             tensor: tensor(Port::from(l.layer.last)),
             reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
             recipe,

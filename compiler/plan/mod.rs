@@ -6,13 +6,16 @@
 
 mod arena;
 mod bits;
+mod budget;
 mod cycles;
 mod describe;
 mod dma;
 pub mod external;
 mod fold;
+mod groups;
 mod image;
 mod images;
+mod in_place;
 mod layers;
 mod layout;
 mod lower;
@@ -22,7 +25,7 @@ mod schedule;
 mod slide;
 mod steps;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -35,7 +38,7 @@ use external::External;
 use fold::{Fold, Folding, folded};
 use images::Images;
 use layers::{Layer, Tail};
-use layout::{Layouts, Map};
+use layout::{Layouts, Map, Wishes};
 use reach::Reach;
 use slide::Slide;
 use steps::Step;
@@ -63,6 +66,8 @@ pub struct Options {
 pub(crate) struct Planned<'a> {
     pub(crate) layer: Layer<'a>,
     pub(crate) map: Map,
+    /// How its output lies.
+    pub(crate) y: Map,
     /// Which of the map's channel blocks are read.
     pub(crate) reach: Reach,
     pub(crate) loops: Loops,
@@ -86,14 +91,16 @@ impl<'a> Planned<'a> {
         let plain = folding == Folding::Plain;
         let reach = Reach::of(&layer.kernel, array, &map, y);
         let kernel = folding.replace(layer.kernel.window().kernel, 1);
-        let loops = cycles::loops(layer, array, &reach, kernel, y.extent(), has_slide);
+        let [_, rows, _] = layer.y.shape;
+        let loops = cycles::loops(layer, array, &reach, kernel, [y.extent(), rows], has_slide);
         let residual = matches!(layer.tail, Tail::Add { .. });
-        let slide = Slide::of(layer, array, [&map, y], cycles::group_cycles(layer, array), residual)
+        let group_cycles = cycles::group_cycles(layer, array);
+        let slide = Slide::of(layer, array, [&map, y], group_cycles, residual, &(0..rows))
             .filter(|_| has_slide && plain)
-            .map(|slide| (slide, cycles::slide_loops(layer, array, &slide, y.blocks)))
+            .map(|slide| (slide, cycles::slide_loops(layer, array, &slide, [y.blocks, rows])))
             .filter(|(_, faster)| faster.cycles < loops.cycles);
         let (slide, loops) = slide.map_or((None, loops), |(slide, faster)| (Some(slide), faster));
-        Planned { layer: layer.clone(), map, reach, loops, folding, slide }
+        Planned { layer: layer.clone(), map, y: y.clone(), reach, loops, folding, slide }
     }
 }
 
@@ -125,6 +132,8 @@ pub struct Plan<'a> {
     pub(crate) input: Port,
     pub(crate) output: Port,
     pub(crate) fold: Fold,
+    /// What the layouts were made of.
+    pub(crate) wishes: Wishes,
     /// How tensors lie, and where in which region.
     pub(crate) layouts: Layouts,
     /// Regions of the scratchpad with their first words.
@@ -160,24 +169,12 @@ impl<'a> Plan<'a> {
         self.steps.iter().map(|s| s.cycles).sum()
     }
 
-    /// The same with weights and parameters in external memory, if they do not fit into the budget.
+    /// The same with weights and parameters in external memory, and tensors in rings of rows, if they do not fit into the budget.
     ///
     /// # Errors
     /// O2C0900 where a layer and its proof do not fit.
     fn with_external(self, options: external::Options) -> Result<std::result::Result<Plan<'a>, Shortage>> {
-        let images = Images::of(&self.layers, self.quantized, &self.layouts, self.array)?;
-        let weight_bits = self.array.k * self.array.c * images::weight_bits(&self.layers);
-        let bits = [weight_bits, images.param_bits(self.array)];
-        let working: usize = lower::storage(&self).iter().map(|s| s.width * s.depth).sum();
-        let sizes = external::Sizes { bits, resident: working + images.all_table_bits() };
-        if external::all_on_chip(&self.layers, &images.places, sizes) <= 8 * options.on_chip {
-            return Ok(Ok(self));
-        }
-        let activations = self.words * self.array.word();
-        Ok(match external::plan(&self.layers, &images.places, self.array, sizes, options) {
-            Ok((steps, external)) => Ok(Plan { steps, external: Some(external), ..self }),
-            Err(least) => Err(Shortage { least, activations }),
-        })
+        budget::within(self, options)
     }
 
     /// The netlist, with both AXI4-Streams of `stream_bits` bits.
@@ -383,7 +380,9 @@ fn on_array<'a>(
     [input, output]: [Port; 2],
 ) -> Result<Plan<'a>> {
     let pairs = if has_slide { pairs(graph, layers, array, [input, output]) } else { BTreeSet::new() };
-    let layouts = layout::layouts(graph, layers, input, array, &pairs)?;
+    let in_place = in_place::in_place(graph, layers, [input, output]);
+    let wishes = Wishes { pairs, in_place, rings: BTreeMap::new() };
+    let layouts = layout::layouts(graph, layers, input, array, &wishes)?;
     let lay = |port: Port| {
         let found = layouts.get(&port).map(|(map, _)| map);
         found
@@ -405,7 +404,8 @@ fn on_array<'a>(
         }
         planned.push(entry);
     }
-    let (ports, blocks) = blocks(&layouts, &planned, [input, output]);
+    let each: Vec<usize> = (0..planned.len()).collect();
+    let (ports, blocks) = blocks(&layouts, &planned, &each, [input, output]);
     let (bases, words) = arena::place(&blocks);
     let slides = || planned.iter().filter_map(|l| l.slide);
     let banks = if slides().any(|s| s.pair) {
@@ -423,11 +423,12 @@ fn on_array<'a>(
         array,
         has_slide,
         banks,
-        steps: steps::whole(&planned),
+        steps: steps::resident(steps::whole(&planned)),
         layers: planned,
         input,
         output,
         fold,
+        wishes,
         layouts,
         regions,
         words: words.max(banks),
@@ -455,8 +456,14 @@ fn pairs(graph: &IntGraph, layers: &[Layer<'_>], array: Array, ends: [Port; 2]) 
     wanted.map(|l| l.input).filter(|port| !fixed.contains(port)).collect()
 }
 
-/// The scratchpad's regions, each from the first layer that writes into it to the last that reads from it.
-fn blocks(layouts: &Layouts, layers: &[Planned<'_>], [input, output]: [Port; 2]) -> (Vec<Port>, Vec<Block>) {
+/// The scratchpad's regions, each from the first layer that writes into it to the last that reads from it; layers of a group
+/// run at the same time. `group` tells each layer's.
+fn blocks(
+    layouts: &Layouts,
+    layers: &[Planned<'_>],
+    group: &[usize],
+    [input, output]: [Port; 2],
+) -> (Vec<Port>, Vec<Block>) {
     let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner);
     let touches = |l: &Planned<'_>, region: Port| {
         let other = match l.layer.tail {
@@ -472,7 +479,7 @@ fn blocks(layouts: &Layouts, layers: &[Planned<'_>], [input, output]: [Port; 2])
         if region.owner != port {
             continue;
         }
-        let users = || layers.iter().enumerate().filter(|(_, l)| touches(l, port)).map(|(i, _)| i);
+        let users = || layers.iter().enumerate().filter(|(_, l)| touches(l, port)).map(|(i, _)| group[i]);
         // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
         let alive = if [input, output].contains(&port) {
             (0, layers.len())

@@ -4,6 +4,8 @@
 //! In: a layer, the array, how its input lies. Out: a [`Slide`], if the layer can run so. Guarantees: outputs leave no
 //! faster than the post pipeline takes them; every window row that an output needs is there when it is due.
 
+use std::ops::Range;
+
 use super::cycles::Array;
 use super::layers::{Kernel, Layer};
 use super::layout::Map;
@@ -15,11 +17,13 @@ pub(crate) const PAIR_PITCH: usize = 4;
 /// Fields of 8 bits in the descriptor.
 const MAX: usize = 256;
 
-/// The sequence of one layer.
+/// The sequence of one layer, or of some of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slide {
     /// Two rows a slot, else one.
     pub(crate) pair: bool,
+    /// The first row of the input that is read.
+    pub(crate) first_row: usize,
     /// The window's row that is the kernel's first.
     pub(crate) window_row: usize,
     /// Slots of an output column.
@@ -59,25 +63,26 @@ pub(crate) fn wants_pairs(layer: &Layer<'_>, array: Array, group_cycles: usize) 
     group_cycles == 1
         && stride.is_multiple_of(2)
         && fits(layer, array)
-        && sequence(layer, array, 2, 1).is_some()
+        && sequence(layer, array, 2, 1, &(0..layer.y.shape[1])).is_some()
 }
 
 impl Slide {
-    /// The sequence of a layer whose input lies as `x` and whose output as `y`, with `group_cycles` of the post pipeline
-    /// for each output; `residual` if their distances have to be multiples of that.
+    /// The sequence of output rows `outputs` of a layer whose input lies as `x` and whose output as `y`, with `group_cycles`
+    /// of the post pipeline for each output; `residual` if their distances have to be multiples of that.
     pub(crate) fn of(
         layer: &Layer<'_>,
         array: Array,
         [x, y]: [&Map; 2],
         group_cycles: usize,
         residual: bool,
+        outputs: &Range<usize>,
     ) -> Option<Slide> {
         if !fits(layer, array) || x.segments != y.segments {
             return None;
         }
         let align = if residual { group_cycles } else { 1 };
         let rows = if x.row % (2 * PAIR_PITCH) == PAIR_PITCH { 2 } else { 1 };
-        let best = [rows, 1].into_iter().find_map(|rows| sequence(layer, array, rows, group_cycles));
+        let best = [rows, 1].into_iter().find_map(|rows| sequence(layer, array, rows, group_cycles, outputs));
         best.map(|found| {
             let hold = found.hold.next_multiple_of(align);
             let ready = found.first * hold;
@@ -86,30 +91,40 @@ impl Slide {
         .filter(|found| found.hold <= MAX)
     }
 
-    /// Slots of a channel block.
-    pub(crate) fn block_slots(&self, layer: &Layer<'_>) -> usize {
-        let [_, h, w] = layer.y.shape;
-        (w - 1) * self.slots + self.first + (h - 1) * self.step + 1
+    /// Slots of a channel block of so many output columns and rows.
+    pub(crate) fn block_slots(&self, columns: usize, rows: usize) -> usize {
+        (columns - 1) * self.slots + self.first + (rows - 1) * self.step + 1
     }
 }
 
-/// The sequence with `rows` rows a slot, where that can be. For output row n, `first + n * step` slots of the column
+/// The sequence with `rows` rows a slot, where that can be. For output row n of them, `first + n * step` slots of the column
 /// are needed at least, and the window must still hold its first row.
-fn sequence(layer: &Layer<'_>, array: Array, rows: usize, group_cycles: usize) -> Option<Slide> {
+fn sequence(
+    layer: &Layer<'_>,
+    array: Array,
+    rows: usize,
+    group_cycles: usize,
+    outputs: &Range<usize>,
+) -> Option<Slide> {
     let window = layer.kernel.window();
     let ([kh, _], [stride, _], [top, ..]) = (window.kernel, window.strides, window.pads);
-    let ([_, in_h, _], [_, out_h, _]) = (layer.x.shape, layer.y.shape);
-    if stride % rows != 0 || kh <= top {
+    let [_, in_h, _] = layer.x.shape;
+    if stride % rows != 0 {
         return None;
     }
-    let (first, step) = ((kh - top).div_ceil(rows) - 1, stride / rows);
-    let window_row = window_rows(array).checked_sub(top + rows * (first + 1))?;
-    let needed = in_h.min(((out_h - 1) * stride + kh).saturating_sub(top)).div_ceil(rows).max(1);
+    // Reads begin with a pair's first row. `depth`: rows from there to the last one of the first output's kernel.
+    let first_row = (outputs.start * stride).saturating_sub(top) / rows * rows;
+    let depth = (outputs.start * stride + kh).checked_sub(top + first_row).filter(|&depth| depth > 0)?;
+    let (first, step) = (depth.div_ceil(rows) - 1, stride / rows);
+    let window_row = (window_rows(array) + depth).checked_sub(rows * (first + 1) + kh)?;
+    let out_h = outputs.len();
+    let needed = in_h.saturating_sub(first_row).min((out_h - 1) * stride + depth).div_ceil(rows).max(1);
     let slots = needed.max((out_h - 1) * step + 1);
     let wrap = slots - (out_h - 1) * step;
     // Columns and blocks follow each other at these distances.
     let distance = wrap.min(first + 1).min(if out_h > 1 { step } else { usize::MAX });
     let hold = group_cycles.div_ceil(distance);
     let fits = [first + 1, step, wrap, hold].iter().all(|&n| n <= MAX);
-    fits.then_some(Slide { pair: rows == 2, window_row, slots, first, step, wrap, hold, wait: 0 })
+    let pair = rows == 2;
+    fits.then_some(Slide { pair, first_row, window_row, slots, first, step, wrap, hold, wait: 0 })
 }

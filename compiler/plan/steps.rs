@@ -1,36 +1,106 @@
-//! What one descriptor computes: a layer, or some of its blocks of output channels where its weights do not fit at once.
+//! What one descriptor computes: a layer, or some of its rows and of its blocks of output channels.
+//!
+//! In: planned layers. Out: [`Strip`]s, which are dealt to [`Step`]s where their weights do not fit at once. Guarantees: a
+//! strip's cycles are those of its rows alone; strips of a layer that together are its rows give the layer's output.
 
 use std::ops::Range;
 
 use super::Planned;
+use super::cycles::{self, Array, Loops};
+use super::layers::Tail;
+use super::slide::Slide;
+
+/// Some rows of a layer's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Strip {
+    /// The layer.
+    pub(crate) layer: usize,
+    /// Rows of its output.
+    pub(crate) rows: Range<usize>,
+    /// How the window slides over them, if the layer's does.
+    pub(crate) slide: Option<Slide>,
+    /// Their loops, with all blocks of output channels.
+    pub(crate) loops: Loops,
+    /// Rows of the network's input that have to be there, and that are free afterwards; where it is there as a whole, 0.
+    pub(crate) input_rows: [usize; 2],
+}
 
 /// One descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// The layer.
-    pub(crate) layer: usize,
-    /// Its blocks of output channels (array: of K, else of W).
+    /// The rows.
+    pub(crate) strip: Strip,
+    /// The blocks of output channels (array: of K, else of W).
     pub(crate) blocks: Range<usize>,
     /// First words of their weights and parameters in the memories that hold a part of them at a time; where everything
     /// has its place, there.
     pub(crate) loaded_at: Option<[usize; 2]>,
+    /// Of their words those that are loaded for it.
+    pub(crate) loaded: [usize; 2],
     /// Loads that it waits for.
     pub(crate) loads: usize,
     /// Cycles from its issue to the next one's (the last: to the last write).
     pub(crate) cycles: usize,
 }
 
-/// A step for each layer, everything in its place from the start.
-pub(crate) fn whole(layers: &[Planned<'_>]) -> Vec<Step> {
-    let step = |(layer, l): (usize, &Planned<'_>)| {
-        let last = layer + 1 == layers.len();
-        Step {
-            layer,
-            blocks: 0..l.loops.blocks,
-            loaded_at: None,
-            loads: 0,
-            cycles: if last { l.loops.to_last_write } else { l.loops.cycles },
-        }
+impl Strip {
+    /// Rows of a layer; `None` where the layer's window slides and cannot slide over these.
+    pub(crate) fn of(
+        layer: usize,
+        l: &Planned<'_>,
+        array: Array,
+        has_slide: bool,
+        rows: Range<usize>,
+    ) -> Option<Strip> {
+        let count = rows.len();
+        let (slide, loops) = if l.slide.is_some() {
+            let residual = matches!(l.layer.tail, Tail::Add { .. });
+            let group_cycles = cycles::group_cycles(&l.layer, array);
+            let slide = Slide::of(&l.layer, array, [&l.map, &l.y], group_cycles, residual, &rows)?;
+            (Some(slide), cycles::slide_loops(&l.layer, array, &slide, [l.y.blocks, count]))
+        } else {
+            let kernel = l.folding.replace(l.layer.kernel.window().kernel, 1);
+            (None, cycles::loops(&l.layer, array, &l.reach, kernel, [l.y.extent(), count], has_slide))
+        };
+        Some(Strip { layer, rows, slide, loops, input_rows: [0, 0] })
+    }
+
+    /// Rows of the map that are read for them.
+    pub(crate) fn reads(&self, l: &Planned<'_>) -> Range<usize> {
+        let window = l.layer.kernel.window();
+        let [kernel, _] = l.folding.replace(window.kernel, 1);
+        let [stride, _] = l.folding.replace(window.strides, 1);
+        let [top, _] = l.folding.replace(l.layer.kernel.origin(), 0);
+        // A row of the map, or the one behind its last.
+        let row = |n: usize, more: usize| {
+            let at = i64::try_from(n * stride + more).unwrap_or(i64::MAX).saturating_add(top);
+            usize::try_from(at.max(0)).unwrap_or(usize::MAX).min(l.map.h)
+        };
+        let first = self.slide.map_or_else(|| row(self.rows.start, 0), |slide| slide.first_row);
+        let end = row(self.rows.end - 1, (kernel - 1) * window.dilations[0] + 1);
+        first.min(end)..end
+    }
+}
+
+/// A strip for each layer, all of its rows.
+pub(crate) fn whole(layers: &[Planned<'_>]) -> Vec<Strip> {
+    let strip = |(layer, l): (usize, &Planned<'_>)| {
+        let rows = 0..l.layer.y.shape[1];
+        Strip { layer, rows, slide: l.slide, loops: l.loops, input_rows: [0, 0] }
     };
-    layers.iter().enumerate().map(step).collect()
+    layers.iter().enumerate().map(strip).collect()
+}
+
+/// A step for each strip, everything in its place from the start.
+pub(crate) fn resident(strips: Vec<Strip>) -> Vec<Step> {
+    let last = strips.len().saturating_sub(1);
+    let step = |(i, strip): (usize, Strip)| Step {
+        blocks: 0..strip.loops.blocks,
+        loaded_at: None,
+        loaded: [0, 0],
+        loads: 0,
+        cycles: if i == last { strip.loops.to_last_write } else { strip.loops.cycles },
+        strip,
+    };
+    strips.into_iter().enumerate().map(step).collect()
 }

@@ -1,0 +1,456 @@
+//! Layers that run strip by strip, one after another, so that what is between them lies in rings of rows.
+//!
+//! In: a plan in which every tensor is in memory as a whole. Out: [`Group`]s of successive layers: the strips in their
+//! order, and how many rows each tensor between them needs at a time. Guarantees, by running the strips on row numbers alone:
+//! every row is there when it is read, and none is overwritten that somebody still reads; the input's rows arrive before they
+//! are needed, so that nothing waits for the stream.
+//!
+//! A group computes its last layer's rows in as many passes as asked for; in each pass every layer computes the rows that the
+//! later ones need. Halos stay in the rings: no row is computed twice.
+
+use std::collections::BTreeMap;
+
+use super::layers::Tail;
+use super::slide::PAIR_PITCH;
+use super::steps::Strip;
+use super::{Plan, Planned};
+use crate::graph::Port;
+use crate::graph::int::{Concat, IntOp};
+
+/// Layers of a group at most.
+const LONGEST: usize = 40;
+/// Passes of a group at most.
+const MOST_PASSES: usize = 112;
+/// Cycles by which a row of the input may come later than its bytes: the units between them.
+const SLACK: usize = 16;
+
+/// A memory that tensors share, in place of each other or side by side.
+#[derive(Clone, Debug)]
+struct Memory {
+    owner: Port,
+    /// Words of a row of all its planes.
+    row: usize,
+    h: usize,
+    /// Whether it may hold some rows at a time.
+    rows: bool,
+    /// Whether a window reads two rows at once.
+    pairs: bool,
+    /// The first and the last layer that touch it.
+    touch: [usize; 2],
+    /// It lies beside a sample's computation, too: the network's input or output.
+    apart: bool,
+}
+
+/// The plan's layers and what they read and write.
+#[derive(Debug)]
+pub(crate) struct Network<'p, 'a> {
+    plan: &'p Plan<'a>,
+    memories: Vec<Memory>,
+    /// For each layer: the memories of its input and of its other operand, and the one that it writes.
+    input: Vec<usize>,
+    other: Vec<Option<usize>>,
+    output: Vec<usize>,
+    /// The network's input.
+    from: usize,
+    /// Cycles until the input's rows are there.
+    arrival: Vec<usize>,
+    /// Words of the network's output.
+    sent: usize,
+}
+
+/// Successive layers.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// First and last layer.
+    pub(crate) layers: [usize; 2],
+    /// Passes over the last layer's rows.
+    pub(crate) passes: usize,
+    pub(crate) strips: Vec<Strip>,
+    /// Cycles of the strips, nothing waiting.
+    pub(crate) cycles: usize,
+    /// Rows that the memories of some tensors hold at a time.
+    pub(crate) rings: BTreeMap<Port, usize>,
+    /// Words of all memories that are in use meanwhile, without the network's input.
+    pub(crate) words: usize,
+    /// Words of the network's input, if the group reads it.
+    pub(crate) input: Option<usize>,
+    /// Weight words of all strips, and of all layers once.
+    pub(crate) weights: [usize; 2],
+}
+
+impl<'p, 'a> Network<'p, 'a> {
+    pub(crate) fn of(plan: &'p Plan<'a>) -> Network<'p, 'a> {
+        let layers = &plan.layers;
+        let mut memories: Vec<Memory> = Vec::new();
+        let mut index = BTreeMap::new();
+        for (&port, (map, region)) in &plan.layouts {
+            if region.owner != port {
+                continue;
+            }
+            let folded = layers.iter().find(|l| l.layer.input == port);
+            let map = folded.map_or(map, |l| if port == plan.input { &l.map } else { map });
+            index.insert(port, memories.len());
+            memories.push(Memory {
+                owner: port,
+                row: map.row * map.blocks,
+                h: map.h,
+                rows: true,
+                pairs: map.row % (2 * PAIR_PITCH) == PAIR_PITCH,
+                touch: [usize::MAX, 0],
+                apart: [plan.input, plan.output].contains(&port),
+            });
+        }
+        // Operands that do not stand row beside row keep their memory whole.
+        for id in plan.graph.ids() {
+            let IntOp::Concat(concat) = &plan.graph.node(id).op else { continue };
+            let beside = matches!(concat, Concat::Channels | Concat::Columns);
+            if let (false, Some((_, region))) = (beside, plan.layouts.get(&Port::from(id))) {
+                memories[index[&region.owner]].rows = false;
+            }
+        }
+        let at = |port: Port| plan.layouts.get(&port).map_or(0, |(_, region)| index[&region.owner]);
+        let input: Vec<usize> = layers.iter().map(|l| at(l.layer.input)).collect();
+        let output: Vec<usize> = layers.iter().map(|l| at(Port::from(l.layer.last))).collect();
+        let other = |l: &Planned<'_>| match l.layer.tail {
+            Tail::Add { other, .. } => Some(at(other)),
+            Tail::None | Tail::Table => None,
+        };
+        let other: Vec<Option<usize>> = layers.iter().map(other).collect();
+        for i in 0..layers.len() {
+            for m in [Some(input[i]), Some(output[i]), other[i]].into_iter().flatten() {
+                let [first, last] = memories[m].touch;
+                memories[m].touch = [first.min(i), last.max(i)];
+            }
+        }
+        let sent = memories[at(plan.output)].row * memories[at(plan.output)].h;
+        memories[at(plan.output)].rows = false;
+        let from = at(plan.input);
+        memories[from].rows &= !other.contains(&Some(from));
+        let (arrival, _) = super::fold::arrival(plan);
+        Network { plan, memories, input, other, output, from, arrival, sent }
+    }
+
+    /// The first row that a layer reads of its input for its output rows from `row` on; none if there are no more.
+    fn first_read(&self, layer: usize, row: usize) -> usize {
+        let l = &self.plan.layers[layer];
+        if row >= l.layer.y.shape[1] {
+            return usize::MAX;
+        }
+        let first = reads(l, row).0;
+        if self.memories[self.input[layer]].pairs { first / 2 * 2 } else { first }
+    }
+
+    /// The first row of a memory that a layer still needs when its output's rows before `row` are there.
+    fn first_needed(&self, memory: usize, layer: usize, row: usize) -> usize {
+        let by_window = if self.input[layer] == memory { self.first_read(layer, row) } else { usize::MAX };
+        let done = row >= self.plan.layers[layer].layer.y.shape[1];
+        let by_addition = if self.other[layer] == Some(memory) && !done { row } else { usize::MAX };
+        by_window.min(by_addition)
+    }
+
+    /// Layers `first` to `last` in so many passes; `None` where they can't run so.
+    fn run(&self, [first, last]: [usize; 2], passes: usize) -> Option<Group> {
+        let layers = &self.plan.layers;
+        let height = |layer: usize| layers[layer].layer.y.shape[1];
+        let inside = |m: usize| {
+            let Memory { touch: [from, to], rows, apart, .. } = self.memories[m];
+            let begins = m == self.from || from >= first;
+            rows && begins && to <= last && (!apart || m == self.from)
+        };
+        if passes > 1 {
+            for writer in first..=last {
+                let m = self.output[writer];
+                let read_here = (writer + 1..=last).any(|r| self.input[r] == m || self.other[r] == Some(m));
+                if read_here && !self.memories[m].rows {
+                    return None;
+                }
+            }
+        }
+        let mut produced = vec![0; layers.len()];
+        let mut needed: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut strips: Vec<Strip> = Vec::new();
+        for pass in 1..=passes {
+            // Rows that each layer has to have computed at the pass's end.
+            let mut targets = vec![0; layers.len()];
+            for layer in (first..=last).rev() {
+                let m = self.output[layer];
+                let by_reader = |r: usize| {
+                    let rows = targets[r];
+                    let by_window =
+                        (self.input[r] == m && rows > 0).then(|| reads(&layers[r], rows - 1).1);
+                    let by_addition = (self.other[r] == Some(m)).then_some(rows);
+                    by_window.max(by_addition)
+                };
+                let wanted = (layer + 1..=last).filter_map(by_reader).max();
+                let share = || (height(layer) * pass).div_ceil(passes);
+                let target = if pass == passes { height(layer) } else { wanted.unwrap_or_else(share) };
+                targets[layer] = target.min(height(layer)).max(produced[layer]);
+            }
+            for layer in first..=last {
+                let rows = produced[layer]..targets[layer];
+                if rows.is_empty() {
+                    continue;
+                }
+                let l = &layers[layer];
+                let strip = Strip::of(layer, l, self.plan.array, self.plan.has_slide, rows.clone())?;
+                let m = self.output[layer];
+                // Who reads what this layer overwrites in place has to be done with it.
+                let earlier = |r: &usize| self.input[*r] == m || self.other[*r] == Some(m);
+                if self.other[layer] == Some(m)
+                    && (first..layer)
+                        .filter(earlier)
+                        .any(|r| self.first_needed(m, r, produced[r]) < rows.end)
+                {
+                    return None;
+                }
+                let tail =
+                    (first..=last).map(|r| self.first_needed(m, r, produced[r])).min().unwrap_or(usize::MAX);
+                let live = rows.end - tail.min(rows.start);
+                let most = needed.entry(m).or_default();
+                *most = live.max(*most);
+                if self.input[layer] == self.from {
+                    let tail = (first..=last).map(|r| self.first_needed(self.from, r, produced[r])).min();
+                    let live = strip.reads(l).end.saturating_sub(tail.unwrap_or(0));
+                    let most = needed.entry(self.from).or_default();
+                    *most = live.max(*most);
+                }
+                produced[layer] = targets[layer];
+                strips.push(strip);
+            }
+        }
+        // Two rows at once are a slot of the ring's; operands of additions have the rings of the results.
+        let mut rings: BTreeMap<usize, usize> = BTreeMap::new();
+        for (&m, &rows) in &needed {
+            let memory = &self.memories[m];
+            let rows = if memory.pairs { rows.next_multiple_of(2) } else { rows };
+            let whole = m != self.from && !inside(m) || rows >= memory.h;
+            rings.insert(m, if whole { memory.h } else { rows });
+        }
+        loop {
+            let before = rings.clone();
+            for layer in first..=last {
+                let Some(other) = self.other[layer] else { continue };
+                let rows = |m: usize| before.get(&m).copied().unwrap_or(self.memories[m].h);
+                let both = rows(other).max(rows(self.output[layer]));
+                for m in [other, self.output[layer]] {
+                    rings.entry(m).and_modify(|rows| *rows = both.max(*rows));
+                }
+            }
+            if rings == before {
+                break;
+            }
+        }
+        let input = self.input_ring([first, last], &mut strips, rings.get(&self.from).copied())?;
+        let words = |m: usize| {
+            let memory = &self.memories[m];
+            memory.row * rings.get(&m).copied().unwrap_or(memory.h)
+        };
+        let in_use = |m: &usize| {
+            let Memory { touch: [from, to], apart, .. } = self.memories[*m];
+            *m != self.from && (apart || from <= last && to >= first)
+        };
+        let once = |l: &Planned<'_>| l.weight_words() * l.loops.blocks;
+        let mut by_owner: BTreeMap<Port, usize> = rings
+            .iter()
+            .filter(|&(&m, &rows)| m != self.from && rows < self.memories[m].h)
+            .map(|(&m, &rows)| (self.memories[m].owner, rows))
+            .collect();
+        let from = &self.memories[self.from];
+        if let Some(rows) = input.filter(|&rows| rows < from.h) {
+            by_owner.insert(from.owner, rows);
+        }
+        Some(Group {
+            layers: [first, last],
+            passes,
+            cycles: strips.iter().map(|s| s.loops.cycles).sum(),
+            rings: by_owner,
+            words: (0..self.memories.len()).filter(in_use).map(words).sum(),
+            input: input.map(|rows| rows * from.row),
+            weights: [
+                strips.iter().map(|s| once(&layers[s.layer])).sum(),
+                layers[first..=last].iter().map(once).sum(),
+            ],
+            strips,
+        })
+    }
+
+    /// Rows of the network's input that its memory holds, if the group reads it; marks the strips with what they need. `None`
+    /// if the stream can't keep pace.
+    #[expect(clippy::option_option, reason = "the group may be none, and may not read the input")]
+    fn input_ring(
+        &self,
+        [first, last]: [usize; 2],
+        strips: &mut [Strip],
+        needed: Option<usize>,
+    ) -> Option<Option<usize>> {
+        let from = &self.memories[self.from];
+        let [begin, end] = from.touch;
+        if first > end || last < begin {
+            return Some(None);
+        }
+        let inside = from.rows && first <= begin && end <= last;
+        let Some(needed) = needed.filter(|&rows| inside && rows < from.h) else { return Some(Some(from.h)) };
+        // What each strip needs and leaves.
+        let readers: Vec<usize> = (first..=last)
+            .filter(|&r| self.input[r] == self.from || self.other[r] == Some(self.from))
+            .collect();
+        let last_reader = strips.iter().rposition(|s| readers.contains(&s.layer))?;
+        let mut produced = vec![0; self.plan.layers.len()];
+        let (mut there, mut step) = (0, 0);
+        for (i, strip) in strips.iter_mut().enumerate() {
+            if i > last_reader {
+                strip.input_rows = [0, 0];
+                continue;
+            }
+            if self.input[strip.layer] == self.from {
+                let end = strip.reads(&self.plan.layers[strip.layer]).end;
+                step = step.max(end.saturating_sub(there));
+                there = there.max(end);
+            }
+            produced[strip.layer] = strip.rows.end;
+            let free = readers.iter().map(|&r| self.first_needed(self.from, r, produced[r])).min();
+            let needed = if i == last_reader { from.h } else { there };
+            strip.input_rows = [needed, free.unwrap_or(0).min(from.h)];
+        }
+        // Room for further passes, until the stream keeps pace.
+        let rings = (1..).map(|ahead| needed + ahead * step).take_while(|&rows| rows < from.h);
+        let found = rings.take(8).find(|&rows| self.keeps_pace(strips, rows));
+        Some(Some(found.unwrap_or(from.h)))
+    }
+
+    /// Whether the input's rows are there when they are needed, with a ring of so many. The ingest unit goes on in every cycle
+    /// but those in which the scratchpad's port B is another's: at most one for each word that the post pipeline reads or
+    /// writes, and for each that the output stream reads of the sample before.
+    fn keeps_pace(&self, strips: &[Strip], ring: usize) -> bool {
+        let work = |row: usize| {
+            let before = row.checked_sub(1).map_or(0, |before| self.arrival[before]);
+            self.arrival[row] - before + SLACK
+        };
+        let (mut there, mut freed) = (ring, 0);
+        // Cycles of work done on row `there`; cycles that the output stream may still take.
+        let (mut done, mut owed) = (0, self.sent);
+        for strip in strips {
+            let [needed, free] = strip.input_rows;
+            if needed > there {
+                return false;
+            }
+            let l = &self.plan.layers[strip.layer];
+            let pixels = strip.rows.len() * l.layer.y.shape[2];
+            let groups = l.y.extent().div_ceil(self.plan.array.group());
+            let uses = pixels * groups * if self.other[strip.layer].is_some() { 2 } else { 1 };
+            let free_cycles = strip.loops.cycles.saturating_sub(uses);
+            let late = owed.min(free_cycles);
+            owed -= late;
+            done += free_cycles - late;
+            while there < self.arrival.len() && there < freed + ring && done >= work(there) {
+                done -= work(there);
+                there += 1;
+            }
+            if there >= self.arrival.len() || there >= freed + ring {
+                done = 0;
+            }
+            freed = freed.max(free);
+        }
+        true
+    }
+
+    /// Every group that can run.
+    fn all(&self) -> Vec<Group> {
+        let mut found = Vec::new();
+        for last in 0..self.plan.layers.len() {
+            let rows = self.plan.layers[last].layer.y.shape[1];
+            for first in (0..=last).rev().take(LONGEST) {
+                let single = first == last;
+                found.extend(single.then(|| self.run([first, last], 1)).flatten());
+                for passes in passes(rows).filter(|&p| p > 1 && (!single || first == 0)) {
+                    found.extend(self.run([first, last], passes).map(|g| Group { strips: vec![], ..g }));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Numbers of passes over so many rows that differ in the rows of a pass.
+fn passes(rows: usize) -> impl Iterator<Item = usize> {
+    let each = (1..=rows).rev().map(move |of_pass| rows.div_ceil(of_pass));
+    let mut last = 0;
+    each.filter(move |&p| std::mem::replace(&mut last, p) != p).filter(|&p| p <= MOST_PASSES)
+}
+
+/// First row, and the one behind the last, that a layer reads of its input's map for one row of its output.
+fn reads(l: &Planned<'_>, row: usize) -> (usize, usize) {
+    let strip = Strip { layer: 0, rows: row..row + 1, slide: None, loops: l.loops, input_rows: [0, 0] };
+    let rows = strip.reads(l);
+    (rows.start, rows.end)
+}
+
+/// Groups of every kind that a network can be divided into.
+#[derive(Debug)]
+pub(crate) struct Groups<'p, 'a> {
+    network: Network<'p, 'a>,
+    all: Vec<Group>,
+}
+
+impl<'p, 'a> Groups<'p, 'a> {
+    pub(crate) fn of(plan: &'p Plan<'a>) -> Groups<'p, 'a> {
+        let network = Network::of(plan);
+        let all = network.all();
+        Groups { network, all }
+    }
+
+    /// The division with the fewest cycles that needs at most `words` of the scratchpad; `load` gives the cycles that loading
+    /// so many weight words takes, once and again.
+    pub(crate) fn best(&self, words: usize, load: impl Fn([usize; 2]) -> usize) -> Option<Vec<Group>> {
+        let count = self.network.plan.layers.len();
+        let cost = |g: &Group| g.cycles.max(load(g.weights));
+        // The input's memory is there all the time: for each size that a group gives it, the best of the others.
+        let mut sizes: Vec<usize> = self.all.iter().filter_map(|g| g.input).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let mut best: Option<(usize, Vec<usize>)> = None;
+        for input in sizes {
+            let Some(room) = words.checked_sub(input) else { break };
+            // The cheapest way to have computed the layers before each, and its last group.
+            let mut ways: Vec<Option<(usize, usize)>> = vec![None; count + 1];
+            ways[0] = Some((0, 0));
+            for (i, g) in self.all.iter().enumerate() {
+                let [first, last] = g.layers;
+                if g.words > room || g.input.is_some_and(|own| own > input) {
+                    continue;
+                }
+                if let Some((before, _)) = ways[first] {
+                    let total = before + cost(g);
+                    if ways[last + 1].is_none_or(|(least, _)| total < least) {
+                        ways[last + 1] = Some((total, i));
+                    }
+                }
+            }
+            let Some((total, _)) = ways[count] else { continue };
+            if best.as_ref().is_none_or(|(least, _)| total < *least) {
+                let (mut chosen, mut at) = (Vec::new(), count);
+                while at > 0 {
+                    let Some((_, i)) = ways[at] else { break };
+                    chosen.push(i);
+                    at = self.all[i].layers[0];
+                }
+                chosen.reverse();
+                best = Some((total, chosen));
+            }
+        }
+        let (_, chosen) = best?;
+        let again = |&i: &usize| self.network.run(self.all[i].layers, self.all[i].passes);
+        chosen.iter().map(again).collect()
+    }
+
+    /// The fewest words of the scratchpad that any division needs.
+    pub(crate) fn least(&self) -> usize {
+        let largest = self.all.iter().map(|g| g.words + g.input.unwrap_or(0)).max().unwrap_or(0);
+        let (mut less, mut enough) = (0, largest * 2);
+        while enough - less > 1 {
+            let between = less.midpoint(enough);
+            if self.best(between, |_| 0).is_some() { enough = between } else { less = between }
+        }
+        enough
+    }
+}
