@@ -2,7 +2,8 @@
 //!
 //! In: a network with its proofs, a number of multipliers, a target. Out: a checked design that fits the target.
 //! Guarantees: only arrays that can be built are tried; fewest cycles first, among equal ones fewest multipliers;
-//! the result depends on nothing else.
+//! the result depends on nothing else. Within a budget of memory on the chip the search ends when the [`MOST_SHORT`] fastest
+//! arrays need more.
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -28,10 +29,20 @@ pub(crate) struct Wanted<'a> {
     pub(crate) external: Option<plan::external::Options>,
 }
 
+/// Arrays that do not fit the budget before the search ends.
+const MOST_SHORT: usize = 12;
+
+/// A plan that may be built.
+struct Candidate<'a> {
+    plan: Plan<'a>,
+    /// It fits the budget; else it has everything on the chip.
+    within: bool,
+}
+
 /// The design with the fewest cycles.
 ///
 /// # Errors
-/// The refusal of the smallest array if none is good.
+/// The refusal of the smallest array if none is good; of the fastest one, if the budget is what all lack.
 pub(crate) fn fastest(
     graph: &IntGraph,
     quantized: &Quantized,
@@ -40,36 +51,50 @@ pub(crate) fn fastest(
     let mut refused: Option<Diagnostics> = None;
     let mut plans: Vec<Plan<'_>> = Vec::new();
     for array in plan::arrays(wanted.macs) {
-        let shape = plan::Options { array, lanes: wanted.lanes, external: wanted.external };
-        match plan::plan(graph, quantized, &shape) {
+        match plan::plan(graph, quantized, &plan::Options { array, lanes: wanted.lanes, external: None }) {
             Ok(plan) => plans.extend(with_fewer_lanes(graph, quantized, wanted, plan)),
             Err(e) => refused = refused.or(Some(e)),
         }
     }
     let size = |p: &Plan<'_>| p.array().iter().product::<usize>();
-    plans.sort_by_key(|p| (p.cycles(), size(p), p.lanes(), p.array()));
     let built = |plan: &Plan<'_>| {
         let design = plan.design(wanted.name, wanted.stream_bits)?;
         wanted.target.check(&design).map(|()| design)
     };
     let exceeds = |need: usize, limit: usize| limit != 0 && need > limit;
-    for plan in &plans {
-        // Bounds from below, so that a design is made only where it may fit.
-        if exceeds(size(plan) + plan.lanes(), wanted.target.multipliers)
-            || exceeds(plan.least_memory_bits(), wanted.target.memory_bits())
+    let smallest = plans.iter().min_by_key(|p| (size(p), p.lanes())).cloned();
+    plans.retain(|p| !exceeds(size(p) + p.lanes(), wanted.target.multipliers));
+    // Within a budget a plan has as many cycles as with everything on the chip, or more: the best first.
+    let within = wanted.external.is_none();
+    let mut candidates: Vec<_> = plans.into_iter().map(|plan| Candidate { plan, within }).collect();
+    let order = |c: &Candidate<'_>| (c.plan.cycles(), size(&c.plan), c.plan.lanes(), c.plan.array());
+    let mut short: Vec<Plan<'_>> = Vec::new();
+    while let Some(best) = (0..candidates.len()).min_by_key(|&i| order(&candidates[i])) {
+        let Candidate { plan, within } = candidates.swap_remove(best);
+        if let (false, Some(external)) = (within, wanted.external) {
+            match plan.within(external)? {
+                Some(plan) => candidates.push(Candidate { plan, within: true }),
+                None => short.push(plan),
+            }
+            if short.len() == MOST_SHORT {
+                break;
+            }
+        // A bound from below, so that a design is made only where it may fit.
+        } else if (wanted.external.is_some()
+            || !exceeds(plan.least_memory_bits(), wanted.target.memory_bits()))
+            && let Ok(design) = built(&plan)
         {
-            continue;
-        }
-        if let Ok(design) = built(plan) {
             return Ok(design);
         }
     }
-    let smallest = plans.iter().min_by_key(|p| (size(p), p.lanes()));
+    if let (Some(plan), Some(external)) = (short.first(), wanted.external) {
+        return Err(plan.refusal(external));
+    }
     let none = || {
         let cause = format!("at most {} multipliers were asked for", wanted.macs);
         Diagnostic::new(code::ARRAY_INVALID, "no array can be built", cause).into()
     };
-    Err(smallest.and_then(|p| built(p).err()).or(refused).unwrap_or_else(none))
+    Err(smallest.and_then(|p| built(&p).err()).or(refused).unwrap_or_else(none))
 }
 
 /// The plan, and where the target's multipliers are counted the same array with fewer lanes.
@@ -86,7 +111,7 @@ fn with_fewer_lanes<'a>(
         plans.extend(plan::plan(
             graph,
             quantized,
-            &plan::Options { array, lanes: Some(lanes), external: wanted.external },
+            &plan::Options { array, lanes: Some(lanes), external: None },
         ));
     }
     plans

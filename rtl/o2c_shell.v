@@ -259,7 +259,8 @@ module o2c_shell #(
     .clk_i(clk_i), .rst_ni(core_rst_n),
     .s_valid_i(in_valid), .s_ready_o(in_ready), .s_data_i(in_data), .s_last_i(in_last),
     .wr_valid_o(wr_valid_o), .wr_ready_i(wr_ready_i), .wr_addr_o(wr_addr_o), .wr_data_o(wr_data_o),
-    .full_o(in_full), .rows_o(in_rows_o), .freed_i(in_freed_i), .free_i(in_free_i), .err_short_o(error_short), .err_long_o(error_long)
+    .full_o(in_full), .rows_o(in_rows_o), .freed_i(in_freed_i), .free_i(in_free_i),
+    .err_short_o(error_short), .err_long_o(error_long)
   );
 
   // A sample may start with its first rows: as many as the region holds.

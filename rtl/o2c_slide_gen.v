@@ -8,7 +8,8 @@
 // below the map, are due while the next column's first rows arrive. Output n of a column is due emit_first_i + n *
 // (emit_step_i + 1) slots after the column's first, and the next column's first one emit_wrap_i + 1 slots after a
 // column's last. A block ends with its last output.
-// With HAS_RING = 1 the map may stand in a ring of rows: behind slot ring_slot_i of every column the step is ring_step_i.
+// With HAS_RING = 1 the map may stand in a ring of rows: behind slot ring_slot_i of every column the step is
+// ring_step_i.
 //
 // AW    1 .. 24   scratchpad address bits
 // CW    4 .. 16   bits of a signed coordinate

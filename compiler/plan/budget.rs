@@ -5,81 +5,83 @@
 //! divisions of the rest among weights and parameters. Guarantees: the memories fit the budget, descriptors and commands
 //! included; a refusal names a budget that would do, and one byte less would not.
 
-use super::external::{self, Sizes};
+use super::external::{self, Network, Sizes};
 use super::groups::{Group, Groups};
-use super::images::{self, Images};
+use super::images::{self, Images, Places};
 use super::layout;
 use super::layers::Layer;
 use super::steps::{self, Strip};
-use super::{Plan, Shortage, arena, blocks, lower};
+use super::{Plan, arena, blocks, lower};
 use crate::diag::Result;
 
 /// Hundredths of the budget that activations may take.
 const SHARES: [usize; 15] = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 20, 10];
 
-/// The plan within the budget, or what it lacks.
+/// What a network needs on the chip, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shortage {
+    /// In all.
+    pub(super) least: usize,
+    /// For activations.
+    pub(super) activations: usize,
+}
+
+/// The plan within the budget; `None` if none is found.
 ///
 /// # Errors
 /// O2C0900 where a layer and its proof do not fit.
-pub(super) fn within<'a>(
-    plan: Plan<'a>,
-    options: external::Options,
-) -> Result<std::result::Result<Plan<'a>, Shortage>> {
-    let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, plan.array)?;
-    let weight_bits = plan.array.k * plan.array.c * images::weight_bits(&plan.layers);
-    let need = Need { bits: [weight_bits, images.param_bits(plan.array)], tables: images.all_table_bits() };
-    let whole = need.sizes(&plan);
-    if external::all_on_chip(&plan.layers, &images.places, whole) <= 8 * options.on_chip {
-        return Ok(Ok(plan));
+pub(super) fn within<'a>(plan: &Plan<'a>, options: external::Options) -> Result<Option<Plan<'a>>> {
+    let need = Need::of(plan)?;
+    if need.all(plan) <= 8 * options.on_chip {
+        return Ok(Some(plan.clone()));
     }
-    let strips = steps::whole(&plan.layers);
-    let divide = |plan: &Plan<'a>, strips: &[Strip], options| {
-        external::plan(&plan.layers, strips, &images.places, plan.array, need.sizes(plan), options)
+    let divide = |plan: &Plan<'a>, strips: &[Strip]| {
+        let (steps, external) = external::plan(&need.network(plan, strips), options)?;
+        Some(Plan { steps, external: Some(external), ..plan.clone() })
     };
-    let mut best: Option<Plan<'a>> = divide(&plan, &strips, options)
-        .map(|(steps, external)| Plan { steps, external: Some(external), ..plan.clone() });
-    let groups = Groups::of(&plan);
+    let mut best: Option<Plan<'a>> = divide(plan, &steps::whole(&plan.layers));
+    let groups = Groups::of(plan, options.on_chip / plan.array.word());
     let mut tried: Vec<Vec<([usize; 2], usize)>> = Vec::new();
     for share in SHARES {
-        let Some(chosen) = need.groups(&plan, &groups, options, share) else { continue };
+        let Some(chosen) = need.groups(plan, &groups, options, share) else { break };
         let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes)).collect();
         let cycles: usize = chosen.iter().map(|g| g.cycles).sum();
         if tried.contains(&kind) || best.as_ref().is_some_and(|b| b.cycles() <= cycles) {
             continue;
         }
         tried.push(kind);
-        let ringed = in_rings(&plan, &chosen)?;
-        let strips: Vec<Strip> = chosen.into_iter().flat_map(|g| g.strips).collect();
-        if let Some((steps, external)) = divide(&ringed, &strips, options) {
-            let found = Plan { steps, external: Some(external), ..ringed };
-            if best.as_ref().is_none_or(|b| found.cycles() < b.cycles()) {
-                best = Some(found);
-            }
+        let (ringed, strips) = in_rings(plan, chosen)?;
+        let found = divide(&ringed, &strips);
+        let fewer = |found: &Plan<'a>| best.as_ref().is_none_or(|best| found.cycles() < best.cycles());
+        if let Some(found) = found.filter(fewer) {
+            best = Some(found);
         }
     }
-    if let Some(best) = best {
-        return Ok(Ok(best));
-    }
-    // The least budget that would do.
+    Ok(best)
+}
+
+/// The least budget that would do.
+///
+/// # Errors
+/// O2C0900 where a layer and its proof do not fit.
+pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Shortage> {
+    let need = Need::of(plan)?;
+    let groups = Groups::of(plan, usize::MAX);
     let fits = |on_chip: usize| -> Result<bool> {
         let options = external::Options { on_chip, ..options };
-        let whole_fits = external::fits(&plan.layers, &strips, &images.places, plan.array, whole, options);
-        if whole_fits {
+        if external::fits(&need.network(plan, &steps::whole(&plan.layers)), options) {
             return Ok(true);
         }
         for share in SHARES {
-            let Some(chosen) = need.groups(&plan, &groups, options, share) else { break };
-            let ringed = in_rings(&plan, &chosen)?;
-            let strips: Vec<Strip> = chosen.into_iter().flat_map(|g| g.strips).collect();
-            let sizes = need.sizes(&ringed);
-            if external::fits(&ringed.layers, &strips, &images.places, plan.array, sizes, options) {
+            let Some(chosen) = need.groups(plan, &groups, options, share) else { break };
+            let (ringed, strips) = in_rings(plan, chosen)?;
+            if external::fits(&need.network(&ringed, &strips), options) {
                 return Ok(true);
             }
         }
         Ok(false)
     };
-    let (mut less, mut enough) =
-        (options.on_chip, external::all_on_chip(&plan.layers, &images.places, whole).div_ceil(8));
+    let (mut less, mut enough) = (options.on_chip, need.all(plan).div_ceil(8));
     // Beyond what a memory can have words there is nothing to find.
     while !fits(enough)? && enough < external::MOST_BYTES {
         enough *= 2;
@@ -88,11 +90,12 @@ pub(super) fn within<'a>(
         let between = less.midpoint(enough);
         if fits(between)? { enough = between } else { less = between }
     }
-    Ok(Err(Shortage { least: enough, activations: groups.least() * plan.array.word() }))
+    Ok(Shortage { least: enough, activations: groups.least() * plan.array.word() })
 }
 
 /// What does not depend on how the tensors lie.
 struct Need {
+    places: Vec<Places>,
     /// Bits of a weight word and of a parameter word.
     bits: [usize; 2],
     /// Bits of all tables.
@@ -100,9 +103,24 @@ struct Need {
 }
 
 impl Need {
-    fn sizes(&self, plan: &Plan<'_>) -> Sizes {
+    fn of(plan: &Plan<'_>) -> Result<Need> {
+        let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, plan.array)?;
+        let weight_bits = plan.array.k * plan.array.c * images::weight_bits(&plan.layers);
+        let bits = [weight_bits, images.param_bits(plan.array)];
+        let tables = images.all_table_bits();
+        Ok(Need { places: images.places, bits, tables })
+    }
+
+    /// Strips of the plan, with what they need.
+    fn network<'n, 'a>(&'n self, plan: &'n Plan<'a>, strips: &'n [Strip]) -> Network<'n, 'a> {
         let working: usize = lower::storage(plan).iter().map(|s| s.width * s.depth).sum();
-        Sizes { bits: self.bits, resident: working + self.tables }
+        let sizes = Sizes { bits: self.bits, resident: working + self.tables };
+        Network { layers: &plan.layers, strips, places: &self.places, array: plan.array, sizes }
+    }
+
+    /// Bits of all memories if nothing is external.
+    fn all(&self, plan: &Plan<'_>) -> usize {
+        external::all_on_chip(&self.network(plan, &[]))
     }
 
     /// The groups with the fewest cycles where activations take so many hundredths of the budget.
@@ -124,8 +142,8 @@ impl Need {
     }
 }
 
-/// The plan with its tensors in the groups' rings.
-fn in_rings<'a>(plan: &Plan<'a>, groups: &[Group]) -> Result<Plan<'a>> {
+/// The plan with its tensors in the groups' rings, and the groups' strips.
+fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<Strip>)> {
     let mut wishes = plan.wishes.clone();
     wishes.rings = groups.iter().flat_map(|g| g.rings.clone()).collect();
     let layers: Vec<Layer<'a>> = plan.layers.iter().map(|l| l.layer.clone()).collect();
@@ -148,7 +166,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: &[Group]) -> Result<Plan<'a>> {
     let of_layer: Vec<usize> = groups.iter().enumerate().flat_map(of_group).collect();
     let (ports, blocks) = blocks(&layouts, &planned, &of_layer, [plan.input, plan.output]);
     let (bases, words) = arena::place(&blocks);
-    Ok(Plan {
+    let ringed = Plan {
         layers: planned,
         wishes,
         layouts,
@@ -156,5 +174,6 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: &[Group]) -> Result<Plan<'a>> {
         words: words.max(plan.banks),
         least_words: arena::bound(&blocks),
         ..plan.clone()
-    })
+    };
+    Ok((ringed, groups.into_iter().flat_map(|g| g.strips).collect()))
 }

@@ -87,6 +87,16 @@ pub(crate) struct Sizes {
     pub(crate) resident: usize,
 }
 
+/// The strips of a network in their order, and what they need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network<'n, 'a> {
+    pub(crate) layers: &'n [Planned<'a>],
+    pub(crate) strips: &'n [Strip],
+    pub(crate) places: &'n [Places],
+    pub(crate) array: Array,
+    pub(crate) sizes: Sizes,
+}
+
 /// Bytes on the chip that can be asked for.
 pub const MOST_BYTES: usize = 1 << 40;
 /// Bits of a command in its memory.
@@ -108,62 +118,38 @@ impl Options {
     }
 }
 
-/// The steps and commands with the fewest cycles for `strips` inside the budget, if any fit.
-pub(crate) fn plan(
-    layers: &[Planned<'_>],
-    strips: &[Strip],
-    places: &[Places],
-    array: Array,
-    sizes: Sizes,
-    options: Options,
-) -> Option<(Vec<Step>, External)> {
-    let mut best: Option<(Vec<Step>, External)> = None;
-    for found in fitting(layers, strips, places, array, sizes, options) {
-        let cycles = |s: &[Step]| s.iter().map(|s| s.cycles).sum::<usize>();
-        if best.as_ref().is_none_or(|(steps, _)| cycles(&found.0) < cycles(steps)) {
-            best = Some(found);
-        }
-    }
-    best
+/// The steps and commands with the fewest cycles inside the budget, if any fit.
+pub(crate) fn plan(network: &Network<'_, '_>, options: Options) -> Option<(Vec<Step>, External)> {
+    let cycles = |steps: &[Step]| steps.iter().map(|s| s.cycles).sum::<usize>();
+    fitting(network, options).reduce(|best, found| if cycles(&found.0) < cycles(&best.0) { found } else { best })
 }
 
 /// Whether any division fits into the budget.
-pub(crate) fn fits(
-    layers: &[Planned<'_>],
-    strips: &[Strip],
-    places: &[Places],
-    array: Array,
-    sizes: Sizes,
-    options: Options,
-) -> bool {
-    fitting(layers, strips, places, array, sizes, options).next().is_some()
+pub(crate) fn fits(network: &Network<'_, '_>, options: Options) -> bool {
+    fitting(network, options).next().is_some()
 }
 
 /// The divisions that are tried and fit.
-fn fitting<'a>(
-    layers: &'a [Planned<'_>],
-    strips: &'a [Strip],
-    places: &'a [Places],
-    array: Array,
-    sizes: Sizes,
+fn fitting<'n>(
+    network: &'n Network<'_, '_>,
     options: Options,
-) -> impl Iterator<Item = (Vec<Step>, External)> + 'a {
-    let [all_weights, all_params] = totals(layers, places);
+) -> impl Iterator<Item = (Vec<Step>, External)> + 'n {
+    let Sizes { bits, resident } = network.sizes;
+    let [all_weights, all_params] = totals(network);
     let budget = 8 * options.on_chip;
     let tried = SHARES.into_iter().flat_map(|share| PARAM_PARTS.map(|part| (share, part)));
     tried.filter_map(move |(share, part)| {
         // More steps have more descriptors, which leaves less room: a few rounds show how many.
         let mut administration = 0;
         for _ in 0..4 {
-            let room = budget.checked_sub(sizes.resident + administration)?;
-            let params = (room / part / sizes.bits[1]).clamp(1, all_params);
-            let weights = room.checked_sub(params * sizes.bits[1])? / sizes.bits[0];
+            let room = budget.checked_sub(resident + administration)?;
+            let params = (room / part / bits[1]).clamp(1, all_params);
+            let weights = room.checked_sub(params * bits[1])? / bits[0];
             if weights == 0 && all_weights > 0 {
                 return None;
             }
             let depths = [weights.clamp(1, all_weights.max(1)), params];
-            let steps = deal(layers, strips, places, array, depths, share)?;
-            let found = schedule(layers, places, steps, depths, sizes, options);
+            let found = schedule(network, deal(network, depths, share)?, depths, options);
             let needed = administration_bits(&found);
             if needed <= administration {
                 return Some(found);
@@ -180,16 +166,16 @@ fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
 }
 
 /// Bits of all memories if nothing is external.
-pub(crate) fn all_on_chip(layers: &[Planned<'_>], places: &[Places], sizes: Sizes) -> usize {
-    let [weights, params] = totals(layers, places);
-    let words = weights * sizes.bits[0] + params * sizes.bits[1];
-    sizes.resident + words + layers.len() * 32 * descriptor::WORDS
+pub(crate) fn all_on_chip(network: &Network<'_, '_>) -> usize {
+    let [weights, params] = totals(network);
+    let Sizes { bits, resident } = network.sizes;
+    resident + weights * bits[0] + params * bits[1] + network.layers.len() * 32 * descriptor::WORDS
 }
 
 /// Words of all weights and parameters.
-fn totals(layers: &[Planned<'_>], places: &[Places]) -> [usize; 2] {
-    let weights = layers.iter().map(|l| l.weight_words() * l.loops.blocks).sum();
-    [weights, places.iter().map(|p| p.param_words).sum()]
+fn totals(network: &Network<'_, '_>) -> [usize; 2] {
+    let weights = network.layers.iter().map(|l| l.weight_words() * l.loops.blocks).sum();
+    [weights, network.places.iter().map(|p| p.param_words).sum()]
 }
 
 /// What of a layer can't be divided.
@@ -213,19 +199,12 @@ fn part(l: &Planned<'_>, places: &Places, array: Array) -> Part {
 }
 
 /// Deals the strips to steps of at most one `share`-th of each memory; a part that can't be divided may take all.
-fn deal(
-    layers: &[Planned<'_>],
-    strips: &[Strip],
-    places: &[Places],
-    array: Array,
-    depths: [usize; 2],
-    share: usize,
-) -> Option<Vec<Step>> {
+fn deal(network: &Network<'_, '_>, depths: [usize; 2], share: usize) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut freed_before = 0;
-    for strip in strips {
-        let l = &layers[strip.layer];
-        let part = part(l, &places[strip.layer], array);
+    for strip in network.strips {
+        let l = &network.layers[strip.layer];
+        let part = part(l, &network.places[strip.layer], network.array);
         if part.words[0] > depths[0] || part.words[1] > depths[1] {
             return None;
         }
@@ -291,20 +270,19 @@ impl Circle {
 
 /// Places, commands and cycles of steps.
 fn schedule(
-    layers: &[Planned<'_>],
-    places: &[Places],
+    network: &Network<'_, '_>,
     mut steps: Vec<Step>,
     depths: [usize; 2],
-    sizes: Sizes,
     options: Options,
 ) -> (Vec<Step>, External) {
+    let bits = network.sizes.bits;
     let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
-    let first_param = totals(layers, places)[0] * options.word_bytes(sizes.bits[0]);
+    let first_param = totals(network)[0] * options.word_bytes(bits[0]);
     let mut commands: Vec<Command> = Vec::new();
     // Steps whose end commands have waited for.
     let mut ended = 0;
     for (i, step) in steps.iter_mut().enumerate() {
-        let (l, of) = (&layers[step.strip.layer], &places[step.strip.layer]);
+        let (l, of) = (&network.layers[step.strip.layer], &network.places[step.strip.layer]);
         let mut at = [0, 0];
         for (which, words) in words(step, l, of).into_iter().enumerate() {
             match circles[which].place(&words, i) {
@@ -313,7 +291,7 @@ fn schedule(
                     let wait = before.saturating_sub(ended);
                     ended += wait;
                     let parameters = which == 1;
-                    let bytes = options.word_bytes(sizes.bits[which]);
+                    let bytes = options.word_bytes(bits[which]);
                     let offset = words.start * bytes + if parameters { first_param } else { 0 };
                     let words = words.len();
                     // The step's last command brings its token.
@@ -331,7 +309,7 @@ fn schedule(
     let wait = steps.len() - ended;
     commands.push(Command { offset: 0, to: 0, parameters: false, words: 0, releases: false, steps: wait });
     let external = External { options, depths, commands };
-    external.time(&mut steps, sizes);
+    external.time(&mut steps, bits);
     (steps, external)
 }
 
@@ -351,7 +329,7 @@ fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [Range<usize>; 2] {
 impl External {
     /// Sets the steps' cycles: each begins when the one before has ended and its words are there. At the first step's
     /// issue everything is loaded that needs no step to end.
-    fn time(&self, steps: &mut [Step], sizes: Sizes) {
+    fn time(&self, steps: &mut [Step], bits: [usize; 2]) {
         let Options { bus_bits, burst, outstanding, latency, .. } = self.options;
         let mut dma = Dma::new(bus_bits / 8, burst, outstanding, latency);
         let mut commands = self.commands.iter();
@@ -367,7 +345,7 @@ impl External {
                 blocked |= command.steps > 0;
                 if blocked {
                     let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
-                    let bits = sizes.bits[usize::from(command.parameters)];
+                    let bits = bits[usize::from(command.parameters)];
                     let beats = command.words * self.options.beats(bits);
                     loaded = dma.command(earliest, command.offset as u64, beats as u64);
                 }

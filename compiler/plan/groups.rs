@@ -56,6 +56,10 @@ pub(crate) struct Network<'p, 'a> {
     arrival: Vec<usize>,
     /// Words of the network's output.
     sent: usize,
+    /// Layers that read each memory.
+    readers: Vec<Vec<usize>>,
+    /// Words of the scratchpad at most.
+    room: usize,
 }
 
 /// Successive layers.
@@ -79,7 +83,7 @@ pub(crate) struct Group {
 }
 
 impl<'p, 'a> Network<'p, 'a> {
-    pub(crate) fn of(plan: &'p Plan<'a>) -> Network<'p, 'a> {
+    fn of(plan: &'p Plan<'a>, room: usize) -> Network<'p, 'a> {
         let layers = &plan.layers;
         let mut memories: Vec<Memory> = Vec::new();
         let mut index = BTreeMap::new();
@@ -127,7 +131,9 @@ impl<'p, 'a> Network<'p, 'a> {
         let from = at(plan.input);
         memories[from].rows &= !other.contains(&Some(from));
         let (arrival, _) = super::fold::arrival(plan);
-        Network { plan, memories, input, other, output, from, arrival, sent }
+        let reads = |m: usize| (0..layers.len()).filter(|&r| input[r] == m || other[r] == Some(m)).collect();
+        let readers = (0..memories.len()).map(reads).collect();
+        Network { plan, memories, input, other, output, from, arrival, sent, readers, room }
     }
 
     /// The first row that a layer reads of its input for its output rows from `row` on; none if there are no more.
@@ -148,27 +154,37 @@ impl<'p, 'a> Network<'p, 'a> {
         by_window.min(by_addition)
     }
 
+    /// Whether only these layers touch a memory, so that it may hold some rows at a time.
+    fn inside(&self, m: usize, [first, last]: [usize; 2]) -> bool {
+        let Memory { touch: [from, to], rows, apart, .. } = self.memories[m];
+        rows && from >= first && to <= last && !apart
+    }
+
+    /// Memories that are in use while these layers run, without the network's input.
+    fn in_use(&self, [first, last]: [usize; 2]) -> impl Iterator<Item = usize> {
+        let in_use = move |m: &usize| {
+            let Memory { touch: [from, to], apart, .. } = self.memories[*m];
+            *m != self.from && (apart || from <= last && to >= first)
+        };
+        (0..self.memories.len()).filter(in_use)
+    }
+
     /// Layers `first` to `last` in so many passes; `None` where they can't run so.
     fn run(&self, [first, last]: [usize; 2], passes: usize) -> Option<Group> {
         let layers = &self.plan.layers;
         let height = |layer: usize| layers[layer].layer.y.shape[1];
-        let inside = |m: usize| {
-            let Memory { touch: [from, to], rows, apart, .. } = self.memories[m];
-            let begins = m == self.from || from >= first;
-            rows && begins && to <= last && (!apart || m == self.from)
-        };
-        if passes > 1 {
-            for writer in first..=last {
-                let m = self.output[writer];
-                let read_here = (writer + 1..=last).any(|r| self.input[r] == m || self.other[r] == Some(m));
-                if read_here && !self.memories[m].rows {
-                    return None;
-                }
+        let group = first..=last;
+        let readers = |m: usize| self.readers[m].iter().copied().filter(|r| group.contains(r));
+        for writer in group.clone().filter(|_| passes > 1) {
+            let m = self.output[writer];
+            if !self.memories[m].rows && readers(m).any(|r| r > writer) {
+                return None;
             }
         }
         let mut produced = vec![0; layers.len()];
         let mut needed: BTreeMap<usize, usize> = BTreeMap::new();
         let mut strips: Vec<Strip> = Vec::new();
+        let mut words = 0;
         for pass in 1..=passes {
             // Rows that each layer has to have computed at the pass's end.
             let mut targets = vec![0; layers.len()];
@@ -181,7 +197,7 @@ impl<'p, 'a> Network<'p, 'a> {
                     let by_addition = (self.other[r] == Some(m)).then_some(rows);
                     by_window.max(by_addition)
                 };
-                let wanted = (layer + 1..=last).filter_map(by_reader).max();
+                let wanted = readers(m).filter(|&r| r > layer).filter_map(by_reader).max();
                 let share = || (height(layer) * pass).div_ceil(passes);
                 let target = if pass == passes { height(layer) } else { wanted.unwrap_or_else(share) };
                 targets[layer] = target.min(height(layer)).max(produced[layer]);
@@ -194,25 +210,24 @@ impl<'p, 'a> Network<'p, 'a> {
                 let l = &layers[layer];
                 let strip = Strip::of(layer, l, self.plan.array, self.plan.has_slide, rows.clone())?;
                 let m = self.output[layer];
+                let first_needed = |m: usize, r: usize| self.first_needed(m, r, produced[r]);
                 // Who reads what this layer overwrites in place has to be done with it.
-                let earlier = |r: &usize| self.input[*r] == m || self.other[*r] == Some(m);
-                if self.other[layer] == Some(m)
-                    && (first..layer)
-                        .filter(earlier)
-                        .any(|r| self.first_needed(m, r, produced[r]) < rows.end)
-                {
+                let in_place = self.other[layer] == Some(m);
+                if in_place && readers(m).any(|r| r < layer && first_needed(m, r) < rows.end) {
                     return None;
                 }
-                let tail =
-                    (first..=last).map(|r| self.first_needed(m, r, produced[r])).min().unwrap_or(usize::MAX);
-                let live = rows.end - tail.min(rows.start);
-                let most = needed.entry(m).or_default();
-                *most = live.max(*most);
+                let tail = |m: usize| readers(m).map(|r| first_needed(m, r)).min().unwrap_or(usize::MAX);
+                let mut live = vec![(m, rows.end - tail(m).min(rows.start))];
                 if self.input[layer] == self.from {
-                    let tail = (first..=last).map(|r| self.first_needed(self.from, r, produced[r])).min();
-                    let live = strip.reads(l).end.saturating_sub(tail.unwrap_or(0));
-                    let most = needed.entry(self.from).or_default();
-                    *most = live.max(*most);
+                    live.push((self.from, strip.reads(l).end.saturating_sub(tail(self.from))));
+                }
+                for (m, rows) in live {
+                    let most = needed.entry(m).or_default();
+                    words += rows.saturating_sub(*most) * self.memories[m].row;
+                    *most = rows.max(*most);
+                }
+                if words > self.room {
+                    return None;
                 }
                 produced[layer] = targets[layer];
                 strips.push(strip);
@@ -223,7 +238,7 @@ impl<'p, 'a> Network<'p, 'a> {
         for (&m, &rows) in &needed {
             let memory = &self.memories[m];
             let rows = if memory.pairs { rows.next_multiple_of(2) } else { rows };
-            let whole = m != self.from && !inside(m) || rows >= memory.h;
+            let whole = m != self.from && !self.inside(m, [first, last]) || rows >= memory.h;
             rings.insert(m, if whole { memory.h } else { rows });
         }
         loop {
@@ -245,10 +260,6 @@ impl<'p, 'a> Network<'p, 'a> {
             let memory = &self.memories[m];
             memory.row * rings.get(&m).copied().unwrap_or(memory.h)
         };
-        let in_use = |m: &usize| {
-            let Memory { touch: [from, to], apart, .. } = self.memories[*m];
-            *m != self.from && (apart || from <= last && to >= first)
-        };
         let once = |l: &Planned<'_>| l.weight_words() * l.loops.blocks;
         let mut by_owner: BTreeMap<Port, usize> = rings
             .iter()
@@ -264,7 +275,7 @@ impl<'p, 'a> Network<'p, 'a> {
             passes,
             cycles: strips.iter().map(|s| s.loops.cycles).sum(),
             rings: by_owner,
-            words: (0..self.memories.len()).filter(in_use).map(words).sum(),
+            words: self.in_use([first, last]).map(words).sum(),
             input: input.map(|rows| rows * from.row),
             weights: [
                 strips.iter().map(|s| once(&layers[s.layer])).sum(),
@@ -360,10 +371,21 @@ impl<'p, 'a> Network<'p, 'a> {
         for last in 0..self.plan.layers.len() {
             let rows = self.plan.layers[last].layer.y.shape[1];
             for first in (0..=last).rev().take(LONGEST) {
+                let layers = [first, last];
+                let whole = |m: usize| self.memories[m].row * self.memories[m].h;
+                let crossing = self.in_use(layers).filter(|&m| !self.inside(m, layers));
+                if crossing.map(whole).sum::<usize>() > self.room {
+                    continue;
+                }
                 let single = first == last;
-                found.extend(single.then(|| self.run([first, last], 1)).flatten());
-                for passes in passes(rows).filter(|&p| p > 1 && (!single || first == 0)) {
-                    found.extend(self.run([first, last], passes).map(|g| Group { strips: vec![], ..g }));
+                found.extend(single.then(|| self.run(layers, 1)).flatten());
+                if single && first > 0 {
+                    continue;
+                }
+                // The more passes, the less memory: what is too large is so with fewer, too.
+                for passes in passes(rows).into_iter().rev().filter(|&p| p > 1) {
+                    let Some(group) = self.run(layers, passes) else { break };
+                    found.push(Group { strips: vec![], ..group });
                 }
             }
         }
@@ -371,11 +393,13 @@ impl<'p, 'a> Network<'p, 'a> {
     }
 }
 
-/// Numbers of passes over so many rows that differ in the rows of a pass.
-fn passes(rows: usize) -> impl Iterator<Item = usize> {
-    let each = (1..=rows).rev().map(move |of_pass| rows.div_ceil(of_pass));
-    let mut last = 0;
-    each.filter(move |&p| std::mem::replace(&mut last, p) != p).filter(|&p| p <= MOST_PASSES)
+/// Numbers of passes over so many rows that differ in the rows of a pass, ascending.
+fn passes(rows: usize) -> Vec<usize> {
+    let mut all: Vec<usize> = (1..=rows).map(|of_pass| rows.div_ceil(of_pass)).collect();
+    all.dedup();
+    all.retain(|&p| p <= MOST_PASSES);
+    all.reverse();
+    all
 }
 
 /// First row, and the one behind the last, that a layer reads of its input's map for one row of its output.
@@ -393,8 +417,9 @@ pub(crate) struct Groups<'p, 'a> {
 }
 
 impl<'p, 'a> Groups<'p, 'a> {
-    pub(crate) fn of(plan: &'p Plan<'a>) -> Groups<'p, 'a> {
-        let network = Network::of(plan);
+    /// Those that need at most so many words of the scratchpad.
+    pub(crate) fn of(plan: &'p Plan<'a>, room: usize) -> Groups<'p, 'a> {
+        let network = Network::of(plan, room);
         let all = network.all();
         Groups { network, all }
     }

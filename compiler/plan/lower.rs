@@ -6,7 +6,6 @@ use super::fold::{self, Folding};
 use super::image::TableImage;
 use super::images::{self, Images};
 use super::layers::{Kernel, Tail};
-use super::layout::Map;
 use super::steps::Step;
 use super::{Plan, Planned, base, describe, image, internal, lay, slide};
 use crate::design::{
@@ -151,7 +150,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     }
 
     let word_bits = [array.k * array.c * weight_bits, images.param_bits(array)];
-    let layers = named_layers(plan, recipes.into_iter().flatten().collect(), &images, word_bits, &quant)?;
+    let layers = named_layers(plan, recipes.into_iter().flatten().collect(), word_bits, &quant)?;
     let input = &plan.graph.value(plan.input);
     let output = &plan.graph.value(plan.output);
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -517,7 +516,6 @@ fn coordinate_bits(plan: &Plan<'_>) -> usize {
 fn named_layers<'a>(
     plan: &Plan<'_>,
     recipes: Vec<Recipe>,
-    images: &Images,
     word_bits: [usize; 2],
     quant: &impl Fn(NodeId) -> Result<&'a LayerQuant>,
 ) -> Result<Vec<Layer>> {

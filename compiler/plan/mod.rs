@@ -33,10 +33,10 @@ use crate::graph::int::{IntGraph, IntOp};
 use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 use arena::Block;
+use budget::Shortage;
 use cycles::{Array, Loops};
 use external::External;
 use fold::{Fold, Folding, folded};
-use images::Images;
 use layers::{Layer, Tail};
 use layout::{Layouts, Map, Wishes};
 use reach::Reach;
@@ -169,12 +169,30 @@ impl<'a> Plan<'a> {
         self.steps.iter().map(|s| s.cycles).sum()
     }
 
-    /// The same with weights and parameters in external memory, and tensors in rings of rows, if they do not fit into the budget.
+    /// The same with weights and parameters in external memory, and tensors in rings of rows, if it does not fit into the
+    /// budget; `None` if no way to do so is found.
     ///
     /// # Errors
     /// O2C0900 where a layer and its proof do not fit.
-    fn with_external(self, options: external::Options) -> Result<std::result::Result<Plan<'a>, Shortage>> {
+    pub fn within(&self, options: external::Options) -> Result<Option<Plan<'a>>> {
         budget::within(self, options)
+    }
+
+    /// The refusal of a budget, with the least that would do for this array.
+    pub fn refusal(&self, options: external::Options) -> Diagnostics {
+        let Shortage { least, activations } = match budget::least(self, options) {
+            Ok(found) => found,
+            Err(faults) => return faults,
+        };
+        let [p, c, k] = self.array();
+        let cause = format!(
+            "{} bytes on the chip are allowed; with the array {p},{c},{k} activations, tables and the largest part of a layer \
+             that can't be divided need {least}, of them {activations} for activations",
+            options.on_chip
+        );
+        Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
+            .remedy(format!("give --on-chip {} or more", least.div_ceil(1024)))
+            .into()
     }
 
     /// The netlist, with both AXI4-Streams of `stream_bits` bits.
@@ -227,46 +245,14 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     };
     // The cheaper first: few lanes, no depthwise mode.
     let arrays = lanes.into_iter().flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)));
-    let (mut plans, mut short) = (Vec::new(), None::<Shortage>);
-    for (array, slides) in arrays {
-        let plan = on_array(graph, quantized, &layers, array, slides, [input, output])?;
-        match options.external {
-            None => plans.push(plan),
-            Some(external) => match plan.with_external(external)? {
-                Ok(plan) => plans.push(plan),
-                Err(more) => {
-                    short =
-                        Some(short.map_or(more, |less| if less.least <= more.least { less } else { more }))
-                }
-            },
-        }
-    }
-    if let (true, Some(short), Some(external)) = (plans.is_empty(), short, options.external) {
-        return Err(short.refusal(external));
-    }
+    let plan = |(array, slides)| on_array(graph, quantized, &layers, array, slides, [input, output]);
+    let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
-    chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried").into())
-}
-
-/// What a network needs on the chip, in bytes.
-#[derive(Clone, Copy, Debug)]
-struct Shortage {
-    least: usize,
-    activations: usize,
-}
-
-impl Shortage {
-    fn refusal(&self, options: external::Options) -> Diagnostics {
-        let cause = format!(
-            "{} bytes on the chip are allowed; activations, tables and the largest part of a layer that can't be divided \
-             need {}, of them {} for activations",
-            options.on_chip, self.least, self.activations
-        );
-        Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
-            .remedy(format!("give --on-chip {} or more", self.least.div_ceil(1024)))
-            .into()
-    }
+    let chosen =
+        chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried"))?;
+    let Some(external) = options.external else { return Ok(chosen) };
+    chosen.within(external)?.ok_or_else(|| chosen.refusal(external))
 }
 
 /// The value, or nothing and its faults in the list.

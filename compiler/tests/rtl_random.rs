@@ -207,8 +207,16 @@ fn external_memory() {
     if !installed("verilator") || !installed("iverilog") {
         return;
     }
-    let cases = [(3, [2, 2, 4], 32, 4, 2, 0), (5, [4, 4, 16], 128, 16, 4, 1), (8, [1, 16, 16], 64, 64, 8, 2)];
-    for (seed, array, bus_bits, burst, outstanding, quarters) in cases {
+    // Seed, array, bits of the bus, bursts, how many under way, quarters of what lies between the least and everything.
+    let fixed = [(3, [2, 2, 4], 32, 4, 2, 0), (5, [4, 4, 16], 128, 16, 4, 1), (8, [1, 16, 16], 64, 64, 8, 2)];
+    let (first, count) = (number("O2C_RANDOM_SEED", 0), number("O2C_EXTERNAL", 0));
+    let more = (first..first + count).map(|seed| {
+        let mut rng = Rng(seed + 77);
+        let bus = rng.pick(&[32, 64, 128, 256]);
+        let array = ARRAYS[usize::try_from(seed).unwrap() % ARRAYS.len()];
+        (seed, array, bus, 1 << rng.size(0, 6), rng.size(1, 8), rng.pick(&[0, 0, 1, 2]))
+    });
+    for (seed, array, bus_bits, burst, outstanding, quarters) in fixed.into_iter().chain(more) {
         let mut graph = random::graph(seed, Profile { nodes: (5, 8), macs: 20_000, ..PROFILE });
         o2c::passes::own_memory::run(&mut graph);
         let within = |on_chip| {
