@@ -102,7 +102,7 @@ struct Need {
 impl Need {
     fn sizes(&self, plan: &Plan<'_>) -> Sizes {
         let working: usize = lower::storage(plan).iter().map(|s| s.width * s.depth).sum();
-        Sizes { bits: self.bits, resident: working + self.tables }
+        Sizes { bits: self.bits, word: 8 * plan.array.word(), resident: working + self.tables }
     }
 
     /// The groups with the fewest cycles where activations take so many hundredths of the budget.

@@ -32,6 +32,31 @@ pub struct Options {
     pub latency: usize,
 }
 
+/// What a command moves, and where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// To the weight memory.
+    Weights,
+    /// To the parameter memory.
+    Parameters,
+    /// To the scratchpad.
+    Load(Walk),
+    /// From the scratchpad.
+    Store(Walk),
+}
+
+/// The order of scratchpad words: row by row, in each row plane by plane, in each plane column by column. Word `[row,
+/// plane, column]` is at `row * columns + plane * step + column` from the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    /// Words that follow each other, 1 to 2^16.
+    pub(crate) columns: usize,
+    /// Planes, 1 to 2^12.
+    pub(crate) planes: usize,
+    /// Words from one plane to the next, below 2^24.
+    pub(crate) step: usize,
+}
+
 /// What the DMA does once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -39,8 +64,8 @@ pub(crate) struct Command {
     pub(crate) offset: usize,
     /// First word of the memory.
     pub(crate) to: usize,
-    /// The parameter memory, else the weight memory.
-    pub(crate) parameters: bool,
+    /// Which memory, and which way.
+    pub(crate) kind: Kind,
     /// Words.
     pub(crate) words: usize,
     /// A step may begin.
@@ -50,20 +75,39 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// The command's word: fields as in `rtl/o2c_dma.v`.
-    pub(crate) fn word(&self) -> Vec<u8> {
-        let mut word = Word::new(COMMAND_BITS);
+    /// The command's word: fields as in `rtl/o2c_dma.v`, the longer form where a list of commands spills.
+    pub(crate) fn word(&self, spills: bool) -> Vec<u8> {
+        let mut word = Word::new(COMMAND_BITS[usize::from(spills)]);
         let field = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let (kind, walk) = match self.kind {
+            Kind::Weights => (0, None),
+            Kind::Parameters => (1, None),
+            Kind::Load(walk) => (2, Some(walk)),
+            Kind::Store(walk) => (3, Some(walk)),
+        };
         word.push(field(self.offset), 32);
         word.push(field(self.to), 24);
-        word.push(0, 7);
-        word.push(i64::from(self.parameters), 1);
+        word.push(0, 6);
+        word.push(kind, 2);
         word.push(field(self.words), 24);
         word.push(0, 8);
         word.push(i64::from(self.releases), 1);
         word.push(0, 15);
         word.push(field(self.steps), 16);
+        if spills {
+            let Walk { columns, planes, step } = walk.unwrap_or(Walk { columns: 1, planes: 1, step: 0 });
+            word.push(field(columns.saturating_sub(1)), 16);
+            word.push(field(planes.saturating_sub(1)), 12);
+            word.push(0, 4);
+            word.push(field(step), 24);
+            word.push(0, 8);
+        }
         word.finish()
+    }
+
+    /// Whether it moves words of the scratchpad.
+    fn spills(&self) -> bool {
+        matches!(self.kind, Kind::Load(_) | Kind::Store(_))
     }
 }
 
@@ -83,14 +127,16 @@ pub(crate) struct External {
 pub(crate) struct Sizes {
     /// Bits of a weight word and of a parameter word.
     pub(crate) bits: [usize; 2],
+    /// Bits of a scratchpad word.
+    pub(crate) word: usize,
     /// Bits of what has its place on the chip whatever is loaded: scratchpad, tables, line buffers.
     pub(crate) resident: usize,
 }
 
 /// Bytes on the chip that can be asked for.
 pub const MOST_BYTES: usize = 1 << 40;
-/// Bits of a command in its memory.
-const COMMAND_BITS: usize = 128;
+/// Bits of a command in its memory, without and with words of the scratchpad.
+const COMMAND_BITS: [usize; 2] = [128, 192];
 /// Parts of a memory that a step's words may fill at most: the fewer, the fewer steps; the more, the earlier loads begin.
 const SHARES: [usize; 6] = [1, 2, 3, 4, 6, 8];
 /// Parts of the room that the parameter memory may get.
@@ -176,7 +222,7 @@ fn fitting<'a>(
 
 /// Bits of descriptors and commands.
 fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
-    steps.len() * 32 * descriptor::WORDS + external.commands.len() * COMMAND_BITS
+    steps.len() * 32 * descriptor::WORDS + external.commands.len() * external.command_bits()
 }
 
 /// Bits of all memories if nothing is external.
@@ -312,15 +358,15 @@ fn schedule(
                 Place::Loaded(to, before) => {
                     let wait = before.saturating_sub(ended);
                     ended += wait;
-                    let parameters = which == 1;
+                    let kind = [Kind::Weights, Kind::Parameters][which];
                     let bytes = options.word_bytes(sizes.bits[which]);
-                    let offset = words.start * bytes + if parameters { first_param } else { 0 };
+                    let offset = words.start * bytes + [0, first_param][which];
                     let words = words.len();
                     // The step's last command brings its token.
                     if let Some(before) = commands.last_mut().filter(|_| step.loads > 0) {
                         before.releases = false;
                     }
-                    commands.push(Command { offset, to, parameters, words, releases: true, steps: wait });
+                    commands.push(Command { offset, to, kind, words, releases: true, steps: wait });
                     (at[which], step.loaded[which], step.loads) = (to, words, 1);
                 }
             }
@@ -329,7 +375,7 @@ fn schedule(
     }
     // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
     let wait = steps.len() - ended;
-    commands.push(Command { offset: 0, to: 0, parameters: false, words: 0, releases: false, steps: wait });
+    commands.push(Command { offset: 0, to: 0, kind: Kind::Weights, words: 0, releases: false, steps: wait });
     let external = External { options, depths, commands };
     external.time(&mut steps, sizes);
     (steps, external)
@@ -367,9 +413,14 @@ impl External {
                 blocked |= command.steps > 0;
                 if blocked {
                     let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
-                    let bits = sizes.bits[usize::from(command.parameters)];
+                    let (bits, run): (_, fn(&mut Dma, u64, u64, u64) -> u64) = match command.kind {
+                        Kind::Weights => (sizes.bits[0], Dma::command),
+                        Kind::Parameters => (sizes.bits[1], Dma::command),
+                        Kind::Load(_) => (sizes.word, Dma::command),
+                        Kind::Store(_) => (sizes.word, Dma::store),
+                    };
                     let beats = command.words * self.options.beats(bits);
-                    loaded = dma.command(earliest, command.offset as u64, beats as u64);
+                    loaded = run(&mut dma, earliest, command.offset as u64, beats as u64);
                 }
                 if command.releases {
                     break;
@@ -387,10 +438,20 @@ impl External {
         }
     }
 
+    /// Whether words of the scratchpad are moved.
+    pub(crate) fn spills(&self) -> bool {
+        self.commands.iter().any(Command::spills)
+    }
+
+    /// Bits of a command.
+    pub(crate) fn command_bits(&self) -> usize {
+        COMMAND_BITS[usize::from(self.spills())]
+    }
+
     /// The most words of each memory that a step uses.
     pub(crate) fn largest(&self) -> [usize; 2] {
-        [false, true].map(|parameters| {
-            let of = self.commands.iter().filter(|c| c.parameters == parameters).map(|c| c.words);
+        [Kind::Weights, Kind::Parameters].map(|kind| {
+            let of = self.commands.iter().filter(|c| c.kind == kind).map(|c| c.words);
             of.max().unwrap_or(0).max(1)
         })
     }
