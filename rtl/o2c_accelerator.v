@@ -4,6 +4,7 @@
 // STREAM_W   8 .. 512, power of two: width of both AXI4-Streams
 // EXT        1: weights and parameters come from external memory through m_axi_*; 0: they are WEIGHT_INIT and PARAM_INIT, and
 //            m_axi_* does nothing. ADDR_W, BUS_W, BURST, OUTSTANDING, NCMDS, CMD_INIT: see o2c_dma
+// SPILL      1, with EXT: activations are stored in external memory and loaded from there; 0: the write channels do nothing
 // All other parameters: see o2c_engine, o2c_ingest and o2c_egress (IN_*, FOLD_*, OUT_*).
 //
 // One packet of s_axis is one sample, quantized bytes in row, column, channel order; one packet of m_axis is its
@@ -55,6 +56,7 @@ module o2c_accelerator #(
   parameter integer BURST       = 16,
   parameter integer OUTSTANDING = 4,
   parameter integer NCMDS       = 1,
+  parameter integer SPILL       = 0,
   parameter integer IN_BASE     = 0,
   parameter integer IN_PIXEL_STEP = 1,
   parameter integer IN_WORD_STEP  = 1,
@@ -119,7 +121,7 @@ module o2c_accelerator #(
   output wire                  m_axis_tvalid,
   input  wire                  m_axis_tready,
   output wire                  m_axis_tlast,
-  // AXI4, external memory: read only
+  // AXI4, external memory
   output wire [ADDR_W-1:0]     m_axi_araddr,
   output wire [7:0]            m_axi_arlen,
   output wire [2:0]            m_axi_arsize,
@@ -133,6 +135,22 @@ module o2c_accelerator #(
   input  wire                  m_axi_rlast,
   input  wire                  m_axi_rvalid,
   output wire                  m_axi_rready,
+  output wire [ADDR_W-1:0]     m_axi_awaddr,
+  output wire [7:0]            m_axi_awlen,
+  output wire [2:0]            m_axi_awsize,
+  output wire [1:0]            m_axi_awburst,
+  output wire [2:0]            m_axi_awprot,
+  output wire [3:0]            m_axi_awcache,
+  output wire                  m_axi_awvalid,
+  input  wire                  m_axi_awready,
+  output wire [BUS_W-1:0]      m_axi_wdata,
+  output wire [BUS_W/8-1:0]    m_axi_wstrb,
+  output wire                  m_axi_wlast,
+  output wire                  m_axi_wvalid,
+  input  wire                  m_axi_wready,
+  input  wire [1:0]            m_axi_bresp,
+  input  wire                  m_axi_bvalid,
+  output wire                  m_axi_bready,
   // Status
   output wire                  irq_o
 );
@@ -151,6 +169,9 @@ module o2c_accelerator #(
   wire [23:0]    ext_addr;
   wire [WEIGHT_W-1:0] ext_weight;
   wire [PARAM_W-1:0]  ext_param;
+  wire           spill_valid, spill_we, spill_ready;
+  wire [23:0]    spill_addr;
+  wire [8*W-1:0] spill_data;
   // AXI4-Lite protection is not used.
   wire           unused_ok = &{1'b0, s_axil_awprot, s_axil_arprot};
 
@@ -245,6 +266,11 @@ module o2c_accelerator #(
     .ext_addr_i          (ext_addr),
     .ext_weight_i        (ext_weight),
     .ext_param_i         (ext_param),
+    .spill_valid_i       (spill_valid),
+    .spill_we_i          (spill_we),
+    .spill_ready_o       (spill_ready),
+    .spill_addr_i        (spill_addr[AW-1:0]),
+    .spill_data_i        (spill_data),
     .in_wr_valid_i       (wr_valid),
     .in_wr_ready_o       (wr_ready),
     .in_wr_addr_i        (wr_addr),
@@ -259,7 +285,7 @@ module o2c_accelerator #(
   generate if (EXT != 0) begin : gen_dma
     o2c_dma #(
       .BUS_W (BUS_W), .ADDR_W (ADDR_W), .BURST (BURST), .OUTSTANDING (OUTSTANDING), .NCMDS (NCMDS),
-      .WEIGHT_W (WEIGHT_W), .PARAM_W (PARAM_W), .CMD_INIT (CMD_INIT)
+      .WEIGHT_W (WEIGHT_W), .PARAM_W (PARAM_W), .SPILL (SPILL), .W (W), .CMD_INIT (CMD_INIT)
     ) u_dma (
       .clk_i           (clk_i),
       .rst_ni          (rst_ni),
@@ -276,6 +302,12 @@ module o2c_accelerator #(
       .waddr_o         (ext_addr),
       .weight_o        (ext_weight),
       .param_o         (ext_param),
+      .spill_valid_o   (spill_valid),
+      .spill_we_o      (spill_we),
+      .spill_ready_i   (spill_ready),
+      .spill_addr_o    (spill_addr),
+      .spill_data_o    (spill_data),
+      .spill_data_i    (rd_data),
       .m_axi_araddr_o  (m_axi_araddr),
       .m_axi_arlen_o   (m_axi_arlen),
       .m_axi_arsize_o  (m_axi_arsize),
@@ -288,8 +320,25 @@ module o2c_accelerator #(
       .m_axi_rresp_i   (m_axi_rresp),
       .m_axi_rlast_i   (m_axi_rlast),
       .m_axi_rvalid_i  (m_axi_rvalid),
-      .m_axi_rready_o  (m_axi_rready)
+      .m_axi_rready_o  (m_axi_rready),
+      .m_axi_awaddr_o  (m_axi_awaddr),
+      .m_axi_awlen_o   (m_axi_awlen),
+      .m_axi_awsize_o  (m_axi_awsize),
+      .m_axi_awburst_o (m_axi_awburst),
+      .m_axi_awprot_o  (m_axi_awprot),
+      .m_axi_awcache_o (m_axi_awcache),
+      .m_axi_awvalid_o (m_axi_awvalid),
+      .m_axi_awready_i (m_axi_awready),
+      .m_axi_wdata_o   (m_axi_wdata),
+      .m_axi_wstrb_o   (m_axi_wstrb),
+      .m_axi_wlast_o   (m_axi_wlast),
+      .m_axi_wvalid_o  (m_axi_wvalid),
+      .m_axi_wready_i  (m_axi_wready),
+      .m_axi_bresp_i   (m_axi_bresp),
+      .m_axi_bvalid_i  (m_axi_bvalid),
+      .m_axi_bready_o  (m_axi_bready)
     );
+    wire unused_spill = &{1'b0, spill_addr};
     if (ADDR_W < 64) begin : gen_unused_base
       wire unused_base = &{1'b0, ext_base[63:ADDR_W]};
     end
@@ -311,8 +360,25 @@ module o2c_accelerator #(
     assign m_axi_arcache = 4'd0;
     assign m_axi_arvalid = 1'b0;
     assign m_axi_rready  = 1'b0;
+    assign m_axi_awaddr  = {ADDR_W{1'b0}};
+    assign m_axi_awlen   = 8'd0;
+    assign m_axi_awsize  = 3'd0;
+    assign m_axi_awburst = 2'b01;
+    assign m_axi_awprot  = 3'd0;
+    assign m_axi_awcache = 4'd0;
+    assign m_axi_awvalid = 1'b0;
+    assign m_axi_wdata   = {BUS_W{1'b0}};
+    assign m_axi_wstrb   = {(BUS_W/8){1'b0}};
+    assign m_axi_wlast   = 1'b0;
+    assign m_axi_wvalid  = 1'b0;
+    assign m_axi_bready  = 1'b0;
+    assign spill_valid   = 1'b0;
+    assign spill_we      = 1'b0;
+    assign spill_addr    = 24'd0;
+    assign spill_data    = {(8*W){1'b0}};
     wire unused_ext = &{1'b0, ext_step, ext_base, m_axi_arready, m_axi_rdata, m_axi_rresp, m_axi_rlast, m_axi_rvalid,
-                        NCMDS[0], BURST[0], OUTSTANDING[0]};
+                        m_axi_awready, m_axi_wready, m_axi_bresp, m_axi_bvalid, spill_ready, spill_addr,
+                        SPILL[0], NCMDS[0], BURST[0], OUTSTANDING[0]};
   end endgenerate
 endmodule
 `default_nettype wire

@@ -7,8 +7,9 @@
 // Port B serves, in this order of precedence within a cycle:
 //   1. the post pipeline's write   (post_we_i, with one write enable a slice)
 //   2. the post pipeline's read    (post_rd_i; the planner's group length keeps 1 and 2 apart)
-//   3. the output stream's read    (out_rd_valid_i / out_rd_ready_o)
-//   4. the input stream's write    (in_wr_valid_i / in_wr_ready_o)
+//   3. external memory's write or read (spill_valid_i / spill_ready_o)
+//   4. the output stream's read    (out_rd_valid_i / out_rd_ready_o)
+//   5. the input stream's write    (in_wr_valid_i / in_wr_ready_o)
 // so that transfers of other samples take only slots that the engine leaves free.
 //
 // W       1 .. 512  bytes of a word (P * C)
@@ -39,6 +40,12 @@ module o2c_scratchpad #(
   input  wire [8*G-1:0] post_wdata_i,
   input  wire           post_rd_i,
   input  wire [AW-1:0]  post_raddr_i,
+  // External memory
+  input  wire           spill_valid_i,
+  input  wire           spill_we_i,
+  output wire           spill_ready_o,
+  input  wire [AW-1:0]  spill_addr_i,
+  input  wire [8*W-1:0] spill_data_i,
   // Output stream
   input  wire           out_rd_valid_i,
   output wire           out_rd_ready_o,
@@ -49,7 +56,7 @@ module o2c_scratchpad #(
   output wire           in_wr_ready_o,
   input  wire [AW-1:0]  in_wr_addr_i,
   input  wire [8*W-1:0] in_wr_data_i,
-  // Port B's read data, for the post pipeline and the output stream
+  // Port B's read data, for the post pipeline, external memory and the output stream
   output wire [8*W-1:0] b_data_o
 );
   generate if (G < 1 || W < G || (W % G) != 0
@@ -62,9 +69,11 @@ module o2c_scratchpad #(
   end endgenerate
 
   wire engine = post_we_i | post_rd_i;
-  assign out_rd_ready_o = !engine;
-  wire out_take = out_rd_valid_i & !engine;
-  assign in_wr_ready_o = !engine & !out_rd_valid_i;
+  assign spill_ready_o = !engine;
+  wire spill_write = spill_valid_i & spill_we_i & !engine;
+  assign out_rd_ready_o = !engine & !spill_valid_i;
+  wire out_take = out_rd_valid_i & out_rd_ready_o;
+  assign in_wr_ready_o = out_rd_ready_o & !out_rd_valid_i;
   wire in_take = in_wr_valid_i & in_wr_ready_o;
 
   reg [1:0] out_take_q;
@@ -76,6 +85,7 @@ module o2c_scratchpad #(
 
   wire [AW-1:0] b_addr = post_we_i ? post_waddr_i
                        : post_rd_i ? post_raddr_i
+                       : spill_valid_i ? spill_addr_i
                        : out_rd_valid_i ? out_rd_addr_i : in_wr_addr_i;
 
   // Banks. In bank n lies word a + (n - a) mod 4, or b + ..., at its address divided by BANKS.
@@ -105,8 +115,9 @@ module o2c_scratchpad #(
     wire [AW+PADW-1:0] b_wide = {{PADW{1'b0}}, b_addr};
     wire unused_wide = &{1'b0, a_wide, b_wide};
     for (s = 0; s < NS; s = s + 1) begin : gen_slice
-      wire           we    = b_here & ((post_we_i & post_slice_i[s]) | in_take);
-      wire [8*G-1:0] wdata = post_we_i ? post_wdata_i : in_wr_data_i[8*G*s +: 8*G];
+      wire           we    = b_here & ((post_we_i & post_slice_i[s]) | spill_write | in_take);
+      wire [8*G-1:0] wdata = post_we_i ? post_wdata_i
+                           : spill_valid_i ? spill_data_i[8*G*s +: 8*G] : in_wr_data_i[8*G*s +: 8*G];
       o2c_ram #(
         .WIDTH (8 * G),
         .DEPTH (RD)

@@ -64,10 +64,12 @@ constexpr size_t kInputBytes = <{ d.input.bytes }>;
 constexpr size_t kOutputBytes = <{ d.output.bytes }>;
 <%- if let Some(e) = d.external %>
 constexpr size_t kExternalBytes = <{ e.bytes.len() }>;   // of the image in external memory
+constexpr size_t kSpillBytes = <{ e.spill_bytes }>;   // after it, to be written and read
 constexpr unsigned kExternalBusBytes = <{ e.bus_bits / 8 }>;
 constexpr unsigned kExternalLatency = <{ e.latency }>;   // cycles from a request to its first beat that kCycles counts on
 <%- else %>
 constexpr size_t kExternalBytes = 0;   // no external memory
+constexpr size_t kSpillBytes = 0;
 constexpr unsigned kExternalBusBytes = 0;
 constexpr unsigned kExternalLatency = 0;
 <%- endif %>

@@ -57,7 +57,41 @@ module tb;
   wire                     mem_rlast;
   wire                     mem_rvalid;
   wire                     mem_rready;
-  wire                     unused_ok = &{1'b0, mem_arprot, mem_arcache};
+  wire [63:0]              mem_awaddr;
+  wire [7:0]               mem_awlen;
+  wire [2:0]               mem_awsize;
+  wire [1:0]               mem_awburst;
+  wire [2:0]               mem_awprot;
+  wire [3:0]               mem_awcache;
+  wire                     mem_awvalid;
+  wire                     mem_awready;
+  wire [<{ e.bus_bits }>-1:0] mem_wdata;
+  wire [<{ e.bus_bits }>/8-1:0] mem_wstrb;
+  wire                     mem_wlast;
+  wire                     mem_wvalid;
+  wire                     mem_wready;
+  wire [1:0]               mem_bresp;
+  wire                     mem_bvalid;
+  wire                     mem_bready;
+<%- if d.spills() %>
+  wire                     unused_ok = &{1'b0, mem_arprot, mem_arcache, mem_awprot, mem_awcache};
+<%- else %>
+  // The design writes nothing.
+  assign mem_awaddr  = 64'd0;
+  assign mem_awlen   = 8'd0;
+  assign mem_awsize  = 3'd0;
+  assign mem_awburst = 2'd0;
+  assign mem_awprot  = 3'd0;
+  assign mem_awcache = 4'd0;
+  assign mem_awvalid = 1'b0;
+  assign mem_wdata   = {<{ e.bus_bits }>{1'b0}};
+  assign mem_wstrb   = {(<{ e.bus_bits }>/8){1'b0}};
+  assign mem_wlast   = 1'b0;
+  assign mem_wvalid  = 1'b0;
+  assign mem_bready  = 1'b0;
+  wire                     unused_ok = &{1'b0, mem_arprot, mem_arcache, mem_awprot, mem_awcache, mem_awready, mem_wready,
+                                         mem_bresp, mem_bvalid};
+<%- endif %>
 <%- endif %>
 <%- if d.external.is_some() %>
   // Where the image lies in external memory.
@@ -126,6 +160,7 @@ module tb;
   o2c_bench_memory #(
     .BUS_W   (<{ e.bus_bits }>),
     .BEATS   (<{ e.bytes.len() / (e.bus_bits / 8) }>),
+    .SPILL   (<{ e.spill_bytes / (e.bus_bits / 8) }>),
     .LATENCY (<{ e.latency }>),
     .BASE    (EXT_BASE),
     .FILE    ({`IP_DATA, "/external.hex"})
@@ -142,7 +177,21 @@ module tb;
     .rresp_o   (mem_rresp),
     .rlast_o   (mem_rlast),
     .rvalid_o  (mem_rvalid),
-    .rready_i  (mem_rready)
+    .rready_i  (mem_rready),
+    .awaddr_i  (mem_awaddr),
+    .awlen_i   (mem_awlen),
+    .awsize_i  (mem_awsize),
+    .awburst_i (mem_awburst),
+    .awvalid_i (mem_awvalid),
+    .awready_o (mem_awready),
+    .wdata_i   (mem_wdata),
+    .wstrb_i   (mem_wstrb),
+    .wlast_i   (mem_wlast),
+    .wvalid_i  (mem_wvalid),
+    .wready_o  (mem_wready),
+    .bresp_o   (mem_bresp),
+    .bvalid_o  (mem_bvalid),
+    .bready_i  (mem_bready)
   );
 <%- endif %>
 
@@ -192,6 +241,24 @@ module tb;
     .m_axi_rlast    (mem_rlast),
     .m_axi_rvalid   (mem_rvalid),
     .m_axi_rready   (mem_rready),
+<%- endif %>
+<%- if d.spills() %>
+    .m_axi_awaddr   (mem_awaddr),
+    .m_axi_awlen    (mem_awlen),
+    .m_axi_awsize   (mem_awsize),
+    .m_axi_awburst  (mem_awburst),
+    .m_axi_awprot   (mem_awprot),
+    .m_axi_awcache  (mem_awcache),
+    .m_axi_awvalid  (mem_awvalid),
+    .m_axi_awready  (mem_awready),
+    .m_axi_wdata    (mem_wdata),
+    .m_axi_wstrb    (mem_wstrb),
+    .m_axi_wlast    (mem_wlast),
+    .m_axi_wvalid   (mem_wvalid),
+    .m_axi_wready   (mem_wready),
+    .m_axi_bresp    (mem_bresp),
+    .m_axi_bvalid   (mem_bvalid),
+    .m_axi_bready   (mem_bready),
 <%- endif %>
     .irq_o          (irq)
   );

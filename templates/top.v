@@ -50,7 +50,7 @@ module <{ d.name }> (
   input  wire                     m_axis_tready,
   output wire                     m_axis_tlast,
 <%- if let Some(e) = d.external %>
-  // AXI4, external memory: read only
+  // AXI4, external memory<% if !d.spills() %>: read only<% endif %>
   output wire [63:0]              m_axi_araddr,
   output wire [7:0]               m_axi_arlen,
   output wire [2:0]               m_axi_arsize,
@@ -64,6 +64,24 @@ module <{ d.name }> (
   input  wire                     m_axi_rlast,
   input  wire                     m_axi_rvalid,
   output wire                     m_axi_rready,
+<%- if d.spills() %>
+  output wire [63:0]              m_axi_awaddr,
+  output wire [7:0]               m_axi_awlen,
+  output wire [2:0]               m_axi_awsize,
+  output wire [1:0]               m_axi_awburst,
+  output wire [2:0]               m_axi_awprot,
+  output wire [3:0]               m_axi_awcache,
+  output wire                     m_axi_awvalid,
+  input  wire                     m_axi_awready,
+  output wire [<{ e.bus_bits }>-1:0] m_axi_wdata,
+  output wire [<{ e.bus_bits }>/8-1:0] m_axi_wstrb,
+  output wire                     m_axi_wlast,
+  output wire                     m_axi_wvalid,
+  input  wire                     m_axi_wready,
+  input  wire [1:0]               m_axi_bresp,
+  input  wire                     m_axi_bvalid,
+  output wire                     m_axi_bready,
+<%- endif %>
 <%- endif %>
   // Status
   output wire                     irq_o
@@ -80,6 +98,23 @@ module <{ d.name }> (
   wire        unused_arvalid;
   wire        unused_rready;
   wire        unused_ok = &{1'b0, unused_araddr, unused_arlen, unused_arsize, unused_arburst, unused_arprot, unused_arcache, unused_arvalid, unused_rready};
+<%- endif %>
+<%- if !d.spills() %>
+  // Nothing is written to external memory.
+  wire [63:0] unused_awaddr;
+  wire [7:0] unused_awlen;
+  wire [2:0] unused_awsize;
+  wire [1:0] unused_awburst;
+  wire [2:0] unused_awprot;
+  wire [3:0] unused_awcache;
+  wire unused_awvalid;
+  wire [<% if let Some(e) = d.external %><{ e.bus_bits }><% else %>64<% endif %>-1:0] unused_wdata;
+  wire [<% if let Some(e) = d.external %><{ e.bus_bits }><% else %>64<% endif %>/8-1:0] unused_wstrb;
+  wire unused_wlast;
+  wire unused_wvalid;
+  wire unused_bready;
+  wire unused_writes = &{1'b0, unused_awaddr, unused_awlen, unused_awsize, unused_awburst, unused_awprot, unused_awcache,
+                         unused_awvalid, unused_wdata, unused_wstrb, unused_wlast, unused_wvalid, unused_bready};
 <%- endif %>
   o2c_accelerator #(
 <%- for p in d.params %>
@@ -148,6 +183,41 @@ module <{ d.name }> (
     .m_axi_rlast   (1'b0),
     .m_axi_rvalid  (1'b0),
     .m_axi_rready  (unused_rready),
+<%- endif %>
+<%- if d.spills() %>
+    .m_axi_awaddr  (m_axi_awaddr),
+    .m_axi_awlen   (m_axi_awlen),
+    .m_axi_awsize  (m_axi_awsize),
+    .m_axi_awburst (m_axi_awburst),
+    .m_axi_awprot  (m_axi_awprot),
+    .m_axi_awcache (m_axi_awcache),
+    .m_axi_awvalid (m_axi_awvalid),
+    .m_axi_awready (m_axi_awready),
+    .m_axi_wdata   (m_axi_wdata),
+    .m_axi_wstrb   (m_axi_wstrb),
+    .m_axi_wlast   (m_axi_wlast),
+    .m_axi_wvalid  (m_axi_wvalid),
+    .m_axi_wready  (m_axi_wready),
+    .m_axi_bresp   (m_axi_bresp),
+    .m_axi_bvalid  (m_axi_bvalid),
+    .m_axi_bready  (m_axi_bready),
+<%- else %>
+    .m_axi_awaddr  (unused_awaddr),
+    .m_axi_awlen   (unused_awlen),
+    .m_axi_awsize  (unused_awsize),
+    .m_axi_awburst (unused_awburst),
+    .m_axi_awprot  (unused_awprot),
+    .m_axi_awcache (unused_awcache),
+    .m_axi_awvalid (unused_awvalid),
+    .m_axi_awready (1'b0),
+    .m_axi_wdata   (unused_wdata),
+    .m_axi_wstrb   (unused_wstrb),
+    .m_axi_wlast   (unused_wlast),
+    .m_axi_wvalid  (unused_wvalid),
+    .m_axi_wready  (1'b0),
+    .m_axi_bresp   (2'd0),
+    .m_axi_bvalid  (1'b0),
+    .m_axi_bready  (unused_bready),
 <%- endif %>
     .irq_o          (irq_o)
   );

@@ -186,12 +186,14 @@ module o2c_bench #(
 endmodule
 
 // External memory: a hex file, one beat a line, read by bursts. The first beat comes LATENCY cycles after its request, then one
-// a cycle; with +stall both channels wait pseudo-randomly.
+// a cycle. Beats after it are written and read; a burst's response comes LATENCY cycles after its last beat. With +stall all
+// channels wait pseudo-randomly.
 //
-// BASE     address of the first beat;  BEATS  beats in FILE
+// BASE     address of the first beat;  BEATS  beats in FILE;  SPILL  beats after them
 module o2c_bench_memory #(
   parameter integer BUS_W   = 64,
   parameter integer BEATS   = 1,
+  parameter integer SPILL   = 0,
   parameter integer LATENCY = 32,
   parameter [63:0]  BASE    = 64'd0,
   parameter         FILE    = ""
@@ -208,10 +210,24 @@ module o2c_bench_memory #(
   output wire [1:0]       rresp_o,
   output reg              rlast_o,
   output reg              rvalid_o,
-  input  wire             rready_i
+  input  wire             rready_i,
+  input  wire [63:0]      awaddr_i,
+  input  wire [7:0]       awlen_i,
+  input  wire [2:0]       awsize_i,
+  input  wire [1:0]       awburst_i,
+  input  wire             awvalid_i,
+  output reg              awready_o,
+  input  wire [BUS_W-1:0] wdata_i,
+  input  wire [BUS_W/8-1:0] wstrb_i,
+  input  wire             wlast_i,
+  input  wire             wvalid_i,
+  output reg              wready_o,
+  output wire [1:0]       bresp_o,
+  output reg              bvalid_o,
+  input  wire             bready_i
 );
   localparam integer BYTES = BUS_W / 8;
-  reg [BUS_W-1:0] mem  [0:BEATS-1];
+  reg [BUS_W-1:0] mem  [0:BEATS+SPILL-1];
   reg [63:0]      at   [0:31];
   integer         left [0:31];
   integer         due  [0:31];
@@ -219,10 +235,25 @@ module o2c_bench_memory #(
   reg             stall;
   reg [31:0]      lfsr;
   wire [63:0]     index = (araddr_i - BASE) / BYTES;
+  // Writes: bursts whose addresses are here, the beat of the first one that is next, responses that are due.
+  reg [63:0]      w_at   [0:31];
+  integer         w_left [0:31];
+  integer         b_due  [0:31];
+  integer         w_head, w_tail, b_head, b_tail, n;
+  wire [63:0]     w_index = (awaddr_i - BASE) / BYTES;
   assign rresp_o = 2'b00;
+  assign bresp_o = 2'b00;
 
   initial begin
-    $readmemh(FILE, mem);
+    for (n = BEATS; n < BEATS + SPILL; n = n + 1) mem[n] = {BYTES{8'hc3}};
+    $readmemh(FILE, mem, 0, BEATS - 1);
+    w_head    = 0;
+    w_tail    = 0;
+    b_head    = 0;
+    b_tail    = 0;
+    awready_o = 1'b0;
+    wready_o  = 1'b0;
+    bvalid_o  = 1'b0;
     stall     = $test$plusargs("stall");
     lfsr      = 32'h8765_4321;
     head      = 0;
@@ -237,7 +268,7 @@ module o2c_bench_memory #(
     now  = now + 1;
     lfsr <= {lfsr[30:0], lfsr[31] ^ lfsr[21] ^ lfsr[1] ^ lfsr[0]};
     if (arvalid_i && arready_o) begin
-      if (araddr_i < BASE || index + arlen_i >= BEATS || araddr_i % BYTES != 0 || (1 << arsize_i) != BYTES
+      if (araddr_i < BASE || index + arlen_i >= BEATS + SPILL || araddr_i % BYTES != 0 || (1 << arsize_i) != BYTES
           || arburst_i != 2'b01 || araddr_i[63:12] != ((araddr_i + (arlen_i + 1) * BYTES - 1) >> 12)) begin
         $display("FAIL: read of %0d beats from %h in external memory", arlen_i + 1, araddr_i);
         $finish;
@@ -257,6 +288,41 @@ module o2c_bench_memory #(
         at[head % 32]   = at[head % 32] + 1;
         left[head % 32] = left[head % 32] - 1;
         if (left[head % 32] == 0) head = head + 1;
+      end
+    end
+    // Addresses before data: a beat is accepted only when its burst's address is.
+    if (wvalid_i && wready_o) begin
+      if (wstrb_i != {BYTES{1'b1}} || wlast_i != (w_left[w_head % 32] == 1)) begin
+        $display("FAIL: WLAST %b, WSTRB %b with %0d beats left in external memory", wlast_i, wstrb_i, w_left[w_head % 32]);
+        $finish;
+      end
+      mem[w_at[w_head % 32]] = wdata_i;
+      w_at[w_head % 32]   = w_at[w_head % 32] + 1;
+      w_left[w_head % 32] = w_left[w_head % 32] - 1;
+      if (w_left[w_head % 32] == 0) begin
+        w_head = w_head + 1;
+        b_due[b_tail % 32] = now + LATENCY - 1;
+        b_tail = b_tail + 1;
+      end
+    end
+    if (awvalid_i && awready_o) begin
+      if (awaddr_i < BASE || w_index < BEATS || w_index + awlen_i >= BEATS + SPILL || awaddr_i % BYTES != 0
+          || (1 << awsize_i) != BYTES || awburst_i != 2'b01
+          || awaddr_i[63:12] != ((awaddr_i + (awlen_i + 1) * BYTES - 1) >> 12)) begin
+        $display("FAIL: write of %0d beats to %h in external memory", awlen_i + 1, awaddr_i);
+        $finish;
+      end
+      w_at[w_tail % 32]   = w_index;
+      w_left[w_tail % 32] = awlen_i + 1;
+      w_tail = w_tail + 1;
+    end
+    awready_o <= w_tail - w_head < 31 && !(stall && lfsr[13]);
+    wready_o  <= w_head != w_tail && !(stall && lfsr[17]);
+    if (!bvalid_o || bready_i) begin
+      bvalid_o <= 1'b0;
+      if (b_head != b_tail && now >= b_due[b_head % 32] && !(stall && lfsr[21])) begin
+        bvalid_o <= 1'b1;
+        b_head = b_head + 1;
       end
     end
   end

@@ -244,6 +244,8 @@ pub struct External {
     /// The image, from the base register's address on; whole beats.
     #[serde(skip)]
     pub bytes: Vec<u8>,
+    /// Bytes after the image that activations are stored in and loaded from; whole beats. 0: the bus is read only.
+    pub spill_bytes: usize,
 }
 
 /// Everything that the hand-off folder's RTL needs.
@@ -601,6 +603,12 @@ impl Design {
         initialised.chain(self.storage.iter().map(move |s| shape(s.name, s.width, s.depth, true)))
     }
 
+    /// Whether activations are written to external memory.
+    #[must_use]
+    pub fn spills(&self) -> bool {
+        self.external.as_ref().is_some_and(|e| e.spill_bytes > 0)
+    }
+
     /// Validates what `emit` relies on: word sizes, unique names, sums that agree.
     ///
     /// # Errors
@@ -620,17 +628,24 @@ impl Design {
         }
         if let Some(e) = &self.external {
             let bus = e.bus_bits / 8;
-            if bus == 0 || e.bytes.is_empty() || e.bytes.len() % bus != 0 {
-                return fail(format!("external memory: {} bytes on a bus of {bus}", e.bytes.len()));
+            if bus == 0 || e.bytes.is_empty() || e.bytes.len() % bus != 0 || e.spill_bytes % bus != 0 {
+                let cause = format!("external memory: {} and {} bytes on a bus of {bus}", e.bytes.len(), e.spill_bytes);
+                return fail(cause);
             }
-            let params =
-                [("EXT", 1), ("BUS_W", e.bus_bits), ("BURST", e.burst), ("OUTSTANDING", e.outstanding)];
+            let spill = usize::from(e.spill_bytes > 0);
+            let params = [
+                ("EXT", 1),
+                ("BUS_W", e.bus_bits),
+                ("BURST", e.burst),
+                ("OUTSTANDING", e.outstanding),
+                ("SPILL", spill),
+            ];
             for (name, value) in params {
                 if usize::try_from(self.value(name)) != Ok(value) {
                     return fail(format!("external memory: {name} is not {value}"));
                 }
             }
-            if !self.memories.iter().any(|m| m.param == "CMD_INIT" && m.width == 128) {
+            if !self.memories.iter().any(|m| m.param == "CMD_INIT" && m.width == 128 + 64 * spill) {
                 return fail("external memory: there are no commands".into());
             }
         } else if self.value("EXT") != 0 {

@@ -44,6 +44,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_sequencer.v",
     "o2c_shell.v",
     "o2c_skid.v",
+    "o2c_store.v",
 );
 
 /// The files of `testbench/` that a folder carries.

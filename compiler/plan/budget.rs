@@ -5,14 +5,17 @@
 //! divisions of the rest among weights and parameters. Guarantees: the memories fit the budget, descriptors and commands
 //! included; a refusal names a budget that would do, and one byte less would not.
 
+use std::collections::BTreeMap;
+
 use super::external::{self, Network, Sizes};
 use super::groups::{Group, Groups};
 use super::images::{self, Images, Places};
 use super::layout;
 use super::layers::Layer;
-use super::steps::{self, Strip};
+use super::steps::{self, Move, Strip};
 use super::{Plan, arena, blocks, lower};
 use crate::diag::Result;
+use crate::graph::Port;
 
 /// Hundredths of the budget that activations may take.
 const SHARES: [usize; 15] = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 20, 10];
@@ -26,6 +29,9 @@ pub(super) struct Shortage {
     pub(super) activations: usize,
 }
 
+/// Cycles of a move beside its beats and the memory's latency.
+const MOVE_CYCLES: usize = 16;
+
 /// The plan within the budget; `None` if none is found.
 ///
 /// # Errors
@@ -35,29 +41,67 @@ pub(super) fn within<'a>(plan: &Plan<'a>, options: external::Options) -> Result<
     if need.all(plan) <= 8 * options.on_chip {
         return Ok(Some(plan.clone()));
     }
-    let divide = |plan: &Plan<'a>, strips: &[Strip]| {
-        let (steps, external) = external::plan(&need.network(plan, strips), options)?;
-        Some(Plan { steps, external: Some(external), ..plan.clone() })
-    };
-    let mut best: Option<Plan<'a>> = divide(plan, &steps::whole(&plan.layers));
-    let groups = Groups::of(plan, options.on_chip / plan.array.word());
-    let mut tried: Vec<Vec<([usize; 2], usize)>> = Vec::new();
-    for share in SHARES {
-        let Some(chosen) = need.groups(plan, &groups, options, share) else { break };
-        let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes)).collect();
-        let cycles: usize = chosen.iter().map(|g| g.cycles).sum();
-        if tried.contains(&kind) || best.as_ref().is_some_and(|b| b.cycles() <= cycles) {
-            continue;
-        }
-        tried.push(kind);
-        let (ringed, strips) = in_rings(plan, chosen)?;
-        let found = divide(&ringed, &strips);
-        let fewer = |found: &Plan<'a>| best.as_ref().is_none_or(|best| found.cycles() < best.cycles());
-        if let Some(found) = found.filter(fewer) {
-            best = Some(found);
+    let mut search = Search { plan, need, options, best: None };
+    search.consider(plan, &steps::whole(&plan.layers));
+    for kept in KEPT {
+        search.groups(kept)?;
+    }
+    // Between the two there may be better ones.
+    if search.best.is_some() {
+        let largest = Groups::largest_spill(plan);
+        for kept in [largest / 2, largest / 4, largest / 8] {
+            search.groups(kept)?;
         }
     }
-    Ok(best)
+    Ok(search.best)
+}
+
+/// Words of tensors that stay on the chip between groups at most: all, or none. If a network fits the budget, it does so with
+/// one of these.
+const KEPT: [usize; 2] = [usize::MAX, 0];
+/// No further division is tried where the best one takes at most this share more cycles than with everything on the chip.
+const GOOD_ENOUGH: usize = 200;
+
+/// The plans that are tried.
+struct Search<'p, 'a> {
+    plan: &'p Plan<'a>,
+    need: Need,
+    options: external::Options,
+    best: Option<Plan<'a>>,
+}
+
+impl<'a> Search<'_, 'a> {
+    fn consider(&mut self, plan: &Plan<'a>, strips: &[Strip]) {
+        let found = external::plan(&self.need.network(plan, strips), self.options);
+        let found = found.map(|(steps, external)| Plan { steps, external: Some(external), ..plan.clone() });
+        let fewer = |found: &Plan<'a>| self.best.as_ref().is_none_or(|best| found.cycles() < best.cycles());
+        if let Some(found) = found.filter(fewer) {
+            self.best = Some(found);
+        }
+    }
+
+    /// Groups between which tensors of at most `kept` words stay on the chip.
+    fn groups(&mut self, kept: usize) -> Result<()> {
+        let natural = self.plan.cycles();
+        if self.best.as_ref().is_some_and(|best| best.cycles() <= natural + natural / GOOD_ENOUGH) {
+            return Ok(());
+        }
+        let room = self.options.on_chip / self.plan.array.word();
+        let groups = self.need.all_groups(self.plan, self.options, room, kept);
+        let mut tried: Vec<Vec<([usize; 2], usize)>> = Vec::new();
+        for share in SHARES {
+            let Some(chosen) = self.need.groups(self.plan, &groups, self.options, share) else { break };
+            let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes)).collect();
+            let cycles: usize = chosen.iter().map(|g| g.cycles).sum();
+            if tried.contains(&kind) || self.best.as_ref().is_some_and(|best| best.cycles() <= cycles) {
+                continue;
+            }
+            tried.push(kind);
+            let (ringed, strips) = in_rings(self.plan, chosen)?;
+            self.consider(&ringed, &strips);
+        }
+        Ok(())
+    }
 }
 
 /// The least budget that would do.
@@ -66,17 +110,19 @@ pub(super) fn within<'a>(plan: &Plan<'a>, options: external::Options) -> Result<
 /// O2C0900 where a layer and its proof do not fit.
 pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Shortage> {
     let need = Need::of(plan)?;
-    let groups = Groups::of(plan, usize::MAX);
+    let all = KEPT.map(|kept| need.all_groups(plan, options, usize::MAX, kept));
     let fits = |on_chip: usize| -> Result<bool> {
         let options = external::Options { on_chip, ..options };
         if external::fits(&need.network(plan, &steps::whole(&plan.layers)), options) {
             return Ok(true);
         }
-        for share in SHARES {
-            let Some(chosen) = need.groups(plan, &groups, options, share) else { break };
-            let (ringed, strips) = in_rings(plan, chosen)?;
-            if external::fits(&need.network(&ringed, &strips), options) {
-                return Ok(true);
+        for groups in &all {
+            for share in SHARES {
+                let Some(chosen) = need.groups(plan, groups, options, share) else { break };
+                let (ringed, strips) = in_rings(plan, chosen)?;
+                if external::fits(&need.network(&ringed, &strips), options) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -90,7 +136,8 @@ pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Short
         let between = less.midpoint(enough);
         if fits(between)? { enough = between } else { less = between }
     }
-    Ok(Shortage { least: enough, activations: groups.least() * plan.array.word() })
+    let activations = all.iter().map(Groups::least).min().unwrap_or(0);
+    Ok(Shortage { least: enough, activations: activations * plan.array.word() })
 }
 
 /// What does not depend on how the tensors lie.
@@ -114,13 +161,26 @@ impl Need {
     /// Strips of the plan, with what they need.
     fn network<'n, 'a>(&'n self, plan: &'n Plan<'a>, strips: &'n [Strip]) -> Network<'n, 'a> {
         let working: usize = lower::storage(plan).iter().map(|s| s.width * s.depth).sum();
-        let sizes = Sizes { bits: self.bits, resident: working + self.tables };
-        Network { layers: &plan.layers, strips, places: &self.places, array: plan.array, sizes }
+        let sizes = Sizes { bits: self.bits, word: 8 * plan.array.word(), resident: working + self.tables };
+        let spilled = plan.spilled;
+        Network { layers: &plan.layers, strips, places: &self.places, array: plan.array, sizes, spilled }
     }
 
     /// Bits of all memories if nothing is external.
     fn all(&self, plan: &Plan<'_>) -> usize {
         external::all_on_chip(&self.network(plan, &[]))
+    }
+
+    /// Groups of every kind, see [`Groups::of`].
+    fn all_groups<'p, 'a>(
+        &self,
+        plan: &'p Plan<'a>,
+        options: external::Options,
+        room: usize,
+        kept: usize,
+    ) -> Groups<'p, 'a> {
+        let beats = (8 * plan.array.word()).div_ceil(options.bus_bits);
+        Groups::of(plan, room, kept, [beats, options.latency + MOVE_CYCLES])
     }
 
     /// The groups with the fewest cycles where activations take so many hundredths of the budget.
@@ -145,13 +205,16 @@ impl Need {
 /// The plan with its tensors in the groups' rings, and the groups' strips.
 fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<Strip>)> {
     let mut wishes = plan.wishes.clone();
-    wishes.rings = groups.iter().flat_map(|g| g.rings.clone()).collect();
+    for (&owner, &rows) in groups.iter().flat_map(|g| &g.rings) {
+        let ring = wishes.rings.entry(owner).or_default();
+        *ring = rows.max(*ring);
+    }
     let layers: Vec<Layer<'a>> = plan.layers.iter().map(|l| l.layer.clone()).collect();
     let layouts = layout::layouts(plan.graph, &layers, plan.input, plan.array, &wishes)?;
     let mut planned = plan.layers.clone();
     for l in &mut planned {
         let place = |port| layouts.get(&port).map(|(map, _)| (map.ring, map.plane));
-        if let Some((ring, plane)) = place(crate::graph::Port::from(l.layer.last)) {
+        if let Some((ring, plane)) = place(Port::from(l.layer.last)) {
             (l.y.ring, l.y.plane) = (ring, plane);
         }
         let folded = l.layer.input == plan.input;
@@ -166,7 +229,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let of_layer: Vec<usize> = groups.iter().enumerate().flat_map(of_group).collect();
     let (ports, blocks) = blocks(&layouts, &planned, &of_layer, [plan.input, plan.output]);
     let (bases, words) = arena::place(&blocks);
-    let ringed = Plan {
+    let mut ringed = Plan {
         layers: planned,
         wishes,
         layouts,
@@ -175,5 +238,19 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
         least_words: arena::bound(&blocks),
         ..plan.clone()
     };
-    Ok((ringed, groups.into_iter().flat_map(|g| g.strips).collect()))
+    let mut strips: Vec<Strip> = groups.into_iter().flat_map(|g| g.strips).collect();
+    // Each tensor that is moved has a place of its own outside.
+    let (mut places, mut spilled): (BTreeMap<Port, usize>, _) = (BTreeMap::new(), 0);
+    for moved in strips.iter_mut().flat_map(|s| s.loads.iter_mut().chain(&mut s.stores)) {
+        let map = super::lay(&ringed, moved.owner)?;
+        let outside = *places.entry(moved.owner).or_insert_with(|| {
+            spilled += map.h * map.row * map.blocks;
+            spilled - map.h * map.row * map.blocks
+        });
+        let base = super::base(&ringed, moved.owner)?;
+        let (columns, planes) = (map.row, map.blocks);
+        *moved = Move { base, outside, columns, planes, plane: map.plane, ring: map.ring, ..moved.clone() };
+    }
+    ringed.spilled = spilled;
+    Ok((ringed, strips))
 }

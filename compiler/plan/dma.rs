@@ -2,8 +2,9 @@
 //!
 //! In: the bus, and command by command where it reads and from when it may. Out: the cycle from which its load token
 //! counts. Guarantees: exactly the hardware's cycles, by the recurrence in that file's header, for a memory that accepts
-//! a request in every cycle, gives the first beat `latency` cycles after it and one beat a cycle from there; held
-//! against the RTL by `testbench/unit/dma_cases.txt`.
+//! a request in every cycle, gives the first beat `latency` cycles after it and one beat a cycle from there, takes a beat
+//! in every cycle and responds `latency` cycles after a burst's last one; and with nothing else at the scratchpad's port B.
+//! Held against the RTL by `testbench/unit/dma_cases.txt`.
 
 use std::collections::VecDeque;
 
@@ -53,19 +54,12 @@ impl Dma {
         }
     }
 
-    /// Runs one command: `beats` from `offset_bytes` on (a multiple of the bus), 0 of them for one that moves nothing.
-    /// `earliest` is the first cycle in which the step tokens suffice: the one after the last of them. Returns the first
-    /// cycle in which the sequencer can issue a layer for the command's load token; without a token, the same of one.
+    /// Runs one command that reads: `beats` from `offset_bytes` on (a multiple of the bus), 0 of them for one that moves
+    /// nothing. `earliest` is the first cycle in which the step tokens suffice: the one after the last of them. Returns the
+    /// first cycle in which the sequencer can issue a layer for the command's load token; without a token, the same of one.
     pub(crate) fn command(&mut self, earliest: u64, offset_bytes: u64, beats: u64) -> u64 {
-        let room = if self.begun.len() == QUEUE { self.begun.pop_front() } else { None };
-        let fetched = self.next_fetch.max(room.map_or(0, |begun| begun + FETCH));
-        self.next_fetch = fetched + 1;
-        let start = fetched.max(earliest).max(self.next_start);
-        self.next_start = start + 1;
-
-        let (mut at, mut left) = (offset_bytes / self.bus_bytes, beats);
-        while left > 0 {
-            let count = left.min(self.burst - at % self.burst);
+        let start = self.start(earliest);
+        for (_, count) in self.bursts(offset_bytes, beats) {
             let free = if self.ends.len() == self.outstanding { self.ends.pop_front() } else { None };
             let request = (start + 1).max(self.next_request).max(free.map_or(0, |end| end + 1));
             let first = (request + 1 + self.latency).max(self.next_beat);
@@ -74,11 +68,8 @@ impl Dma {
             self.ends.push_back(first + count - 1);
             // The next command starts together with the last request.
             self.next_start = request;
-            at += count;
-            left -= count;
         }
-        let begun = self.done.max(start + 1);
-        self.begun.push_back(begun);
+        let begun = self.begin(start);
         self.done = self.next_beat.saturating_sub(1);
         if beats == 0 {
             // The data side has to take it over before the next command starts.
@@ -86,6 +77,57 @@ impl Dma {
             self.done = begun + 1;
         }
         self.done + 2
+    }
+
+    /// Runs one command that writes `beats`, else as [`Dma::command`]: its token comes when the last response has come.
+    pub(crate) fn store(&mut self, earliest: u64, offset_bytes: u64, beats: u64) -> u64 {
+        if beats == 0 {
+            return self.command(earliest, offset_bytes, 0);
+        }
+        let start = self.start(earliest);
+        let begun = self.begin(start);
+        let (mut next_request, mut next_beat) = (begun + 2, begun + 6);
+        let mut responses = VecDeque::new();
+        for (_, count) in self.bursts(offset_bytes, beats) {
+            let free = if responses.len() == self.outstanding { responses.pop_front() } else { None };
+            let request = next_request.max(free.map_or(0, |response| response + 1));
+            next_request = request + 1;
+            next_beat = next_beat.max(request + 1) + count;
+            responses.push_back(next_beat - 1 + self.latency);
+        }
+        self.done = next_beat - 1 + self.latency;
+        // The next command starts when everything is written.
+        self.next_start = self.done + 1;
+        self.done + 2
+    }
+
+    /// The cycle in which the next command starts.
+    fn start(&mut self, earliest: u64) -> u64 {
+        let room = if self.begun.len() == QUEUE { self.begun.pop_front() } else { None };
+        let fetched = self.next_fetch.max(room.map_or(0, |begun| begun + FETCH));
+        self.next_fetch = fetched + 1;
+        let start = fetched.max(earliest).max(self.next_start);
+        self.next_start = start + 1;
+        start
+    }
+
+    /// The cycle in which the data side begins with a command that starts in `start`.
+    fn begin(&mut self, start: u64) -> u64 {
+        let begun = self.done.max(start + 1);
+        self.begun.push_back(begun);
+        begun
+    }
+
+    /// First beat and number of beats of each burst.
+    fn bursts(&self, offset_bytes: u64, beats: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let (burst, mut at, mut left) = (self.burst, offset_bytes / self.bus_bytes, beats);
+        std::iter::from_fn(move || {
+            let count = left.min(burst - at % burst);
+            let first = at;
+            at += count;
+            left -= count;
+            (count > 0).then_some((first, count))
+        })
     }
 }
 
@@ -95,15 +137,17 @@ mod tests {
 
     use super::*;
 
-    /// Bits of a beat, beats of a burst, bursts outstanding, bits of a weight word and of a parameter word: the lines of
-    /// `testbench/unit/benches.txt`.
-    const SHAPES: [[usize; 5]; 6] = [
-        [64, 16, 4, 512, 300],
-        [32, 4, 1, 32, 75],
-        [32, 1, 16, 8, 33],
-        [128, 8, 2, 256, 128],
-        [512, 256, 16, 2048, 600],
-        [256, 32, 3, 200, 1000],
+    /// Bits of a beat, beats of a burst, bursts outstanding, bits of a weight word and of a parameter word, bytes of a
+    /// scratchpad word or 0 where it is not moved: the lines of `testbench/unit/benches.txt`.
+    const SHAPES: [[usize; 6]; 8] = [
+        [64, 16, 4, 512, 300, 0],
+        [32, 4, 1, 32, 75, 4],
+        [32, 1, 16, 8, 33, 1],
+        [128, 8, 2, 256, 128, 0],
+        [512, 256, 16, 2048, 600, 64],
+        [256, 32, 3, 200, 1000, 128],
+        [64, 16, 4, 512, 300, 16],
+        [128, 64, 5, 64, 200, 16],
     ];
     const COMMANDS: usize = 24;
     /// The DMA is set running in this cycle of the bench.
@@ -123,30 +167,50 @@ mod tests {
     fn cases() -> String {
         let mut out = String::from(
             "# Written by the tests of compiler/plan/dma.rs: what o2c_dma has to do, and when.\n\
-             # case: bits of a beat, beats of a burst, outstanding, weight bits, parameter bits, latency\n\
+             # case: bits of a beat, beats of a burst, outstanding, weight bits, parameter bits, scratchpad bytes, latency\n\
              # steps: cycles of step tokens\n\
-             # command: offset, first word, destination, words, token, steps waited for, cycles of two samples' tokens\n",
+             # command: offset, first word, kind, words, token, steps waited for, columns - 1, planes - 1, plane step,\n\
+             #   cycles of two samples' tokens\n",
         );
         let mut rng = Rng(0x0123_4567_89ab_cdef);
         for shape in SHAPES {
-            let [bus, burst, outstanding, weight, param] = shape;
+            let [bus, burst, outstanding, weight, param, scratchpad] = shape;
             let bytes = (bus / 8) as u64;
+            let per_word = |kind: u64| {
+                let bits = if kind >= 2 { 8 * scratchpad } else { [weight, param][usize::from(kind == 1)] };
+                bits.div_ceil(bus) as u64
+            };
             for case in 0..6 {
                 let latency = [1, 2, 7, 30, 64, 150][case];
                 // How long data take, how often a command waits, how fast the steps come.
                 let (longest, waits, pace) =
                     [(4, 0, 1), (40, 20, 30), (2, 50, 1), (20, 60, 200), (90, 5, 3), (1, 0, 1)][case];
                 let mut offset = 0;
-                let commands: Vec<[u64; 6]> = (0..COMMANDS)
+                // What is stored is loaded again, in part.
+                let mut stored = None;
+                let commands: Vec<[u64; 9]> = (0..COMMANDS)
                     .map(|_| {
-                        let dest = rng.below(2);
+                        let kind = rng.below(if scratchpad > 0 { 4 } else { 2 });
                         let words = if rng.below(6) == 0 { 0 } else { 1 + rng.below(longest) };
-                        let per_word = [weight, param][usize::from(dest == 1)].div_ceil(bus) as u64;
                         offset += bytes * rng.below(3) * rng.below(20);
-                        let at = offset;
-                        offset += words * per_word * bytes;
+                        let mut at = offset;
+                        match (kind, stored) {
+                            (3, _) => stored = Some(offset),
+                            (2, Some(before)) if rng.below(2) == 0 => at = before + bytes * rng.below(3),
+                            _ => {}
+                        }
+                        offset += words * per_word(kind) * bytes;
                         let wait = if rng.below(100) < waits { 1 + rng.below(3) } else { 0 };
-                        [at, rng.below(1 << 24), dest, words, u64::from(rng.below(4) != 0), wait]
+                        // A small memory, so that words are read again.
+                        let first = if kind < 2 { rng.below(1 << 24) } else { (1 << 24) - 32 + rng.below(64) };
+                        let walk = match (kind, rng.below(3)) {
+                            (0 | 1, _) => [0, 0, 0],
+                            (_, 0) => [rng.below(1 << 16), 0, rng.below(1 << 24)],
+                            (_, 1) => [rng.below(3), rng.below(4), rng.below(1 << 24)],
+                            _ => [rng.below(6), rng.below(3), 16 + rng.below(16)],
+                        };
+                        let [columns, planes, step] = walk;
+                        [at, first, kind, words, u64::from(rng.below(4) != 0), wait, columns, planes, step]
                     })
                     .collect();
                 let total: u64 = commands.iter().map(|c| c[5]).sum();
@@ -160,15 +224,16 @@ mod tests {
                 let mut used = 0;
                 let mut seen = [const { Vec::new() }; 2];
                 for cycles in &mut seen {
-                    for &[at, _, dest, words, _, wait] in &commands {
+                    for &[at, _, kind, words, _, wait, ..] in &commands {
                         used += usize::try_from(wait).unwrap();
                         let enough = used.checked_sub(1).map_or(0, |last| steps[last] + 1);
-                        let per_word = [weight, param][usize::from(dest == 1)].div_ceil(bus) as u64;
-                        cycles.push(dma.command(enough.max(ARMED), at, words * per_word));
+                        let beats = words * per_word(kind);
+                        let run = if kind == 3 { Dma::store } else { Dma::command };
+                        cycles.push(run(&mut dma, enough.max(ARMED), at, beats));
                     }
                 }
                 let list = |v: &[u64]| v.iter().map(|n| format!(" {n}")).collect::<String>();
-                writeln!(out, "case {bus} {burst} {outstanding} {weight} {param} {latency}").unwrap();
+                writeln!(out, "case {bus} {burst} {outstanding} {weight} {param} {scratchpad} {latency}").unwrap();
                 writeln!(out, "steps{}", list(&steps)).unwrap();
                 for ((c, first), second) in commands.iter().zip(&seen[0]).zip(&seen[1]) {
                     writeln!(out, "command{} {first} {second}", list(c)).unwrap();
@@ -197,5 +262,16 @@ mod tests {
         assert_eq!(dma.command(100, 80, 20), 153);
         // Starts with the second request; the data side takes it over in 151 and is done in 152.
         assert_eq!(dma.command(0, 0, 0), 154);
+    }
+
+    /// By hand: a store of 20 beats in bursts of 6 and 14, then a load.
+    #[test]
+    fn a_store() {
+        let mut dma = Dma::new(8, 16, 1, 30);
+        // Starts in 100, the data side in 101, the bursts' own part in 102. The first request in 103, but data from 107 on:
+        // 107..=112, its response in 142; the second one's request in 143, data 144..=157, response in 187.
+        assert_eq!(dma.store(100, 80, 20), 189);
+        // Starts in 188; requested in 189, the beat comes in 220.
+        assert_eq!(dma.command(0, 0, 1), 222);
     }
 }

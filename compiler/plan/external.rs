@@ -32,6 +32,31 @@ pub struct Options {
     pub latency: usize,
 }
 
+/// What a command moves, and where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// To the weight memory.
+    Weights,
+    /// To the parameter memory.
+    Parameters,
+    /// To the scratchpad.
+    Load(Walk),
+    /// From the scratchpad.
+    Store(Walk),
+}
+
+/// The order of scratchpad words: row by row, in each row plane by plane, in each plane column by column. Word `[row,
+/// plane, column]` is at `row * columns + plane * step + column` from the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    /// Words that follow each other, 1 to 2^16.
+    pub(crate) columns: usize,
+    /// Planes, 1 to 2^12.
+    pub(crate) planes: usize,
+    /// Words from one plane to the next, below 2^24.
+    pub(crate) step: usize,
+}
+
 /// What the DMA does once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -39,8 +64,8 @@ pub(crate) struct Command {
     pub(crate) offset: usize,
     /// First word of the memory.
     pub(crate) to: usize,
-    /// The parameter memory, else the weight memory.
-    pub(crate) parameters: bool,
+    /// Which memory, and which way.
+    pub(crate) kind: Kind,
     /// Words.
     pub(crate) words: usize,
     /// A step may begin.
@@ -50,20 +75,39 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// The command's word: fields as in `rtl/o2c_dma.v`.
-    pub(crate) fn word(&self) -> Vec<u8> {
-        let mut word = Word::new(COMMAND_BITS);
+    /// The command's word: fields as in `rtl/o2c_dma.v`, the longer form where a list of commands spills.
+    pub(crate) fn word(&self, spills: bool) -> Vec<u8> {
+        let mut word = Word::new(COMMAND_BITS[usize::from(spills)]);
         let field = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let (kind, walk) = match self.kind {
+            Kind::Weights => (0, None),
+            Kind::Parameters => (1, None),
+            Kind::Load(walk) => (2, Some(walk)),
+            Kind::Store(walk) => (3, Some(walk)),
+        };
         word.push(field(self.offset), 32);
         word.push(field(self.to), 24);
-        word.push(0, 7);
-        word.push(i64::from(self.parameters), 1);
+        word.push(0, 6);
+        word.push(kind, 2);
         word.push(field(self.words), 24);
         word.push(0, 8);
         word.push(i64::from(self.releases), 1);
         word.push(0, 15);
         word.push(field(self.steps), 16);
+        if spills {
+            let Walk { columns, planes, step } = walk.unwrap_or(Walk { columns: 1, planes: 1, step: 0 });
+            word.push(field(columns.saturating_sub(1)), 16);
+            word.push(field(planes.saturating_sub(1)), 12);
+            word.push(0, 4);
+            word.push(field(step), 24);
+            word.push(0, 8);
+        }
         word.finish()
+    }
+
+    /// Whether it moves words of the scratchpad.
+    fn spills(&self) -> bool {
+        matches!(self.kind, Kind::Load(_) | Kind::Store(_))
     }
 }
 
@@ -76,6 +120,8 @@ pub(crate) struct External {
     pub(crate) depths: [usize; 2],
     /// The commands in order.
     pub(crate) commands: Vec<Command>,
+    /// Bytes behind the weights and parameters that tensors are stored in.
+    pub(crate) spill_bytes: usize,
 }
 
 /// The words that are to be moved.
@@ -83,6 +129,8 @@ pub(crate) struct External {
 pub(crate) struct Sizes {
     /// Bits of a weight word and of a parameter word.
     pub(crate) bits: [usize; 2],
+    /// Bits of a scratchpad word.
+    pub(crate) word: usize,
     /// Bits of what has its place on the chip whatever is loaded: scratchpad, tables, line buffers.
     pub(crate) resident: usize,
 }
@@ -95,12 +143,22 @@ pub(crate) struct Network<'n, 'a> {
     pub(crate) places: &'n [Places],
     pub(crate) array: Array,
     pub(crate) sizes: Sizes,
+    /// Words of the scratchpad's that have a place outside.
+    pub(crate) spilled: usize,
+}
+
+impl Network<'_, '_> {
+    /// Bytes of all weights and parameters outside; what is spilled comes behind them.
+    fn image(&self, options: Options) -> usize {
+        let words = totals(self).into_iter().zip(self.sizes.bits);
+        words.map(|(words, bits)| words * options.word_bytes(bits)).sum()
+    }
 }
 
 /// Bytes on the chip that can be asked for.
 pub const MOST_BYTES: usize = 1 << 40;
-/// Bits of a command in its memory.
-const COMMAND_BITS: usize = 128;
+/// Bits of a command in its memory, without and with words of the scratchpad.
+const COMMAND_BITS: [usize; 2] = [128, 192];
 /// Parts of a memory that a step's words may fill at most: the fewer, the fewer steps; the more, the earlier loads begin.
 const SHARES: [usize; 6] = [1, 2, 3, 4, 6, 8];
 /// Parts of the room that the parameter memory may get.
@@ -134,7 +192,7 @@ fn fitting<'n>(
     network: &'n Network<'_, '_>,
     options: Options,
 ) -> impl Iterator<Item = (Vec<Step>, External)> + 'n {
-    let Sizes { bits, resident } = network.sizes;
+    let Sizes { bits, resident, .. } = network.sizes;
     let [all_weights, all_params] = totals(network);
     let budget = 8 * options.on_chip;
     let tried = SHARES.into_iter().flat_map(|share| PARAM_PARTS.map(|part| (share, part)));
@@ -162,13 +220,13 @@ fn fitting<'n>(
 
 /// Bits of descriptors and commands.
 fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
-    steps.len() * 32 * descriptor::WORDS + external.commands.len() * COMMAND_BITS
+    steps.len() * 32 * descriptor::WORDS + external.commands.len() * external.command_bits()
 }
 
 /// Bits of all memories if nothing is external.
 pub(crate) fn all_on_chip(network: &Network<'_, '_>) -> usize {
     let [weights, params] = totals(network);
-    let Sizes { bits, resident } = network.sizes;
+    let Sizes { bits, resident, .. } = network.sizes;
     resident + weights * bits[0] + params * bits[1] + network.layers.len() * 32 * descriptor::WORDS
 }
 
@@ -218,7 +276,8 @@ fn deal(network: &Network<'_, '_>, depths: [usize; 2], share: usize) -> Option<V
             // The input's rows are in use until the last of them ends.
             let [needed, freed] = strip.input_rows;
             let strip = Strip { input_rows: [needed, if n + 1 == count { freed } else { freed_before }], ..strip.clone() };
-            steps.push(Step { strip, blocks, loaded_at: Some([0, 0]), loaded: [0, 0], loads: 0, cycles: 0 });
+            let (begins, ends) = (n == 0, n + 1 == count);
+            steps.push(Step { begins, ends, loaded_at: Some([0, 0]), ..Step::of(strip, blocks) });
         }
         freed_before = strip.input_rows[1];
     }
@@ -278,39 +337,98 @@ fn schedule(
     let bits = network.sizes.bits;
     let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
     let first_param = totals(network)[0] * options.word_bytes(bits[0]);
-    let mut commands: Vec<Command> = Vec::new();
-    // Steps whose end commands have waited for.
-    let mut ended = 0;
-    for (i, step) in steps.iter_mut().enumerate() {
-        let (l, of) = (&network.layers[step.strip.layer], &network.places[step.strip.layer]);
+    let mut list = List { commands: Vec::new(), last: vec![None; steps.len()], ended: 0 };
+    // What is moved between two steps stands in the list where it must at the latest: before what can be loaded only when the
+    // second one has ended. So further weights are loaded before it.
+    let mut moved = 0;
+    for i in 0..steps.len() {
+        let (l, of) = (&network.layers[steps[i].strip.layer], &network.places[steps[i].strip.layer]);
         let mut at = [0, 0];
-        for (which, words) in words(step, l, of).into_iter().enumerate() {
+        for (which, words) in words(&steps[i], l, of).into_iter().enumerate() {
             match circles[which].place(&words, i) {
                 Place::Held(from) => at[which] = from,
                 Place::Loaded(to, before) => {
-                    let wait = before.saturating_sub(ended);
-                    ended += wait;
-                    let parameters = which == 1;
-                    let bytes = options.word_bytes(bits[which]);
-                    let offset = words.start * bytes + if parameters { first_param } else { 0 };
-                    let words = words.len();
-                    // The step's last command brings its token.
-                    if let Some(before) = commands.last_mut().filter(|_| step.loads > 0) {
-                        before.releases = false;
+                    while moved < before {
+                        moved += 1;
+                        list.moves(network, &steps, moved, options);
                     }
-                    commands.push(Command { offset, to, parameters, words, releases: true, steps: wait });
-                    (at[which], step.loaded[which], step.loads) = (to, words, 1);
+                    let kind = [Kind::Weights, Kind::Parameters][which];
+                    let offset = words.start * options.word_bytes(bits[which]) + [0, first_param][which];
+                    list.push(Command { offset, to, kind, words: words.len(), releases: false, steps: 0 }, before, i);
+                    (at[which], steps[i].loaded[which]) = (to, words.len());
                 }
             }
         }
-        step.loaded_at = Some(at);
+        steps[i].loaded_at = Some(at);
+    }
+    while moved + 1 < steps.len() {
+        moved += 1;
+        list.moves(network, &steps, moved, options);
+    }
+    // A step waits for a token where its last command is behind those of all steps before.
+    let mut reached = None;
+    for (step, last) in steps.iter_mut().zip(&list.last) {
+        if *last > reached {
+            reached = *last;
+            step.loads = 1;
+            if let Some(command) = last.and_then(|at| list.commands.get_mut(at)) {
+                command.releases = true;
+            }
+        }
     }
     // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
-    let wait = steps.len() - ended;
-    commands.push(Command { offset: 0, to: 0, parameters: false, words: 0, releases: false, steps: wait });
-    let external = External { options, depths, commands };
-    external.time(&mut steps, bits);
+    let end = Command { offset: 0, to: 0, kind: Kind::Weights, words: 0, releases: false, steps: 0 };
+    let count = steps.len();
+    list.push(end, count, count);
+    let spill_bytes = network.spilled * options.word_bytes(network.sizes.word);
+    let external = External { options, depths, commands: list.commands, spill_bytes };
+    external.time(&mut steps, network.sizes);
     (steps, external)
+}
+
+/// Commands in the order in which they run.
+struct List {
+    commands: Vec<Command>,
+    /// The last command that each step waits for.
+    last: Vec<Option<usize>>,
+    /// Steps whose end commands have waited for.
+    ended: usize,
+}
+
+impl List {
+    /// A command that waits until `ended` steps have, and is for the step `by`.
+    fn push(&mut self, command: Command, ended: usize, by: usize) {
+        let steps = ended.saturating_sub(self.ended);
+        self.ended += steps;
+        if let Some(last) = self.last.get_mut(by) {
+            *last = Some(self.commands.len());
+        }
+        self.commands.push(Command { steps, ..command });
+    }
+
+    /// What is stored after the step before `step`, and loaded before `step`: while no step runs.
+    fn moves(&mut self, network: &Network<'_, '_>, steps: &[Step], step: usize, options: Options) {
+        let Some([before, next]) = steps.get(step - 1..=step) else { return };
+        let stores = before.ends.then_some(&before.strip.stores).into_iter().flatten();
+        let loads = next.begins.then_some(&next.strip.loads).into_iter().flatten();
+        let moves = stores.map(|m| (m, true)).chain(loads.map(|m| (m, false)));
+        for (moved, store) in moves {
+            for part in moved.parts() {
+                let walk = Walk { columns: moved.columns, planes: moved.planes, step: moved.plane };
+                let row = moved.columns * moved.planes;
+                let bytes = options.word_bytes(network.sizes.word);
+                let command = Command {
+                    offset: network.image(options) + (moved.outside + part.start * row) * bytes,
+                    to: moved.base + part.start % moved.ring * moved.columns,
+                    kind: if store { Kind::Store(walk) } else { Kind::Load(walk) },
+                    words: part.len() * row,
+                    releases: false,
+                    steps: 0,
+                };
+                self.push(command, step, step);
+            }
+        }
+    }
 }
 
 /// A step's words in the order of all weights, and of all parameters.
@@ -329,7 +447,7 @@ fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [Range<usize>; 2] {
 impl External {
     /// Sets the steps' cycles: each begins when the one before has ended and its words are there. At the first step's
     /// issue everything is loaded that needs no step to end.
-    fn time(&self, steps: &mut [Step], bits: [usize; 2]) {
+    fn time(&self, steps: &mut [Step], sizes: Sizes) {
         let Options { bus_bits, burst, outstanding, latency, .. } = self.options;
         let mut dma = Dma::new(bus_bits / 8, burst, outstanding, latency);
         let mut commands = self.commands.iter();
@@ -345,9 +463,14 @@ impl External {
                 blocked |= command.steps > 0;
                 if blocked {
                     let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
-                    let bits = bits[usize::from(command.parameters)];
+                    let (bits, run): (_, fn(&mut Dma, u64, u64, u64) -> u64) = match command.kind {
+                        Kind::Weights => (sizes.bits[0], Dma::command),
+                        Kind::Parameters => (sizes.bits[1], Dma::command),
+                        Kind::Load(_) => (sizes.word, Dma::command),
+                        Kind::Store(_) => (sizes.word, Dma::store),
+                    };
                     let beats = command.words * self.options.beats(bits);
-                    loaded = dma.command(earliest, command.offset as u64, beats as u64);
+                    loaded = run(&mut dma, earliest, command.offset as u64, beats as u64);
                 }
                 if command.releases {
                     break;
@@ -365,10 +488,20 @@ impl External {
         }
     }
 
+    /// Whether words of the scratchpad are moved.
+    pub(crate) fn spills(&self) -> bool {
+        self.commands.iter().any(Command::spills)
+    }
+
+    /// Bits of a command.
+    pub(crate) fn command_bits(&self) -> usize {
+        COMMAND_BITS[usize::from(self.spills())]
+    }
+
     /// The most words of each memory that a step uses.
     pub(crate) fn largest(&self) -> [usize; 2] {
-        [false, true].map(|parameters| {
-            let of = self.commands.iter().filter(|c| c.parameters == parameters).map(|c| c.words);
+        [Kind::Weights, Kind::Parameters].map(|kind| {
+            let of = self.commands.iter().filter(|c| c.kind == kind).map(|c| c.words);
             of.max().unwrap_or(0).max(1)
         })
     }

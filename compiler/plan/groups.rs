@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::layers::Tail;
 use super::slide::PAIR_PITCH;
-use super::steps::Strip;
+use super::steps::{Move, Strip};
 use super::{Plan, Planned};
 use crate::graph::Port;
 use crate::graph::int::{Concat, IntOp};
@@ -39,6 +39,10 @@ struct Memory {
     touch: [usize; 2],
     /// It lies beside a sample's computation, too: the network's input or output.
     apart: bool,
+    /// It holds a concatenation.
+    joined: bool,
+    /// Between groups it lies in external memory.
+    spilled: bool,
 }
 
 /// The plan's layers and what they read and write.
@@ -60,6 +64,8 @@ pub(crate) struct Network<'p, 'a> {
     readers: Vec<Vec<usize>>,
     /// Words of the scratchpad at most.
     room: usize,
+    /// Beats of a word, and cycles of a move without beats.
+    bus: [usize; 2],
 }
 
 /// Successive layers.
@@ -83,7 +89,7 @@ pub(crate) struct Group {
 }
 
 impl<'p, 'a> Network<'p, 'a> {
-    fn of(plan: &'p Plan<'a>, room: usize) -> Network<'p, 'a> {
+    fn of(plan: &'p Plan<'a>, room: usize, bus: [usize; 2]) -> Network<'p, 'a> {
         let layers = &plan.layers;
         let mut memories: Vec<Memory> = Vec::new();
         let mut index = BTreeMap::new();
@@ -102,14 +108,17 @@ impl<'p, 'a> Network<'p, 'a> {
                 pairs: map.row % (2 * PAIR_PITCH) == PAIR_PITCH,
                 touch: [usize::MAX, 0],
                 apart: [plan.input, plan.output].contains(&port),
+                joined: false,
+                spilled: false,
             });
         }
         // Operands that do not stand row beside row keep their memory whole.
         for id in plan.graph.ids() {
             let IntOp::Concat(concat) = &plan.graph.node(id).op else { continue };
             let beside = matches!(concat, Concat::Channels | Concat::Columns);
-            if let (false, Some((_, region))) = (beside, plan.layouts.get(&Port::from(id))) {
-                memories[index[&region.owner]].rows = false;
+            if let Some((_, region)) = plan.layouts.get(&Port::from(id)) {
+                memories[index[&region.owner]].rows &= beside;
+                memories[index[&region.owner]].joined = true;
             }
         }
         let at = |port: Port| plan.layouts.get(&port).map_or(0, |(_, region)| index[&region.owner]);
@@ -133,7 +142,7 @@ impl<'p, 'a> Network<'p, 'a> {
         let (arrival, _) = super::fold::arrival(plan);
         let reads = |m: usize| (0..layers.len()).filter(|&r| input[r] == m || other[r] == Some(m)).collect();
         let readers = (0..memories.len()).map(reads).collect();
-        Network { plan, memories, input, other, output, from, arrival, sent, readers, room }
+        Network { plan, memories, input, other, output, from, arrival, sent, readers, room, bus }
     }
 
     /// The first row that a layer reads of its input for its output rows from `row` on; none if there are no more.
@@ -163,8 +172,10 @@ impl<'p, 'a> Network<'p, 'a> {
     /// Memories that are in use while these layers run, without the network's input.
     fn in_use(&self, [first, last]: [usize; 2]) -> impl Iterator<Item = usize> {
         let in_use = move |m: &usize| {
-            let Memory { touch: [from, to], apart, .. } = self.memories[*m];
-            *m != self.from && (apart || from <= last && to >= first)
+            let Memory { touch: [from, to], apart, spilled, .. } = self.memories[*m];
+            let touches = |l| self.input[l] == *m || self.output[l] == *m || self.other[l] == Some(*m);
+            let alive = from <= last && to >= first && (!spilled || (first..=last).any(touches));
+            *m != self.from && (apart || alive)
         };
         (0..self.memories.len()).filter(in_use)
     }
@@ -181,6 +192,14 @@ impl<'p, 'a> Network<'p, 'a> {
                 return None;
             }
         }
+        // What lies outside: rows of it that are there; the last layer that writes it, if later groups read it.
+        let outside = |m: usize| self.memories[m].spilled && !self.inside(m, [first, last]);
+        let mut loaded: BTreeMap<usize, usize> = BTreeMap::new();
+        let stored_by = |m: usize| {
+            let later = outside(m) && self.memories[m].touch[1] > last;
+            group.clone().rev().find(|&l| later && self.output[l] == m)
+        };
+        let (mut moved, mut moves) = (0, 0);
         let mut produced = vec![0; layers.len()];
         let mut needed: BTreeMap<usize, usize> = BTreeMap::new();
         let mut strips: Vec<Strip> = Vec::new();
@@ -208,7 +227,7 @@ impl<'p, 'a> Network<'p, 'a> {
                     continue;
                 }
                 let l = &layers[layer];
-                let strip = Strip::of(layer, l, self.plan.array, self.plan.has_slide, rows.clone())?;
+                let mut strip = Strip::of(layer, l, self.plan.array, self.plan.has_slide, rows.clone())?;
                 let m = self.output[layer];
                 let first_needed = |m: usize, r: usize| self.first_needed(m, r, produced[r]);
                 // Who reads what this layer overwrites in place has to be done with it.
@@ -220,6 +239,27 @@ impl<'p, 'a> Network<'p, 'a> {
                 let mut live = vec![(m, rows.end - tail(m).min(rows.start))];
                 if self.input[layer] == self.from {
                     live.push((self.from, strip.reads(l).end.saturating_sub(tail(self.from))));
+                }
+                for o in [Some(self.input[layer]), self.other[layer]].into_iter().flatten() {
+                    if !outside(o) || self.memories[o].touch[0] >= first {
+                        continue;
+                    }
+                    let by_window = if self.input[layer] == o { strip.reads(l).end } else { 0 };
+                    let by_addition = if self.other[layer] == Some(o) { rows.end } else { 0 };
+                    let there = loaded.entry(o).or_default();
+                    let end = by_window.max(by_addition).max(*there);
+                    if end > *there {
+                        strip.loads.push(Move::of(self.memories[o].owner, *there..end));
+                        moved += (end - *there) * self.memories[o].row;
+                        moves += 1;
+                    }
+                    *there = end;
+                    live.push((o, end - tail(o).min(end)));
+                }
+                if stored_by(m) == Some(layer) {
+                    strip.stores.push(Move::of(self.memories[m].owner, rows.clone()));
+                    moved += rows.len() * self.memories[m].row;
+                    moves += 1;
                 }
                 for (m, rows) in live {
                     let most = needed.entry(m).or_default();
@@ -238,7 +278,8 @@ impl<'p, 'a> Network<'p, 'a> {
         for (&m, &rows) in &needed {
             let memory = &self.memories[m];
             let rows = if memory.pairs { rows.next_multiple_of(2) } else { rows };
-            let whole = m != self.from && !self.inside(m, [first, last]) || rows >= memory.h;
+            let kept = m != self.from && !memory.spilled && !self.inside(m, [first, last]);
+            let whole = kept || rows >= memory.h;
             rings.insert(m, if whole { memory.h } else { rows });
         }
         loop {
@@ -273,7 +314,7 @@ impl<'p, 'a> Network<'p, 'a> {
         Some(Group {
             layers: [first, last],
             passes,
-            cycles: strips.iter().map(|s| s.loops.cycles).sum(),
+            cycles: strips.iter().map(|s| s.loops.cycles).sum::<usize>() + moved * self.bus[0] + moves * self.bus[1],
             rings: by_owner,
             words: self.in_use([first, last]).map(words).sum(),
             input: input.map(|rows| rows * from.row),
@@ -404,9 +445,16 @@ fn passes(rows: usize) -> Vec<usize> {
 
 /// First row, and the one behind the last, that a layer reads of its input's map for one row of its output.
 fn reads(l: &Planned<'_>, row: usize) -> (usize, usize) {
-    let strip = Strip { layer: 0, rows: row..row + 1, slide: None, loops: l.loops, input_rows: [0, 0] };
+    let strip = Strip { layer: 0, rows: row..row + 1, slide: None, loops: l.loops, input_rows: [0, 0], loads: vec![], stores: vec![] };
     let rows = strip.reads(l);
     (rows.start, rows.end)
+}
+
+impl Memory {
+    /// Whether its tensor can lie in external memory between groups.
+    fn can_spill(&self) -> bool {
+        self.rows && !self.apart && !self.joined
+    }
 }
 
 /// Groups of every kind that a network can be divided into.
@@ -417,11 +465,22 @@ pub(crate) struct Groups<'p, 'a> {
 }
 
 impl<'p, 'a> Groups<'p, 'a> {
-    /// Those that need at most so many words of the scratchpad.
-    pub(crate) fn of(plan: &'p Plan<'a>, room: usize) -> Groups<'p, 'a> {
-        let network = Network::of(plan, room);
+    /// Those that need at most `room` words of the scratchpad. Tensors of more than `kept` words lie in external memory
+    /// between groups. `bus`: beats of a word, and cycles of a move without beats.
+    pub(crate) fn of(plan: &'p Plan<'a>, room: usize, kept: usize, bus: [usize; 2]) -> Groups<'p, 'a> {
+        let mut network = Network::of(plan, room, bus);
+        for memory in &mut network.memories {
+            memory.spilled = memory.can_spill() && memory.row * memory.h > kept;
+        }
         let all = network.all();
         Groups { network, all }
+    }
+
+    /// Words of the largest tensor that can lie in external memory.
+    pub(crate) fn largest_spill(plan: &Plan<'_>) -> usize {
+        let network = Network::of(plan, 0, [0, 0]);
+        let can = network.memories.iter().filter(|m| m.can_spill());
+        can.map(|m| m.row * m.h).max().unwrap_or(0)
     }
 
     /// The division with the fewest cycles that needs at most `words` of the scratchpad; `load` gives the cycles that loading

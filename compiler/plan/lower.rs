@@ -60,6 +60,7 @@ const RTL: &[&str] = &[
     "o2c_post.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
+    "o2c_store.v",
     "o2c_dma.v",
     "o2c_engine.v",
     "o2c_accelerator.v",
@@ -204,6 +205,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("BURST", int(bus.burst)),
         ("OUTSTANDING", int(bus.outstanding)),
         ("NCMDS", int(plan.external.as_ref().map_or(1, |e| e.commands.len()))),
+        ("SPILL", flag(plan.external.as_ref().is_some_and(External::spills))),
         ("IN_BASE", int(base(plan, plan.input)?)),
         ("IN_PIXEL_STEP", 1),
         ("IN_WORD_STEP", int(fold::input_plane(plan)?)),
@@ -459,14 +461,14 @@ fn outside(e: &External, memories: &mut Vec<Memory>, storage: &mut Vec<Storage>)
     memories.push(Memory {
         name: "commands",
         param: "CMD_INIT",
-        width: 128,
-        words: e.commands.iter().map(external::Command::word).collect(),
+        width: e.command_bits(),
+        words: e.commands.iter().map(|c| c.word(e.spills())).collect(),
         what: "loads from external memory in their order",
         packing: "one command a word, fields as in rtl/o2c_dma.v".into(),
         fields: vec![],
     });
     let external::Options { bus_bits, burst, outstanding, latency, .. } = e.options;
-    design::External { bus_bits, burst, outstanding, latency, bytes }
+    design::External { bus_bits, burst, outstanding, latency, bytes, spill_bytes: e.spill_bytes }
 }
 
 /// The working memories.

@@ -142,6 +142,8 @@ pub struct Plan<'a> {
     pub(crate) words: usize,
     /// The largest sum of words of tensors that live at once: no placement needs fewer.
     pub(crate) least_words: usize,
+    /// Words of the scratchpad's that have a place in external memory.
+    pub(crate) spilled: usize,
     /// The memories that hold a part of the weights and parameters at a time, if not all have a place.
     pub(crate) external: Option<External>,
 }
@@ -419,6 +421,7 @@ fn on_array<'a>(
         regions,
         words: words.max(banks),
         least_words,
+        spilled: 0,
         external: None,
     })
 }

@@ -9,6 +9,38 @@ use super::Planned;
 use super::cycles::{self, Array, Loops};
 use super::layers::Tail;
 use super::slide::Slide;
+use crate::graph::Port;
+
+/// Rows of a tensor that are moved between its ring in the scratchpad and external memory, where its words lie row by row, in
+/// each row plane by plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// The tensor whose memory it is.
+    pub(crate) owner: Port,
+    pub(crate) rows: Range<usize>,
+    /// First word in the scratchpad, and of the words outside.
+    pub(crate) base: usize,
+    pub(crate) outside: usize,
+    /// Words of a plane's row, planes, words from one to the next, rows of the ring.
+    pub(crate) columns: usize,
+    pub(crate) planes: usize,
+    pub(crate) plane: usize,
+    pub(crate) ring: usize,
+}
+
+impl Move {
+    /// Rows whose places are not known yet.
+    pub(crate) fn of(owner: Port, rows: Range<usize>) -> Move {
+        Move { owner, rows, base: 0, outside: 0, columns: 0, planes: 0, plane: 0, ring: 1 }
+    }
+
+    /// Rows that follow each other in the ring.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = self.rows;
+        let around = (start - start % self.ring + self.ring).clamp(start, end);
+        [start..around, around..end].into_iter().filter(|part| !part.is_empty())
+    }
+}
 
 /// Some rows of a layer's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +55,9 @@ pub(crate) struct Strip {
     pub(crate) loops: Loops,
     /// Rows of the network's input that have to be there, and that are free afterwards; where it is there as a whole, 0.
     pub(crate) input_rows: [usize; 2],
+    /// What is loaded before it, and stored after it.
+    pub(crate) loads: Vec<Move>,
+    pub(crate) stores: Vec<Move>,
 }
 
 /// One descriptor.
@@ -30,6 +65,9 @@ pub(crate) struct Strip {
 pub(crate) struct Step {
     /// The rows.
     pub(crate) strip: Strip,
+    /// Whether it is its strip's first, and its last.
+    pub(crate) begins: bool,
+    pub(crate) ends: bool,
     /// The blocks of output channels (array: of K, else of W).
     pub(crate) blocks: Range<usize>,
     /// First words of their weights and parameters in the memories that hold a part of them at a time; where everything
@@ -41,6 +79,13 @@ pub(crate) struct Step {
     pub(crate) loads: usize,
     /// Cycles from its issue to the next one's (the last: to the last write).
     pub(crate) cycles: usize,
+}
+
+impl Step {
+    /// Some blocks of a strip, all their words in their places.
+    pub(crate) fn of(strip: Strip, blocks: Range<usize>) -> Step {
+        Step { strip, begins: true, ends: true, blocks, loaded_at: None, loaded: [0, 0], loads: 0, cycles: 0 }
+    }
 }
 
 impl Strip {
@@ -62,7 +107,7 @@ impl Strip {
             let kernel = l.folding.replace(l.layer.kernel.window().kernel, 1);
             (None, cycles::loops(&l.layer, array, &l.reach, kernel, [l.y.extent(), count], has_slide))
         };
-        Some(Strip { layer, rows, slide, loops, input_rows: [0, 0] })
+        Some(Strip { layer, rows, slide, loops, input_rows: [0, 0], loads: vec![], stores: vec![] })
     }
 
     /// Rows of the map that are read for them.
@@ -86,7 +131,7 @@ impl Strip {
 pub(crate) fn whole(layers: &[Planned<'_>]) -> Vec<Strip> {
     let strip = |(layer, l): (usize, &Planned<'_>)| {
         let rows = 0..l.layer.y.shape[1];
-        Strip { layer, rows, slide: l.slide, loops: l.loops, input_rows: [0, 0] }
+        Strip { layer, rows, slide: l.slide, loops: l.loops, input_rows: [0, 0], loads: vec![], stores: vec![] }
     };
     layers.iter().enumerate().map(strip).collect()
 }
@@ -94,13 +139,10 @@ pub(crate) fn whole(layers: &[Planned<'_>]) -> Vec<Strip> {
 /// A step for each strip, everything in its place from the start.
 pub(crate) fn resident(strips: Vec<Strip>) -> Vec<Step> {
     let last = strips.len().saturating_sub(1);
-    let step = |(i, strip): (usize, Strip)| Step {
-        blocks: 0..strip.loops.blocks,
-        loaded_at: None,
-        loaded: [0, 0],
-        loads: 0,
-        cycles: if i == last { strip.loops.to_last_write } else { strip.loops.cycles },
-        strip,
+    let step = |(i, strip): (usize, Strip)| {
+        let cycles = if i == last { strip.loops.to_last_write } else { strip.loops.cycles };
+        let blocks = 0..strip.loops.blocks;
+        Step { cycles, ..Step::of(strip, blocks) }
     };
     strips.into_iter().enumerate().map(step).collect()
 }
