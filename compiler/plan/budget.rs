@@ -5,7 +5,7 @@
 //! divisions of the rest among weights and parameters. Guarantees: the memories fit the budget, descriptors and commands
 //! included; a refusal names a budget that would do, and one byte less would not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::external::{self, Network, Sizes};
 use super::groups::{Group, Groups};
@@ -13,7 +13,8 @@ use super::images::{self, Images, Places};
 use super::layout;
 use super::layers::Layer;
 use super::steps::{self, Move, Strip};
-use super::{Plan, arena, blocks, lower};
+use super::arena::{self, Block};
+use super::{Plan, blocks, lower};
 use crate::diag::Result;
 use crate::graph::Port;
 
@@ -27,6 +28,14 @@ pub(super) struct Shortage {
     pub(super) least: usize,
     /// For activations.
     pub(super) activations: usize,
+}
+
+/// Cycles that a byte of descriptors and commands is worth.
+const PRICES: [usize; 3] = [0, 4, 32];
+
+/// What is tried: shares of the budget for activations, prices of descriptors and commands.
+fn tries() -> impl Iterator<Item = (usize, usize)> {
+    SHARES.into_iter().flat_map(|share| PRICES.map(|price| (share, price)))
 }
 
 /// Cycles of a move beside its beats and the memory's latency.
@@ -89,8 +98,9 @@ impl<'a> Search<'_, 'a> {
         let room = self.options.on_chip / self.plan.array.word();
         let groups = self.need.all_groups(self.plan, self.options, room, kept);
         let mut tried: Vec<Vec<([usize; 2], usize)>> = Vec::new();
-        for share in SHARES {
-            let Some(chosen) = self.need.groups(self.plan, &groups, self.options, share) else { break };
+        for (share, price) in tries() {
+            let chosen = self.need.groups(self.plan, &groups, self.options, (share, price));
+            let Some(chosen) = chosen else { continue };
             let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes)).collect();
             let cycles: usize = chosen.iter().map(|g| g.cycles).sum();
             if tried.contains(&kind) || self.best.as_ref().is_some_and(|best| best.cycles() <= cycles) {
@@ -117,8 +127,8 @@ pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Short
             return Ok(true);
         }
         for groups in &all {
-            for share in SHARES {
-                let Some(chosen) = need.groups(plan, groups, options, share) else { break };
+            for tried in tries() {
+                let Some(chosen) = need.groups(plan, groups, options, tried) else { continue };
                 let (ringed, strips) = in_rings(plan, chosen)?;
                 if external::fits(&need.network(&ringed, &strips), options) {
                     return Ok(true);
@@ -189,35 +199,56 @@ impl Need {
         plan: &Plan<'_>,
         groups: &Groups<'_, '_>,
         options: external::Options,
-        share: usize,
+        (share, price): (usize, usize),
     ) -> Option<Vec<Group>> {
         let word_bits = 8 * plan.array.word();
         let budget = 8 * options.on_chip;
         let words = budget * share / 100 / word_bits;
-        let room = budget.saturating_sub(self.tables + words * word_bits) * 9 / 10;
+        let room = budget.saturating_sub(self.tables + words * word_bits) * 3 / 4;
         let beats = self.bits[0].div_ceil(options.bus_bits);
-        groups.best(words, |[again, once]| {
-            beats * if once * self.bits[0] <= room { once } else { again }
+        groups.best(words, |group| {
+            let [again, once] = group.weights;
+            let (load, steps) = if once * self.bits[0] <= room {
+                (once, group.steps)
+            } else {
+                (again, group.steps + (again * self.bits[0]).checked_div(room / 2).unwrap_or(0))
+            };
+            group.cycles.max(load * beats) + price * external::administration(steps, group.moves)
         })
     }
 }
 
 /// The plan with its tensors in the groups' rings, and the groups' strips.
 fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<Strip>)> {
+    let moves = || groups.iter().flat_map(|g| &g.strips).flat_map(|s| s.loads.iter().chain(&s.stores));
+    let spilled: BTreeSet<Port> = moves().map(|m| m.owner).collect();
     let mut wishes = plan.wishes.clone();
-    for (&owner, &rows) in groups.iter().flat_map(|g| &g.rings) {
-        let ring = wishes.rings.entry(owner).or_default();
-        *ring = rows.max(*ring);
-    }
+    let rings = groups.iter().flat_map(|g| &g.rings).map(|(&owner, &rows)| (owner, rows));
+    wishes.rings = rings.filter(|(owner, _)| !spilled.contains(owner)).collect();
     let layers: Vec<Layer<'a>> = plan.layers.iter().map(|l| l.layer.clone()).collect();
     let layouts = layout::layouts(plan.graph, &layers, plan.input, plan.array, &wishes)?;
+    let of_group = |(i, g): (usize, &Group)| (g.layers[0]..=g.layers[1]).map(move |_| i);
+    let of_layer: Vec<usize> = groups.iter().enumerate().flat_map(of_group).collect();
+
+    // A tensor that is outside between groups has a ring of its own in each of them.
+    let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner).filter(|o| spilled.contains(o));
+    let mut pieces: BTreeMap<(Port, usize), (usize, Block)> = BTreeMap::new();
     let mut planned = plan.layers.clone();
-    for l in &mut planned {
-        let place = |port| layouts.get(&port).map(|(map, _)| (map.ring, map.plane));
+    for (l, &group) in planned.iter_mut().zip(&of_layer) {
+        let folded = l.layer.input == plan.input;
+        let other = l.other();
+        let mut place = |port: Port| {
+            let (map, _) = layouts.get(&port)?;
+            let Some(owner) = owner(port) else { return Some((map.ring, map.plane)) };
+            let ring = groups[group].rings.get(&owner).copied().unwrap_or(map.h);
+            let words = ring * map.row * map.blocks;
+            pieces.insert((owner, group), (ring, Block { words, alive: (group, group) }));
+            Some((ring, ring * map.row))
+        };
         if let Some((ring, plane)) = place(Port::from(l.layer.last)) {
             (l.y.ring, l.y.plane) = (ring, plane);
         }
-        let folded = l.layer.input == plan.input;
+        other.and_then(&mut place);
         match (wishes.rings.get(&l.layer.input), place(l.layer.input)) {
             // The input as the ingest unit writes it has a map of its own.
             (Some(&ring), _) if folded => (l.map.ring, l.map.plane) = (ring, ring * l.map.row),
@@ -225,32 +256,53 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
             _ => {}
         }
     }
-    let of_group = |(i, g): (usize, &Group)| (g.layers[0]..=g.layers[1]).map(move |_| i);
-    let of_layer: Vec<usize> = groups.iter().enumerate().flat_map(of_group).collect();
-    let (ports, blocks) = blocks(&layouts, &planned, &of_layer, [plan.input, plan.output]);
+    let (ports, whole) = blocks(&layouts, &planned, &of_layer, [plan.input, plan.output]);
+    let kept: Vec<(Port, Block)> = ports.into_iter().zip(whole).filter(|(p, _)| !spilled.contains(p)).collect();
+    let blocks: Vec<Block> = kept.iter().map(|&(_, b)| b).chain(pieces.values().map(|&(_, b)| b)).collect();
     let (bases, words) = arena::place(&blocks);
+    let of_piece: BTreeMap<(Port, usize), usize> =
+        pieces.keys().copied().zip(bases[kept.len()..].iter().copied()).collect();
     let mut ringed = Plan {
         layers: planned,
         wishes,
         layouts,
-        regions: ports.into_iter().zip(bases).collect(),
+        regions: kept.iter().map(|&(port, _)| port).zip(bases).collect(),
         words: words.max(plan.banks),
         least_words: arena::bound(&blocks),
         ..plan.clone()
     };
-    let mut strips: Vec<Strip> = groups.into_iter().flat_map(|g| g.strips).collect();
-    // Each tensor that is moved has a place of its own outside.
-    let (mut places, mut spilled): (BTreeMap<Port, usize>, _) = (BTreeMap::new(), 0);
-    for moved in strips.iter_mut().flat_map(|s| s.loads.iter_mut().chain(&mut s.stores)) {
-        let map = super::lay(&ringed, moved.owner)?;
-        let outside = *places.entry(moved.owner).or_insert_with(|| {
-            spilled += map.h * map.row * map.blocks;
-            spilled - map.h * map.row * map.blocks
-        });
-        let base = super::base(&ringed, moved.owner)?;
-        let (columns, planes) = (map.row, map.blocks);
-        *moved = Move { base, outside, columns, planes, plane: map.plane, ring: map.ring, ..moved.clone() };
+    let base_in = |ringed: &Plan<'a>, port: Port, group: usize| {
+        let owner = ringed.layouts.get(&port).map(|(_, region)| region.owner);
+        let piece = owner.and_then(|owner| of_piece.get(&(owner, group)));
+        piece.map_or_else(|| super::base(ringed, port), |&base| Ok(base))
+    };
+    for (i, &group) in of_layer.iter().enumerate() {
+        let l = &ringed.layers[i];
+        let (input, other, last) = (l.layer.input, l.other(), Port::from(l.layer.last));
+        let at = |port| base_in(&ringed, port, group);
+        let bases = [at(input)?, other.map_or(Ok(0), at)?, at(last)?];
+        ringed.layers[i].bases = bases;
     }
-    ringed.spilled = spilled;
+
+    // Each tensor that is moved has a place of its own outside.
+    let (mut outside, mut words) = (BTreeMap::new(), 0);
+    let mut strips = Vec::new();
+    for (group, g) in groups.into_iter().enumerate() {
+        for mut strip in g.strips {
+            for moved in strip.loads.iter_mut().chain(&mut strip.stores) {
+                let map = super::lay(&ringed, moved.owner)?;
+                let outside = *outside.entry(moved.owner).or_insert_with(|| {
+                    words += map.h * map.row * map.blocks;
+                    words - map.h * map.row * map.blocks
+                });
+                let base = base_in(&ringed, moved.owner, group)?;
+                let (ring, _) = pieces[&(moved.owner, group)];
+                let (columns, planes, plane) = (map.row, map.blocks, ring * map.row);
+                *moved = Move { base, outside, columns, planes, plane, ring, ..moved.clone() };
+            }
+            strips.push(strip);
+        }
+    }
+    ringed.spilled = words;
     Ok((ringed, strips))
 }

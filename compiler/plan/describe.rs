@@ -3,7 +3,7 @@
 use super::images::Places;
 use super::layers::{Kernel, Tail};
 use super::steps::{Step, Strip};
-use super::{Plan, Planned, base, internal};
+use super::{Plan, Planned, internal};
 use crate::diag::Result;
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::Descriptor;
@@ -53,13 +53,13 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
     };
     let pool = !layer.kernel.on_array();
-    let (in_base, out_base) = (base(plan, layer.input)?, base(plan, Port::from(layer.last))?);
+    let [in_base, other_base, out_base] = l.bases;
     // Blocks before this step's: their output planes, and what they read.
     let before = step.blocks.start;
     let groups = before * l.block(array) / array.group();
     let out_base = out_base + before * l.block(array) / array.word() * y.plane;
     let res_delta = match layer.tail {
-        Tail::Add { other, .. } => int(base(plan, other)?) - int(base(plan, Port::from(layer.last))?),
+        Tail::Add { .. } => int(other_base) - int(out_base),
         Tail::None | Tail::Table => 0,
     };
     let reads_input = |step: &Step| {

@@ -218,6 +218,12 @@ fn fitting<'n>(
     })
 }
 
+/// Bytes of descriptors and commands of so many steps and moves, about.
+pub(crate) fn administration(steps: usize, moves: usize) -> usize {
+    let command = COMMAND_BITS[usize::from(moves > 0)] / 8;
+    steps * (4 * descriptor::WORDS + 2 * command) + moves * command * 3 / 2
+}
+
 /// Bits of descriptors and commands.
 fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
     steps.len() * 32 * descriptor::WORDS + external.commands.len() * external.command_bits()

@@ -86,6 +86,9 @@ pub(crate) struct Group {
     pub(crate) input: Option<usize>,
     /// Weight words of all strips, and of all layers once.
     pub(crate) weights: [usize; 2],
+    /// Strips, and moves to and from external memory.
+    pub(crate) steps: usize,
+    pub(crate) moves: usize,
 }
 
 impl<'p, 'a> Network<'p, 'a> {
@@ -322,6 +325,8 @@ impl<'p, 'a> Network<'p, 'a> {
                 strips.iter().map(|s| once(&layers[s.layer])).sum(),
                 layers[first..=last].iter().map(once).sum(),
             ],
+            steps: strips.len(),
+            moves,
             strips,
         })
     }
@@ -414,7 +419,7 @@ impl<'p, 'a> Network<'p, 'a> {
             for first in (0..=last).rev().take(LONGEST) {
                 let layers = [first, last];
                 let whole = |m: usize| self.memories[m].row * self.memories[m].h;
-                let crossing = self.in_use(layers).filter(|&m| !self.inside(m, layers));
+                let crossing = self.in_use(layers).filter(|&m| !self.memories[m].spilled && !self.inside(m, layers));
                 if crossing.map(whole).sum::<usize>() > self.room {
                     continue;
                 }
@@ -483,11 +488,10 @@ impl<'p, 'a> Groups<'p, 'a> {
         can.map(|m| m.row * m.h).max().unwrap_or(0)
     }
 
-    /// The division with the fewest cycles that needs at most `words` of the scratchpad; `load` gives the cycles that loading
-    /// so many weight words takes, once and again.
-    pub(crate) fn best(&self, words: usize, load: impl Fn([usize; 2]) -> usize) -> Option<Vec<Group>> {
+    /// The division with the least cost that needs at most `words` of the scratchpad.
+    pub(crate) fn best(&self, words: usize, cost: impl Fn(&Group) -> usize) -> Option<Vec<Group>> {
         let count = self.network.plan.layers.len();
-        let cost = |g: &Group| g.cycles.max(load(g.weights));
+        let costs: Vec<usize> = self.all.iter().map(cost).collect();
         // The input's memory is there all the time: for each size that a group gives it, the best of the others.
         let mut sizes: Vec<usize> = self.all.iter().filter_map(|g| g.input).collect();
         sizes.sort_unstable();
@@ -504,7 +508,7 @@ impl<'p, 'a> Groups<'p, 'a> {
                     continue;
                 }
                 if let Some((before, _)) = ways[first] {
-                    let total = before + cost(g);
+                    let total = before + costs[i];
                     if ways[last + 1].is_none_or(|(least, _)| total < least) {
                         ways[last + 1] = Some((total, i));
                     }

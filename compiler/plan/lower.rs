@@ -191,7 +191,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("HAS_POOL", flag(has_pool)),
         ("HAS_STEP", flag(descriptors.iter().any(|words| words[BLOCK_STEP_WORD] != 0))),
         ("HAS_SLIDE", flag(plan.has_slide)),
-        ("HAS_RING", flag(!plan.wishes.rings.is_empty())),
+        ("HAS_RING", flag(plan.layers.iter().any(Planned::in_rings))),
         ("BANKS", int(plan.banks)),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),

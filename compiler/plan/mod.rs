@@ -75,6 +75,8 @@ pub(crate) struct Planned<'a> {
     pub(crate) folding: Folding,
     /// How a depthwise layer's window slides, if it does.
     pub(crate) slide: Option<Slide>,
+    /// First words of its input, of its other operand and of its output.
+    pub(crate) bases: [usize; 3],
 }
 
 impl<'a> Planned<'a> {
@@ -100,7 +102,7 @@ impl<'a> Planned<'a> {
             .map(|slide| (slide, cycles::slide_loops(layer, array, &slide, [y.blocks, rows])))
             .filter(|(_, faster)| faster.cycles < loops.cycles);
         let (slide, loops) = slide.map_or((None, loops), |(slide, faster)| (Some(slide), faster));
-        Planned { layer: layer.clone(), map, y: y.clone(), reach, loops, folding, slide }
+        Planned { layer: layer.clone(), map, y: y.clone(), reach, loops, folding, slide, bases: [0; 3] }
     }
 }
 
@@ -108,6 +110,19 @@ impl Planned<'_> {
     /// Channels of a block of output channels.
     pub(crate) fn block(&self, array: Array) -> usize {
         if self.slide.is_some() || !self.layer.kernel.on_array() { array.word() } else { array.k }
+    }
+
+    /// The residual operand.
+    fn other(&self) -> Option<Port> {
+        match self.layer.tail {
+            Tail::Add { other, .. } => Some(other),
+            Tail::None | Tail::Table => None,
+        }
+    }
+
+    /// Whether a ring holds its input or its output.
+    fn in_rings(&self) -> bool {
+        [&self.map, &self.y].iter().any(|map| map.ring < map.h)
     }
 
     /// Weight words of such a block.
@@ -405,7 +420,7 @@ fn on_array<'a>(
     };
     let regions = ports.into_iter().zip(bases).collect();
     let least_words = arena::bound(&blocks);
-    Ok(Plan {
+    let mut plan = Plan {
         graph,
         quantized,
         array,
@@ -423,7 +438,14 @@ fn on_array<'a>(
         least_words,
         spilled: 0,
         external: None,
-    })
+    };
+    for i in 0..plan.layers.len() {
+        let l = &plan.layers[i];
+        let other = l.other().map_or(Ok(0), |other| base(&plan, other))?;
+        let bases = [base(&plan, l.layer.input)?, other, base(&plan, Port::from(l.layer.last))?];
+        plan.layers[i].bases = bases;
+    }
+    Ok(plan)
 }
 
 /// Tensors whose rows are to lie so that a depthwise layer of stride 2 reads two at once. Not those whose place is shared
@@ -455,11 +477,7 @@ fn blocks(
 ) -> (Vec<Port>, Vec<Block>) {
     let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner);
     let touches = |l: &Planned<'_>, region: Port| {
-        let other = match l.layer.tail {
-            Tail::Add { other, .. } => Some(other),
-            Tail::None | Tail::Table => None,
-        };
-        let ports = [Some(l.layer.input), other, Some(Port::from(l.layer.last))];
+        let ports = [Some(l.layer.input), l.other(), Some(Port::from(l.layer.last))];
         ports.into_iter().flatten().any(|port| owner(port) == Some(region))
     };
     let mut ports = Vec::new();
