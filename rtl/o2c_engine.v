@@ -6,6 +6,7 @@
 // DEPTH     scratchpad words of W = P*C bytes; other depths likewise of their memories
 // EXT       weights and parameters are written from outside (ext_*, see o2c_dma) and layers wait for load tokens; else they
 //           are WEIGHT_INIT and PARAM_INIT
+// CHANGES   descriptors hold what changes from the one before, in NROM words: see o2c_sequencer
 // HAS_RING  tensors may stand in rings of rows, see words 26 to 28;  IN_RING  the input does, see word 29 and o2c_ingest
 // HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
 //
@@ -68,6 +69,8 @@ module o2c_engine #(
   parameter integer WDEPTH    = 1024,
   parameter integer PDEPTH    = 64,
   parameter integer NLAYERS   = 1,
+  parameter integer CHANGES   = 0,
+  parameter integer NROM      = 1,
   parameter integer CW        = 8,
   parameter integer NW        = 8,
   parameter integer MW        = 16,
@@ -156,6 +159,8 @@ module o2c_engine #(
   o2c_sequencer #(
     .NLAYERS   (NLAYERS),
     .NWORDS    (NWORDS),
+    .CHANGES   (CHANGES),
+    .NROM      (CHANGES != 0 ? NROM : NLAYERS * NWORDS),
     .EXT       (EXT),
     .IN_RING   (IN_RING),
     .DESC_INIT (DESC_INIT)

@@ -3,6 +3,8 @@
 //
 // A descriptor is NWORDS words of 32 bits; the ROM holds NLAYERS of them in execution order. They are shifted into
 // a shadow register, one word a cycle, and become the configuration in the cycle in which the layer is issued.
+// With CHANGES = 1 the ROM holds before each descriptor a word with a bit for each of its words, and only those words whose
+// bit is set; the others are as in the descriptor before. A sample's first descriptor has all.
 //
 //   issue: the engine is idle or the previous layer is done, the shadow is full, and
 //          - for the first layer: run_i, and a sample stands in the input region (sample_ready_i)
@@ -19,12 +21,15 @@
 //
 // NLAYERS 1 ..   layers of a sample
 // NWORDS  2 ..   words of a descriptor; with EXT 13 ..
+// NROM    1 ..   words of the ROM;  CHANGES  0, 1: see above, then NWORDS is at most 32
 // IN_RING 0, 1   the input region holds a part of the sample's rows at a time; then NWORDS is at least 30
 // EXT     0, 1   weights and parameters come from external memory
 // Reset state: idle, fetching descriptor 0.
 module o2c_sequencer #(
   parameter integer NLAYERS = 1,
   parameter integer NWORDS  = 22,
+  parameter integer CHANGES = 0,
+  parameter integer NROM    = NLAYERS * (NWORDS + CHANGES),
   parameter integer EXT     = 0,
   parameter integer IN_RING = 0,
   parameter         DESC_INIT = ""
@@ -47,9 +52,8 @@ module o2c_sequencer #(
   output wire                 in_free_o,     // the input region's last reader is done
   output wire                 out_done_o     // the output region is complete
 );
-  localparam integer DEPTH = NLAYERS * NWORDS;
-  localparam integer DAW   = DEPTH > 1 ? $clog2(DEPTH) : 1;
-  localparam integer LASTI = DEPTH - 1;
+  localparam integer DAW   = NROM > 1 ? $clog2(NROM) : 1;
+  localparam integer LASTI = NROM - 1;
   localparam integer WLASTI = NWORDS - 1;
   localparam integer LLASTI = NLAYERS - 1;
 
@@ -57,7 +61,7 @@ module o2c_sequencer #(
   localparam integer F_RELEASE = 4, F_OUTPUT = 5, F_COMPLETE = 32 + 19, F_LOADS = 32*12 + 24;
   localparam integer F_ROWS = 32*29, F_FREED = 32*29 + 16;
 
-  // Fetch: addresses NWORDS words, two cycles later they arrive.
+  // Fetch: NWORDS cycles in which a word is addressed, or taken from the shadow; two cycles later they arrive.
   reg [DAW-1:0] addr;
   reg [7:0]     left;
   reg [1:0]     arriving;
@@ -65,30 +69,56 @@ module o2c_sequencer #(
   reg [32*NWORDS-1:0] shadow;
   wire [31:0]   word;
   wire          full = missing == 8'd0;
-  o2c_rom #(.WIDTH (32), .DEPTH (DEPTH), .INIT (DESC_INIT)) u_desc (
+  wire          fetch;               // begin with the next descriptor
+  wire          addressed;           // a word of the ROM, else of the shadow
+  wire [31:0]   arrived_word;
+  wire [DAW-1:0] addr_next = addr == LASTI[DAW-1:0] ? {DAW{1'b0}} : addr + 1'b1;
+  o2c_rom #(.WIDTH (32), .DEPTH (NROM), .INIT (DESC_INIT)) u_desc (
     .clk_i (clk_i), .addr_i (addr), .data_o (word)
   );
   always @(posedge clk_i) begin
     arriving <= {arriving[0], left != 8'd0};
     if (left != 8'd0) begin
       left <= left - 8'd1;
-      addr <= addr == LASTI[DAW-1:0] ? {DAW{1'b0}} : addr + 1'b1;
+      if (addressed) addr <= addr_next;
     end
     if (arriving[1]) begin
-      shadow  <= {word, shadow[32*NWORDS-1:32]};
+      shadow  <= {arrived_word, shadow[32*NWORDS-1:32]};
       missing <= missing - 8'd1;
     end
-    if (issue_o) begin
+    if (fetch) begin
       left    <= NWORDS[7:0];
       missing <= NWORDS[7:0];
+      if (CHANGES != 0) addr <= addr_next;
     end
     if (!rst_ni) begin
       addr     <= {DAW{1'b0}};
-      left     <= NWORDS[7:0];
+      left     <= 8'd0;
       missing  <= NWORDS[7:0];
       arriving <= 2'b00;
     end
   end
+  // After a reset the first word has to come first.
+  reg [2:0] begun;
+  always @(posedge clk_i) begin
+    begun <= {begun[1:0], 1'b1};
+    if (!rst_ni) begun <= 3'd0;
+  end
+  assign fetch = issue_o | (begun == 3'b011);
+  generate if (CHANGES != 0) begin : gen_changes
+    // The word before a descriptor is addressed while the descriptor before arrives.
+    reg [NWORDS-1:0] changed;
+    reg [1:0]        changing;
+    always @(posedge clk_i) begin
+      changing <= {changing[0], changed[0]};
+      changed  <= fetch ? word[NWORDS-1:0] : changed >> 1;
+    end
+    assign addressed    = changed[0];
+    assign arrived_word = changing[1] ? word : shadow[31:0];
+  end else begin : gen_all
+    assign addressed    = 1'b1;
+    assign arrived_word = word;
+  end endgenerate
 
   // Rows of the input.
   wire arrived;

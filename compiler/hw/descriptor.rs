@@ -195,6 +195,24 @@ impl Descriptor {
     }
 }
 
+/// The words of a ROM in which each descriptor has only what changes from the one before, behind a word that tells which (bit
+/// n: word n); the first has all. As `rtl/o2c_sequencer.v` reads them.
+pub fn changes(all: &[[u32; WORDS]]) -> Vec<u32> {
+    let mut rom = Vec::new();
+    for (i, words) in all.iter().enumerate() {
+        let before = i.checked_sub(1).map(|before| &all[before]);
+        let changed = |n: &usize| before.is_none_or(|before| before[*n] != words[*n]);
+        let which: Vec<usize> = (0..WORDS).filter(changed).collect();
+        rom.push(which.iter().map(|n| 1 << n).sum());
+        rom.extend(which.iter().map(|&n| words[n]));
+    }
+    rom
+}
+
+/// Words of such a descriptor that differ, at most, where the one before is of the same rows of the same layer: flags,
+/// blocks, first addresses, loads, groups, block step, rows of the input.
+pub const CHANGES_OF_BLOCKS: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;

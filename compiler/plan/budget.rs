@@ -209,11 +209,12 @@ impl Need {
         groups.best(words, |group| {
             let [again, once] = group.weights;
             let (load, steps) = if once * self.bits[0] <= room {
-                (once, group.steps)
+                (once, 0)
             } else {
-                (again, group.steps + (again * self.bits[0]).checked_div(room / 2).unwrap_or(0))
+                (again, (again * self.bits[0]).checked_div(room / 2).unwrap_or(0))
             };
-            group.cycles.max(load * beats) + price * external::administration(steps, group.moves)
+            let administration = external::administration([group.steps, steps, group.moves]);
+            group.cycles.max(load * beats) + price * administration
         })
     }
 }

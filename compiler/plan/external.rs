@@ -208,7 +208,7 @@ fn fitting<'n>(
             }
             let depths = [weights.clamp(1, all_weights.max(1)), params];
             let found = schedule(network, deal(network, depths, share)?, depths, options);
-            let needed = administration_bits(&found);
+            let needed = administration_bits(network, &found);
             if needed <= administration {
                 return Some(found);
             }
@@ -218,15 +218,27 @@ fn fitting<'n>(
     })
 }
 
-/// Bytes of descriptors and commands of so many steps and moves, about.
-pub(crate) fn administration(steps: usize, moves: usize) -> usize {
+/// Bytes of descriptors and commands of so many strips, further steps of them, and moves, about.
+pub(crate) fn administration([strips, steps, moves]: [usize; 3]) -> usize {
     let command = COMMAND_BITS[usize::from(moves > 0)] / 8;
-    steps * (4 * descriptor::WORDS + 2 * command) + moves * command * 3 / 2
+    let descriptors = strips * (descriptor::WORDS + 1) + steps * (descriptor::CHANGES_OF_BLOCKS + 1);
+    4 * descriptors + command * (2 * (strips + steps) + moves * 3 / 2)
 }
 
-/// Bits of descriptors and commands.
-fn administration_bits((steps, external): &(Vec<Step>, External)) -> usize {
-    steps.len() * 32 * descriptor::WORDS + external.commands.len() * external.command_bits()
+/// Bits of descriptors and commands, at most.
+fn administration_bits(network: &Network<'_, '_>, (steps, external): &(Vec<Step>, External)) -> usize {
+    let words = if only_changes(network.layers.len(), steps.len()) {
+        let further = steps.iter().filter(|s| !s.begins).count();
+        steps.len() + (steps.len() - further) * descriptor::WORDS + further * descriptor::CHANGES_OF_BLOCKS
+    } else {
+        steps.len() * descriptor::WORDS
+    };
+    32 * words + external.commands.len() * external.command_bits()
+}
+
+/// Whether descriptors are written as changes: where there are many for a layer.
+pub(crate) fn only_changes(layers: usize, steps: usize) -> bool {
+    steps > 2 * layers
 }
 
 /// Bits of all memories if nothing is external.

@@ -163,6 +163,9 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let bus = plan.external.as_ref().map_or(NO_BUS, |e| e.options);
     let [weight_depth, param_depth] =
         plan.external.as_ref().map_or([weights.len().max(1), parameters.len()], |e| e.depths);
+    let changes = plan.external.is_some() && external::only_changes(plan.layers.len(), plan.steps.len());
+    let rom: Vec<u32> =
+        if changes { descriptor::changes(&descriptors) } else { descriptors.iter().flatten().copied().collect() };
     let params = [
         ("STREAM_W", int(stream_bits)),
         ("P", int(array.p)),
@@ -184,6 +187,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("WDEPTH", int(weight_depth)),
         ("PDEPTH", int(param_depth)),
         ("NLAYERS", int(plan.steps.len())),
+        ("CHANGES", flag(changes)),
+        ("NROM", int(rom.len())),
         ("CW", int(cw)),
         ("NW", int(nw)),
         ("MW", int(mw)),
@@ -236,9 +241,13 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             name: "descriptors",
             param: "DESC_INIT",
             width: 32,
-            words: descriptors.iter().flatten().map(|w| w.to_le_bytes().to_vec()).collect(),
+            words: rom.iter().map(|w| w.to_le_bytes().to_vec()).collect(),
             what: "layer descriptors in execution order",
-            packing: format!("{} words a layer, fields as in docs/descriptor.md", descriptor::WORDS),
+            packing: format!(
+                "{} words a layer, fields as in docs/descriptor.md{}",
+                descriptor::WORDS,
+                if changes { "; behind a word with a bit for each of them only those that change" } else { "" }
+            ),
             fields: vec![],
         },
         Memory {
