@@ -55,7 +55,7 @@ pub(crate) fn tiny_design() -> Design {
         }],
         external: None,
         layers: vec![layer("a;\nendmodule", "Conv", 1, 30), layer("<b>\"\\", "MaxPool", 2, 12)],
-        steps: vec![Step { layer: 0, place: 0 }, Step { layer: 1, place: 0 }],
+        steps: vec![Step { layer: 0, place: 0, rows: [0, 1] }, Step { layer: 1, place: 0, rows: [0, 1] }],
         joins: vec![],
         input: stream("x"),
         output: stream("y"),
