@@ -48,7 +48,7 @@ uint8_t byte(const T& v, unsigned i) {
   return static_cast<uint8_t>(word(v, i / 4) >> (8 * (i % 4)));
 }
 
-// The image for external memory; empty where there is none.
+// The image for external memory, and what may be written after it; empty where there is none.
 const std::vector<uint8_t>& external_image() {
   static const std::vector<uint8_t> image = [] {
     std::vector<uint8_t> bytes;
@@ -58,6 +58,8 @@ const std::vector<uint8_t>& external_image() {
       if (bytes.size() != design::kExternalBytes)
         throw std::runtime_error("mem/external.bin has " + std::to_string(bytes.size()) + " bytes, not " +
                                  std::to_string(design::kExternalBytes));
+      // Reading what was never written gives wrong results.
+      bytes.resize(bytes.size() + design::kSpillBytes, 0xC3);
     }
     return bytes;
   }();
@@ -72,7 +74,7 @@ class Bench {
   Bench(const Options& options, Checker* checker)
       : options_(options), checker_(checker), source_(options.stall, options.seed), sink_(options.stall, options.seed + 1),
         lite_(options.stall, options.seed + 2),
-        memory_(external_image(), kExternalBase, std::max(design::kExternalBusBytes, 1u),
+        memory_(external_image(), design::kExternalBytes, kExternalBase, std::max(design::kExternalBusBytes, 1u),
                 options.mem_latency ? options.mem_latency : design::kExternalLatency, static_cast<unsigned>(options.mem_bandwidth),
                 options.mem_stall, options.seed + 10),
         top_(new Vtop(&context_, "top")) {
@@ -92,7 +94,7 @@ class Bench {
       if (options.watchdog == 0) watchdog_ = std::max<uint64_t>(watchdog_, 4 * l.cycles);
     // Layers wait for data; at most all of the image.
     if (options.watchdog == 0 && design::kExternalBytes > 0)
-      watchdog_ += design::kExternalBytes * 100 / options.mem_bandwidth + 1000 * options.mem_latency;
+      watchdog_ += (design::kExternalBytes + 2 * design::kSpillBytes) * 100 / options.mem_bandwidth + 1000 * options.mem_latency;
     if (options.watchdog == 0) watchdog_ += 100000 + 4 * (design::kInputBytes + design::kOutputBytes);
     top_->clk_i = 0;
     reset();
@@ -234,14 +236,28 @@ class Bench {
         set_word(t.m_axi_rdata, i / 4, w);
       }
     }
+    if constexpr (design::kSpillBytes > 0) {
+      t.m_axi_awready = memory_.awready;
+      t.m_axi_wready = memory_.wready;
+      t.m_axi_bvalid = memory_.bvalid;
+      t.m_axi_bresp = memory_.bresp & 3;
+    }
   }
   template <typename T>
   void sample_memory(T& t) {
     if constexpr (design::kExternalBytes > 0) {
       std::string wrong;
-      const uint64_t beats = memory_.beats;
+      const uint64_t beats = memory_.beats + memory_.written;
+      if constexpr (design::kSpillBytes > 0) {
+        Memory::Write w{static_cast<bool>(t.m_axi_awvalid), t.m_axi_awaddr, t.m_axi_awlen, t.m_axi_awsize, t.m_axi_awburst,
+                        static_cast<bool>(t.m_axi_wvalid), static_cast<bool>(t.m_axi_wlast), 0, {}, static_cast<bool>(t.m_axi_bready)};
+        w.strobe = static_cast<uint64_t>(t.m_axi_wstrb);
+        w.data.resize(design::kExternalBusBytes);
+        for (unsigned i = 0; i < design::kExternalBusBytes; ++i) w.data[i] = byte(t.m_axi_wdata, i);
+        memory_.sample_write(w, wrong);
+      }
       memory_.sample(t.m_axi_arvalid, t.m_axi_araddr, t.m_axi_arlen, t.m_axi_arsize, t.m_axi_arburst, t.m_axi_rready, wrong);
-      if (memory_.beats != beats) quiet_ = 0;
+      if (memory_.beats + memory_.written != beats) quiet_ = 0;
       if (!wrong.empty()) fault("external memory: " + wrong);
     }
   }
@@ -501,7 +517,8 @@ int golden(const Options& o) {
   if (kExternal) {
     const Memory& m = bench.memory();
     const uint64_t span = m.beats ? m.last_beat - m.first_beat + 1 : 0;
-    j += ",\n  \"external\": {\"beats\": " + std::to_string(m.beats) + ", \"bytes\": " +
+    j += ",\n  \"external\": {\"beats\": " + std::to_string(m.beats) + ", \"beats_written\": " + std::to_string(m.written) +
+         ", \"bytes\": " +
          std::to_string(m.beats * design::kExternalBusBytes) + ", \"busy\": " +
          decimal(span ? static_cast<double>(m.beats) / static_cast<double>(span) : 0) + ", \"latency\": " +
          std::to_string(o.mem_latency ? o.mem_latency : design::kExternalLatency) + ", \"bandwidth\": " +

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
     std::vector<uint8_t> word;  // of port B
   };
   std::deque<Due> due(2);
-  uint64_t reads = 0, pairs = 0, post = 0, out = 0, in = 0, written = 0;
+  uint64_t reads = 0, pairs = 0, post = 0, out = 0, in = 0, written = 0, loads = 0, stores = 0;
   const auto address = [&] { return random.below(P_DEPTH); };
   top.rst_ni = 0;
   for (uint64_t t = 0; t < cycles; ++t) {
@@ -33,22 +33,27 @@ int main(int argc, char** argv) {
     const uint64_t kind = random.below(4);
     top.post_we_i = t >= 4 && kind == 0;
     top.post_rd_i = t >= 4 && kind == 1;
+    top.spill_valid_i = t >= 4 && random.chance(30);
+    top.spill_we_i = random.chance(50);
     top.out_rd_valid_i = t >= 4 && random.chance(50);
     top.in_wr_valid_i = t >= 4 && random.chance(50);
     top.post_slice_i = 0;
     for (unsigned s = 0; s < (NS + 7) / 8; ++s) set_byte(top.post_slice_i, s, static_cast<uint8_t>(random.next() & ((1u << NS) - 1)));
     top.post_waddr_i = static_cast<uint32_t>(address());
     top.post_raddr_i = static_cast<uint32_t>(address());
+    top.spill_addr_i = static_cast<uint32_t>(address());
     top.out_rd_addr_i = static_cast<uint32_t>(address());
     top.in_wr_addr_i = static_cast<uint32_t>(address());
     for (unsigned i = 0; i < P_G; ++i) set_byte(top.post_wdata_i, i, static_cast<uint8_t>(random.next()));
+    for (unsigned i = 0; i < P_W; ++i) set_byte(top.spill_data_i, i, static_cast<uint8_t>(random.next()));
     for (unsigned i = 0; i < P_W; ++i) set_byte(top.in_wr_data_i, i, static_cast<uint8_t>(random.next()));
     top.clk_i = 0;
     top.eval();
 
     const bool engine = top.post_we_i || top.post_rd_i;
-    CHECK(top.out_rd_ready_o == !engine, "cycle %llu: the output stream is %sready", static_cast<unsigned long long>(t), top.out_rd_ready_o ? "" : "not ");
-    CHECK(top.in_wr_ready_o == (!engine && !top.out_rd_valid_i), "cycle %llu: the input stream is %sready", static_cast<unsigned long long>(t),
+    CHECK(top.spill_ready_o == !engine, "cycle %llu: external memory is %sready", static_cast<unsigned long long>(t), top.spill_ready_o ? "" : "not ");
+    CHECK(top.out_rd_ready_o == (!engine && !top.spill_valid_i), "cycle %llu: the output stream is %sready", static_cast<unsigned long long>(t), top.out_rd_ready_o ? "" : "not ");
+    CHECK(top.in_wr_ready_o == (!engine && !top.spill_valid_i && !top.out_rd_valid_i), "cycle %llu: the input stream is %sready", static_cast<unsigned long long>(t),
           top.in_wr_ready_o ? "" : "not ");
     const Due now = due.front();
     due.pop_front();
@@ -63,7 +68,8 @@ int main(int argc, char** argv) {
     if (t >= 8) CHECK(top.out_rd_data_valid_o == now.out, "cycle %llu: a word for the output stream: %d", static_cast<unsigned long long>(t), top.out_rd_data_valid_o);
 
     const bool in_take = top.in_wr_valid_i && top.in_wr_ready_o, out_take = top.out_rd_valid_i && top.out_rd_ready_o;
-    const uint64_t into = top.post_we_i ? top.post_waddr_i : in_take ? top.in_wr_addr_i : NONE;
+    const bool spill_take = top.spill_valid_i && top.spill_ready_o, load = spill_take && top.spill_we_i, store = spill_take && !top.spill_we_i;
+    const uint64_t into = top.post_we_i ? top.post_waddr_i : load ? top.spill_addr_i : in_take ? top.in_wr_addr_i : NONE;
     Due later;
     for (unsigned place = 0; place < P_BANKS; ++place) {
       if (place >= 4 && !paired) break;
@@ -72,24 +78,26 @@ int main(int argc, char** argv) {
       if (at < P_DEPTH && at != into) later.a.emplace_back(place, memory[at]), ++reads;
     }
     pairs += paired;
-    if (top.post_rd_i || out_take) {
+    if (top.post_rd_i || store || out_take) {
       later.b = true;
-      later.word = memory[top.post_rd_i ? top.post_raddr_i : top.out_rd_addr_i];
+      later.word = memory[top.post_rd_i ? top.post_raddr_i : store ? top.spill_addr_i : top.out_rd_addr_i];
     }
     later.out = out_take;
     if (top.post_we_i)
       for (unsigned i = 0; i < P_W; ++i)
         if (bit_of(top.post_slice_i, i / P_G)) memory[into][i] = byte_of(top.post_wdata_i, i % P_G);
+    if (load)
+      for (unsigned i = 0; i < P_W; ++i) memory[into][i] = byte_of(top.spill_data_i, i);
     if (in_take)
       for (unsigned i = 0; i < P_W; ++i) memory[into][i] = byte_of(top.in_wr_data_i, i);
-    post += top.post_rd_i, out += out_take, in += in_take, written += top.post_we_i;
+    post += top.post_rd_i, out += out_take, in += in_take, written += top.post_we_i, loads += load, stores += store;
     due.push_back(later);
     top.clk_i = 1;
     top.eval();
   }
-  CHECK(reads && post && out && in && written && (P_BANKS != 8 || pairs), "a port was never used");
-  std::printf("port A %llu words (%llu pairs), port B %llu + %llu reads, %llu + %llu writes\n", static_cast<unsigned long long>(reads),
-              static_cast<unsigned long long>(pairs), static_cast<unsigned long long>(post), static_cast<unsigned long long>(out),
-              static_cast<unsigned long long>(written), static_cast<unsigned long long>(in));
+  CHECK(reads && post && out && in && written && loads && stores && (P_BANKS != 8 || pairs), "a port was never used");
+  std::printf("port A %llu words (%llu pairs), port B %llu + %llu + %llu reads, %llu + %llu + %llu writes\n", static_cast<unsigned long long>(reads),
+              static_cast<unsigned long long>(pairs), static_cast<unsigned long long>(post), static_cast<unsigned long long>(stores), static_cast<unsigned long long>(out),
+              static_cast<unsigned long long>(written), static_cast<unsigned long long>(loads), static_cast<unsigned long long>(in));
   return 0;
 }
