@@ -59,7 +59,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let groups = before * l.block(array) / array.group();
     let out_base = out_base + before * l.block(array) / array.word() * y.plane;
     let res_delta = match layer.tail {
-        Tail::Add { .. } => int(other_base) - int(out_base),
+        Tail::Add { .. } => int(other_base) - int(l.bases[2]),
         Tail::None | Tail::Table => 0,
     };
     let reads_input = |step: &Step| {

@@ -428,10 +428,8 @@ impl<'p, 'a> Network<'p, 'a> {
                 if single && first > 0 {
                     continue;
                 }
-                // The more passes, the less memory: what is too large is so with fewer, too.
-                for passes in passes(rows).into_iter().rev().filter(|&p| p > 1) {
-                    let Some(group) = self.run(layers, passes) else { break };
-                    found.push(Group { strips: vec![], ..group });
+                for passes in passes(rows).into_iter().filter(|&p| p > 1) {
+                    found.extend(self.run(layers, passes).map(|g| Group { strips: vec![], ..g }));
                 }
             }
         }
