@@ -204,6 +204,8 @@ pub struct Layer {
     pub reads: Vec<String>,
     /// How its values are computed from memories and operands.
     pub recipe: Recipe,
+    /// Whether it writes the output region, or a part of it.
+    pub writes_output: bool,
     /// Canonical output scale, zero point and what to add to get the file's integers (0 or 128).
     pub output_quant: (f32, i32, i32),
 }

@@ -92,7 +92,7 @@ impl Window {
 /// y[o] = rescale(acc[o]).
 #[derive(Clone, Debug)]
 pub struct Conv {
-    /// Window; `groups` below.
+    /// Window; `groups` below. The result may have fewer rows and columns than fit: the last ones are left out then.
     pub window: Window,
     /// ONNX `group`.
     pub groups: usize,
@@ -104,6 +104,8 @@ pub struct Conv {
     pub rescale: RescaleSpec,
     /// Weight scale, one or one per output channel: for the export and the report only.
     pub weight_scale: Vec<f32>,
+    /// Every n-th row and column of an ONNX ConvTranspose, which ONNX Runtime computes in float32.
+    pub transposed: bool,
 }
 
 /// Elementwise addition or subtraction of two tensors of equal shape with different scales.

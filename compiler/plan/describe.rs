@@ -1,7 +1,7 @@
 //! The descriptor of a step: loops, addresses, bounds.
 
 use super::images::Places;
-use super::layers::{Kernel, Tail};
+use super::layers::{Kernel, Layer, Tail};
 use super::steps::Step;
 use super::{Plan, Planned, base, internal, lay};
 use crate::diag::Result;
@@ -66,8 +66,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         layer.input == plan.input || matches!(layer.tail, Tail::Add { other, .. } if other == plan.input)
     };
     let last_reader = plan.steps.iter().rfind(|s| reads_input(s)) == Some(step);
-    let completes = plan.steps.iter().rfind(|s| s.layer == step.layer) == Some(step);
-    let writes_output = Port::from(layer.last) == plan.output;
+    let writes = |step: &Step| writes_output(plan, &plan.layers[step.layer].layer);
+    let completes = plan.steps.iter().rfind(|s| writes(s)) == Some(step);
     let back = (int(kw) - 1) * int(dw);
     let down = int(dh) * pitch - back;
     let (a, b, c, inc_a, inc_b, inc_c) = match slide {
@@ -101,8 +101,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
         table: u64::from(of.tables),
         release_input: u64::from(last_reader),
-        writes_output: u64::from(writes_output),
-        completes_output: u64::from(writes_output && completes),
+        writes_output: u64::from(writes(step)),
+        completes_output: u64::from(completes),
         pair: u64::from(slide.is_some_and(|s| s.pair)),
         count_divisor: u64::from(of.by_taps),
         pad_value: byte(pad),
@@ -157,4 +157,10 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         out_wrap: step_of(out_wrap) & bits(0, 24),
         window_columns: slide.map_or(0, |_| bits(0, kw)),
     })
+}
+
+/// Whether a layer writes the output region: a concatenation is written by the layers of its operands.
+pub(super) fn writes_output(plan: &Plan<'_>, layer: &Layer<'_>) -> bool {
+    let owner = |port: Port| plan.layouts.get(&port).map(|(_, region)| region.owner);
+    owner(Port::from(layer.last)) == owner(plan.output)
 }

@@ -114,7 +114,7 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
             IntOp::Input(_) | IntOp::Output(_) | IntOp::Concat(_) => continue,
             IntOp::Select(select) => (Kernel::Select(select), "Select"),
             IntOp::Conv(conv) => {
-                (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" })
+                (Kernel::Array(conv), operator(graph, id, conv))
             }
             IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
             IntOp::AveragePool(pool) => {
@@ -185,8 +185,12 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
     Ok(layers)
 }
 
-/// A convolution whose kernel is the whole unpadded map is what a Gemm became.
-fn is_gemm(graph: &IntGraph, id: NodeId, conv: &Conv) -> bool {
+/// The ONNX operator: a convolution whose kernel is the whole unpadded map is what a Gemm became.
+fn operator(graph: &IntGraph, id: NodeId, conv: &Conv) -> &'static str {
     let x = &graph.value(graph.inputs(id)[0]).fact;
-    conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel
+    match conv.transposed {
+        true => "ConvTranspose",
+        false if conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel => "Gemm",
+        false => "Conv",
+    }
 }

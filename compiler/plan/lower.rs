@@ -561,6 +561,7 @@ fn named_layers<'a>(
             tensor: tensor(Port::from(l.layer.last)),
             reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
             recipe,
+            writes_output: describe::writes_output(plan, &l.layer),
             output_quant: (y.scale, y.zero_point, y.source_offset),
         });
     }

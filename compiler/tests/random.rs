@@ -88,6 +88,9 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
     }
     if net.rng.chance(40) {
         x = net.global_average(x);
+    } else if net.rng.chance(25) {
+        // Several layers write the result.
+        x = net.concat(x);
     }
     if net.rng.chance(40) && net.fact_of(x).len() <= 600 {
         x = net.conv(x, true);
@@ -246,6 +249,8 @@ impl Net {
         } else {
             self.window(shape, Use::Conv)
         };
+        // Fewer rows and columns than fit, as a ConvTranspose's parts may have.
+        let out = out.map(|n| if self.rng.chance(10) { self.rng.size(1, n) } else { n });
         let most = self.rng.pick(&[3, 9, 20, 37]);
         let channels = self.rng.size(1, most);
         self.conv_of(x, window, [channels, out[0], out[1]])
@@ -338,6 +343,7 @@ impl Net {
                 hi,
             },
             weight_scale,
+            transposed: false,
         };
         self.add(IntOp::Conv(conv), &[x], fact)
     }

@@ -113,7 +113,7 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                 }
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Concat(_) => return (natural(shape), simple(from)),
-                    Kernel::Conv(_) | Kernel::Average(..) if operand == 0 => {
+                    Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::Average(..) if operand == 0 => {
                         return (natural(shape), simple(from));
                     }
                     Kernel::MatMul { trans_a, .. } if operand == 0 => {
@@ -128,7 +128,7 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                         return ([k, 1, s], simple(order));
                     }
                     Kernel::Add(_) | Kernel::Mul | Kernel::Table(_) => from.clone(),
-                    Kernel::Conv(_) | Kernel::Average(..) | Kernel::MatMul { .. } | Kernel::Softmax(_) => {
+                    Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::Average(..) | Kernel::MatMul { .. } | Kernel::Softmax(_) => {
                         continue;
                     }
                 },

@@ -3,6 +3,7 @@
 //! In: a graph after [`super::PIPELINE`]. Out: the integer graph, or every operator that can't run on integers.
 //! Guarantees: every integer is canonical (signed); every producer and reader agree on scale and zero point.
 
+mod conv_transpose;
 mod host;
 mod layer;
 mod layout;
@@ -208,6 +209,7 @@ impl Lower<'_> {
             | Op::TopK(_)
             // Refused before lowering.
             | Op::Conv(_)
+            | Op::ConvTranspose(_)
             | Op::Gemm(_)
             | Op::MatMul
             | Op::Binary(_)
@@ -382,6 +384,7 @@ impl Lower<'_> {
     fn quantized(&mut self, id: NodeId, q: &Quantized) -> Lowered<()> {
         match &q.kernel {
             Kernel::Conv(conv) => self.conv(id, q, conv),
+            Kernel::ConvTranspose(conv) => self.conv_transpose(id, q, conv),
             Kernel::MatMul { alpha, trans_a, trans_b } => self.mat_mul(id, q, *alpha, *trans_a, *trans_b),
             Kernel::Add(form) => self.residual(id, q, *form),
             Kernel::Average(pool, form) => {
