@@ -23,7 +23,7 @@ constexpr unsigned kSegments<{ loop.index0 }>[] = {<% for s in l.layer.recipe.pa
 
 constexpr Layer kLayers[] = {
 <%- for l in layers %>
-    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" }>, <{ l.layer.writes_output }>},
+    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" || l.layer.recipe.exchanged }>, <{ l.layer.writes_output }>},
 <%- endfor %>
 };
 // One descriptor: the layer, and the first of its output channels as a place among the words.

@@ -101,6 +101,9 @@ pub struct Recipe {
     /// As well as `folded`: channel `(row * columns + column) * channels + channel`, one row and one column stand for
     /// rows, columns and channels.
     pub folded_rows: bool,
+    /// The window at row r and column c of the walk gives row c and column r of the result; columns are computed one after
+    /// the other then.
+    pub exchanged: bool,
     /// Blocks of P*C channels that an output channel reads; the others' weights are 0 and not stored.
     pub blocks: usize,
     /// The first of them rises by so much for ...

@@ -316,7 +316,7 @@ fn int_op(op: &IntOp) -> (String, String) {
             let channels = integers(s.channels.iter().map(channel));
             let text =
                 format!("channels {channels} origin {:?} steps {:?} fill {}", s.origin, s.steps, s.fill);
-            ("Select".into(), text)
+            ("Select".into(), text + if s.exchanged { " exchanged" } else { "" })
         }
         IntOp::Concat(concat) => {
             let along = match concat {

@@ -314,6 +314,7 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
         IntOp::Select(select) => {
             layer.op = "Select";
             layer.detail = format!("{:?} by {:?}", select.origin, select.steps);
+            layer.detail += if select.exchanged { ", exchanged" } else { "" };
         }
         IntOp::Concat(_) => layer.op = "Concat",
         IntOp::Input(_) | IntOp::Output(_) => {}

@@ -33,10 +33,11 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let [sh, sw] = folding.replace(window.strides, 1);
     let [dh, dw] = window.dilations;
     let [top, left] = folding.replace(layer.kernel.origin(), 0);
-    let [_, out_h, out_w] = layer.y.shape;
+    let [out_h, out_w] = layer.walk();
     let (plane, pitch) = (int(map.plane), int(map.row));
     let read = int(reach.count);
     let y = lay(plan, Port::from(layer.last))?;
+    let (y_row, y_column) = if layer.exchanges() { (y.column, y.row) } else { (y.row, y.column) };
 
     let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
     let (first, last) = (proof(layer.first)?, proof(layer.last)?);
@@ -91,8 +92,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let in_base = int(in_base) + int(before / repeat) * block_step;
     let back_to = |count: usize, step: usize| (int(count) - 1) * int(step);
     let (run, out_step, out_wrap) = match slide {
-        Some(_) => (out_h, y.row, int(y.column) - back_to(out_h, y.row)),
-        None => (out_w, y.column, int(y.row) - back_to(out_w, y.column)),
+        Some(_) => (out_h, y_row, int(y_column) - back_to(out_h, y_row)),
+        None => (out_w, y_column, int(y_row) - back_to(out_w, y_column)),
     };
     let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
     let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();

@@ -92,6 +92,19 @@ pub(crate) struct Layer<'a> {
     pub(crate) y: &'a QFact,
 }
 
+impl Layer<'_> {
+    /// Rows and columns of the result in the order in which they are computed.
+    pub(crate) fn walk(&self) -> [usize; 2] {
+        let [_, h, w] = self.y.shape;
+        if let Kernel::Select(select) = self.kernel { select.walk(self.y.shape) } else { [h, w] }
+    }
+
+    /// Whether columns are computed one after the other, each from row to row, since the operand's rows become columns.
+    pub(crate) fn exchanges(&self) -> bool {
+        matches!(self.kernel, Kernel::Select(Select { exchanged: true, .. }))
+    }
+}
+
 /// Deals the graph's nodes to layers.
 ///
 /// # Errors

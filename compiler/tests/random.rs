@@ -426,7 +426,12 @@ impl Net {
             }
         }
         let fill = if self.rng.chance(70) { fact.zero_point } else { self.rng.range(-128, 127) };
-        self.add(IntOp::Select(Select { channels, origin, steps, fill }), &[x], QFact { shape, ..fact })
+        let exchanged = self.rng.chance(30);
+        if exchanged {
+            shape.swap(1, 2);
+        }
+        let select = Select { channels, origin, steps, fill, exchanged };
+        self.add(IntOp::Select(select), &[x], QFact { shape, ..fact })
     }
 
     /// x plus a tensor of its shape: itself, any earlier one, a table of it, or a convolution of it.

@@ -167,6 +167,7 @@ impl Lower<'_> {
         let zero = weight_zero(graph, id, &q.inputs[1])?;
         let at = |k: usize, o: usize| centred(weights[if trans_b { [o, k] } else { [k, o] }], zero(o));
         let [c, h, w] = xf.shape;
+        let mut x = x;
         let (window, weight, shape, position) = if rows == 1 {
             let mut weight = Array4::<i16>::zeros((n, c, h, w));
             for k in 0..k {
@@ -182,8 +183,12 @@ impl Lower<'_> {
                 && (0..rows).all(|s| {
                     (0..k).all(|k_| x.at(if trans_a { k_ * rows + s } else { s * k + k_ }) == k_ * rows + s)
                 });
+            let (mut h, mut w) = (h, w);
             if !fits {
-                return Err(self.layout(id, inputs[0]));
+                let onnx = |i: usize| if trans_a { i } else { i % rows * k + i / rows };
+                let (port, _) = self.arrange(id, inputs[0], [k, 1, rows], &onnx)?;
+                x = Placed { port, position: None };
+                (h, w) = (1, rows);
             }
             let weight = Array4::from_shape_fn((n, k, 1, 1), |(o, k, _, _)| at(k, o));
             let position = (0..rows).flat_map(|s| (0..n).map(move |o| o * rows + s));
