@@ -480,7 +480,7 @@ known! {
     "" "Reciprocal" unary::import, "table";
     "" "ReduceMean" reduce_mean::import, "over spatial axes, channels first or last";
     "" "Relu" clip::import_relu, "bounds of the operator before it, or a table";
-    "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge";
+    "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge, else moved by selections";
     "" "Resize" resize::import, "mode nearest, along rows and columns";
     "" "Round" unary::import, "table";
     "" "Selu" unary::import, "table";
@@ -503,7 +503,7 @@ known! {
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
     "" "TopK" top_k::import, "on the host, at the end; several results sorted";
-    "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
+    "" "Transpose" transpose::import, "absorbed into weights or the graph's edges, else moved by selections (channels to rows or columns: of at most 64 channels)";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Upsample" resize::import_upsample, "mode nearest";
     "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
