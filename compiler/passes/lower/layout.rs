@@ -1,7 +1,8 @@
 //! Where the elements of ONNX tensors lie in canonical `[channel, row, column]` tensors.
 //!
 //! Reshape and Transpose change the ONNX view only. A consumer that needs a certain order either finds it, absorbs
-//! the difference into its weights, or makes the graph's input take that order in the first place.
+//! the difference into its weights, makes the graph's input take that order in the first place, or has the elements
+//! moved (`super::arrange`).
 
 use std::collections::{BTreeSet, VecDeque};
 
