@@ -111,7 +111,8 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
         })
     };
     let fits = |w: &crate::graph::int::Window, x: &QFact, y: &QFact| {
-        let most = |d: usize| [false, true].into_iter().filter_map(|ceil| w.output(x.shape[d + 1], d, ceil)).max();
+        let most =
+            |d: usize| [false, true].into_iter().filter_map(|ceil| w.output(x.shape[d + 1], d, ceil)).max();
         (0..2).all(|d| most(d).is_some_and(|most| y.shape[d + 1] <= most))
     };
     let alike = |x: &QFact, y: &QFact| {

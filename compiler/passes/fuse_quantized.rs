@@ -284,7 +284,8 @@ fn along(graph: &FloatGraph, core: NodeId, w: &Params, axis: usize) -> std::resu
     if w.axis.is_none_or(|a| a == axis) {
         return Ok(());
     }
-    let cause = format!("axis {:?}; only per output channel (axis {axis}) or per tensor is supported", w.axis);
+    let cause =
+        format!("axis {:?}; only per output channel (axis {axis}) or per tensor is supported", w.axis);
     let problem = "the weights are quantized along the wrong axis";
     Err(at(graph, core, code::INPUT_UNSUPPORTED, problem, cause))
 }

@@ -126,9 +126,7 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
             // A concatenation is memory, not work.
             IntOp::Input(_) | IntOp::Output(_) | IntOp::Concat(_) => continue,
             IntOp::Select(select) => (Kernel::Select(select), "Select"),
-            IntOp::Conv(conv) => {
-                (Kernel::Array(conv), operator(graph, id, conv))
-            }
+            IntOp::Conv(conv) => (Kernel::Array(conv), operator(graph, id, conv)),
             IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
             IntOp::AveragePool(pool) => {
                 let whole = graph.value(inputs[0]).fact.shape[1..] == pool.window.kernel;

@@ -134,8 +134,7 @@ impl View<'_> {
                 break;
             }
             let first = (0..every[0]).flat_map(|i| (0..every[1]).map(move |j| [i, j]));
-            let phases: Option<Vec<Phase>> =
-                first.map(|first| self.phase(first, every, exchanged)).collect();
+            let phases: Option<Vec<Phase>> = first.map(|first| self.phase(first, every, exchanged)).collect();
             let Some(plan) = phases.map(|phases| Plan { every, exchanged, phases }) else { continue };
             if plan.layers() < best.as_ref().map_or(MOST_LAYERS + 1, Plan::layers) {
                 best = Some(plan);
@@ -263,7 +262,8 @@ impl Lower<'_> {
     fn selected(&mut self, name: &str, x: Port, fact: &QFact, plan: &Plan) -> Port {
         let place = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let single = plan.phases.len() == 1;
-        let channels: usize = plan.phases.iter().take(1).flat_map(|p| &p.groups).map(|g| g.channels.len()).sum();
+        let channels: usize =
+            plan.phases.iter().take(1).flat_map(|p| &p.groups).map(|g| g.channels.len()).sum();
         let mut phases = Vec::with_capacity(plan.phases.len());
         for (n, phase) in plan.phases.iter().enumerate() {
             let name = if single { name.to_owned() } else { format!("{name}_part{n}") };

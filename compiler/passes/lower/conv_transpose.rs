@@ -240,16 +240,17 @@ mod tests {
         let (from, to) = (rng.size(1, 3), rng.size(1, 3));
         let (inputs, outputs) = (groups * from, groups * to);
         let [h, w] = axes;
-        let weights: Vec<i32> =
-            (0..inputs * to * h.kernel * w.kernel).map(|_| rng.int(-128, 127)).collect();
+        let weights: Vec<i32> = (0..inputs * to * h.kernel * w.kernel).map(|_| rng.int(-128, 127)).collect();
         let scales = if rng.size(0, 1) == 0 { 1 } else { to };
         let scale: Vec<f32> = (0..scales).map(|_| rng.int(1, 60) as f32 / 1000.0).collect();
         let (zx, zy) = (rng.int(-128, 127), rng.int(-128, 127));
-        let x: Vec<i8> = (0..inputs * h.size * w.size).map(|_| i8::try_from(rng.int(-128, 127)).unwrap()).collect();
+        let x: Vec<i8> =
+            (0..inputs * h.size * w.size).map(|_| i8::try_from(rng.int(-128, 127)).unwrap()).collect();
         let bias: Vec<i32> = (0..outputs).map(|_| rng.int(-9000, 9000)).collect();
         let relu = rng.size(0, 1) == 0;
 
-        let of = |f: fn(Axis) -> usize| list(&axes[2 - rank..].iter().map(|a| f(*a)).collect::<Vec<_>>(), ",");
+        let of =
+            |f: fn(Axis) -> usize| list(&axes[2 - rank..].iter().map(|a| f(*a)).collect::<Vec<_>>(), ",");
         let mut attributes = format!(
             "group={groups} strides=[{}] dilations=[{}] output_padding=[{}]",
             of(|a| a.stride),
@@ -264,7 +265,8 @@ mod tests {
             _ => format!(" pads=[{},{}]", of(|a| a.begin), list(&ends[2 - rank..], ",")),
         };
         // The bias's scale is the accumulator's.
-        let sums: Vec<f32> = (0..outputs).map(|o| 0.05 * scale[if scales == 1 { 0 } else { o % to }]).collect();
+        let sums: Vec<f32> =
+            (0..outputs).map(|o| 0.05 * scale[if scales == 1 { 0 } else { o % to }]).collect();
         let text = format!(
             "opset 13\n\
              input x: i8[1,{inputs},{}]\n\
@@ -298,7 +300,8 @@ mod tests {
         let got = Executor::new(&graph).unwrap().run(&[data]).unwrap();
         let Data::I8(got) = &got[0] else { panic!("{text}") };
 
-        let mut sum: Vec<i32> = (0..outputs * h.output * w.output).map(|i| bias[i / (h.output * w.output)]).collect();
+        let mut sum: Vec<i32> =
+            (0..outputs * h.output * w.output).map(|i| bias[i / (h.output * w.output)]).collect();
         for i in 0..inputs {
             for (r, c) in (0..h.size).flat_map(|r| (0..w.size).map(move |c| (r, c))) {
                 let value = i32::from(x[(i * h.size + r) * w.size + c]) - zx;

@@ -129,7 +129,11 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                         return ([k, 1, s], simple(order));
                     }
                     Kernel::Add(_) | Kernel::Mul | Kernel::Table(_) => from.clone(),
-                    Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::Average(..) | Kernel::MatMul { .. } | Kernel::Softmax(_) => {
+                    Kernel::Conv(_)
+                    | Kernel::ConvTranspose(_)
+                    | Kernel::Average(..)
+                    | Kernel::MatMul { .. }
+                    | Kernel::Softmax(_) => {
                         continue;
                     }
                 },

@@ -176,7 +176,16 @@ impl Lower<'_> {
             let select = each.map(|(row, column)| {
                 let (origin, steps) = ([row.origin, column.origin], [row.step, column.step]);
                 let shape = [channels.len(), row.count, column.count];
-                (IntOp::Select(Select { channels: channels.clone(), origin, steps, fill, exchanged: false }), shape)
+                (
+                    IntOp::Select(Select {
+                        channels: channels.clone(),
+                        origin,
+                        steps,
+                        fill,
+                        exchanged: false,
+                    }),
+                    shape,
+                )
             });
             (select.collect::<Vec<_>>(), [row.len(), column.len()])
         };
