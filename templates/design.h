@@ -14,6 +14,7 @@ struct Layer {
   uint64_t cycles;    // predicted
   bool accumulator;   // whether accumulator and requantized values are golden
   bool column_major;  // pixels come column by column, else row by row
+  bool writes_output; // the output region, or a part of it
 };
 
 <%- for l in layers %>
@@ -22,7 +23,7 @@ constexpr unsigned kSegments<{ loop.index0 }>[] = {<% for s in l.layer.recipe.pa
 
 constexpr Layer kLayers[] = {
 <%- for l in layers %>
-    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" }>},
+    {"<{ l.name }>", "<{ l.op }>", <{ l.layer.output_shape[0] }>, <{ l.layer.output_shape[1] }>, <{ l.layer.output_shape[2] }>, kSegments<{ loop.index0 }>, <{ l.layer.macs }>ull, <{ l.layer.cycles }>ull, <{ l.accumulator }>, <{ l.layer.recipe.unit == "depthwise" || l.layer.recipe.exchanged }>, <{ l.layer.writes_output }>},
 <%- endfor %>
 };
 // One descriptor: the layer, the first of its output channels as a place among the words, its output rows.

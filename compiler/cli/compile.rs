@@ -190,6 +190,10 @@ fn show(dir: &Path, r: &Report) -> String {
         out += &format!("rescale {}\n", r.rescale_use());
     }
     out += &r.differences().iter().map(|line| format!("note: {}\n", term::line(line))).collect::<String>();
+    if r.layers.iter().any(|l| l.op.starts_with("ConvTranspose")) {
+        out += "note: ONNX Runtime computes ConvTranspose in float32, and near a tie its byte may be a neighbour; the \
+                hardware rounds the exact sum\n";
+    }
     for l in r.layers.iter().filter(|l| l.ambiguous_sums > 0) {
         out += &format!(
             "note: {}: ONNX Runtime averages in float32, and for {} sums its byte depends on the order in which it adds \

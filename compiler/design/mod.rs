@@ -101,6 +101,9 @@ pub struct Recipe {
     /// As well as `folded`: channel `(row * columns + column) * channels + channel`, one row and one column stand for
     /// rows, columns and channels.
     pub folded_rows: bool,
+    /// The window at row r and column c of the walk gives row c and column r of the result; columns are computed one after
+    /// the other then.
+    pub exchanged: bool,
     /// Blocks of P*C channels that an output channel reads; the others' weights are 0 and not stored.
     pub blocks: usize,
     /// The first of them rises by so much for ...
@@ -206,6 +209,8 @@ pub struct Layer {
     pub reads: Vec<String>,
     /// How its values are computed from memories and operands.
     pub recipe: Recipe,
+    /// Whether it writes the output region, or a part of it.
+    pub writes_output: bool,
     /// Canonical output scale, zero point and what to add to get the file's integers (0 or 128).
     pub output_quant: (f32, i32, i32),
 }

@@ -20,6 +20,7 @@ pub(crate) fn tiny_design() -> Design {
         cycles,
         tensor: format!("{name}.y"),
         reads: vec!["x".into()],
+        writes_output: false,
         output_quant: (0.5, -1, 128),
         ..Layer::default()
     };
@@ -179,8 +180,14 @@ fn key_contents() {
         "rtl/tiny.v",
         "//    0  a;?endmodule: Conv, 2x2x3 to 2x2x3\n//    1  <b>\"?: MaxPool, 2x2x3 to 2x2x3\n",
     );
-    check("tb/design.h", r#"{"a;\012endmodule", "Conv", 2, 2, 3, kSegments0, 24ull, 30ull, true, false},"#);
-    check("tb/design.h", r#"{"<b>\"\\", "MaxPool", 2, 2, 3, kSegments1, 24ull, 12ull, false, false},"#);
+    check(
+        "tb/design.h",
+        r#"{"a;\012endmodule", "Conv", 2, 2, 3, kSegments0, 24ull, 30ull, true, false, false},"#,
+    );
+    check(
+        "tb/design.h",
+        r#"{"<b>\"\\", "MaxPool", 2, 2, 3, kSegments1, 24ull, 12ull, false, false, false},"#,
+    );
     check("tb/design.h", "#define O2C_ENGINE(name) tiny__DOT__u_accelerator__DOT__u_engine__DOT__##name");
     check("tb/tb.v", ".OUTPUT_BEATS (2),");
     check("constraints/clock.xdc", "-period 10.000 [get_ports clk_i]");

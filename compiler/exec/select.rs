@@ -34,7 +34,10 @@ impl Selection {
             usize::try_from(select.origin[d] + step).ok().filter(|&from| from < size)
         };
         let pixels = (0..y.shape[1] * y.shape[2]).map(|pixel| {
-            let (row, column) = (pixel / y.shape[2], pixel % y.shape[2]);
+            let (row, column) = match (pixel / y.shape[2], pixel % y.shape[2]) {
+                (row, column) if select.exchanged => (column, row),
+                place => place,
+            };
             Some(axis(0, h, row)? * w + axis(1, w, column)?)
         });
         Ok(Selection { x: x.shape, y: y.shape, pixels: pixels.collect(), select: select.clone(), fill })

@@ -92,7 +92,7 @@ impl Window {
 /// y[o] = rescale(acc[o]).
 #[derive(Clone, Debug)]
 pub struct Conv {
-    /// Window; `groups` below.
+    /// Window; `groups` below. The result may have fewer rows and columns than fit: the last ones are left out then.
     pub window: Window,
     /// ONNX `group`.
     pub groups: usize,
@@ -104,6 +104,8 @@ pub struct Conv {
     pub rescale: RescaleSpec,
     /// Weight scale, one or one per output channel: for the export and the report only.
     pub weight_scale: Vec<f32>,
+    /// Every n-th row and column of an ONNX ConvTranspose, which ONNX Runtime computes in float32.
+    pub transposed: bool,
 }
 
 /// Elementwise addition or subtraction of two tensors of equal shape with different scales.
@@ -170,10 +172,11 @@ pub struct AveragePool {
     pub spec: AverageSpec,
 }
 
-/// Elements chosen and placed, values unchanged: Slice, Pad with a constant, Split, a permutation of channels.
+/// Elements chosen and placed, values unchanged: Slice, Pad with a constant, Split, a permutation of channels, a Transpose
+/// of rows and columns.
 ///
 /// y[c, h, w] = x[channels[c], origin[0] + steps[0] * h, origin[1] + steps[1] * w], or `fill` where `channels[c]` is
-/// `None` or the place lies outside x. Output parameters equal the input's.
+/// `None` or the place lies outside x; `exchanged`: y[c, w, h] instead. Output parameters equal the input's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Select {
     /// The source channel of each output channel.
@@ -184,6 +187,15 @@ pub struct Select {
     pub steps: [usize; 2],
     /// Canonical integer outside x.
     pub fill: i32,
+    /// Rows of x become columns of y, and columns rows.
+    pub exchanged: bool,
+}
+
+impl Select {
+    /// Rows and columns of y, in the order of x's.
+    pub fn walk(&self, [_, h, w]: [usize; 3]) -> [usize; 2] {
+        if self.exchanged { [w, h] } else { [h, w] }
+    }
 }
 
 /// Tensors that make up a larger one; all have its parameters.

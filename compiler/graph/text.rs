@@ -117,6 +117,7 @@ fn float_parameters(op: &Op) -> String {
         Op::Input | Op::MatMul | Op::Binary(_) | Op::Identity => String::new(),
         Op::Const(t) => tensor(t),
         Op::Conv(c) => conv(c),
+        Op::ConvTranspose(c) => c.describe(),
         Op::Gemm(g) => {
             let mut words = Vec::new();
             if g.alpha != 1.0 {
@@ -155,6 +156,7 @@ fn float_parameters(op: &Op) -> String {
             }
             words.push(match &q.kernel {
                 Kernel::Conv(c) => conv(c),
+                Kernel::ConvTranspose(c) => c.describe(),
                 Kernel::MatMul { alpha, trans_a, trans_b } => {
                     let mut w = transposes(*trans_a, *trans_b);
                     if *alpha != 1.0 {
@@ -290,7 +292,7 @@ fn int_op(op: &IntOp) -> (String, String) {
                 c.rescale.lo,
                 c.rescale.hi
             );
-            ("Conv".into(), text)
+            (if c.transposed { "ConvTranspose" } else { "Conv" }.into(), text)
         }
         IntOp::Add(a) => ("Add".into(), format!("{:?} {}..{}", a.spec.form, a.spec.lo, a.spec.hi)),
         IntOp::Table(t) => {
@@ -314,7 +316,7 @@ fn int_op(op: &IntOp) -> (String, String) {
             let channels = integers(s.channels.iter().map(channel));
             let text =
                 format!("channels {channels} origin {:?} steps {:?} fill {}", s.origin, s.steps, s.fill);
-            ("Select".into(), text)
+            ("Select".into(), text + if s.exchanged { " exchanged" } else { "" })
         }
         IntOp::Concat(concat) => {
             let along = match concat {

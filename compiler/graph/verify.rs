@@ -110,6 +110,11 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             flat == Some(y.shape[d + 1]) || ceil == Some(y.shape[d + 1])
         })
     };
+    let fits = |w: &crate::graph::int::Window, x: &QFact, y: &QFact| {
+        let most =
+            |d: usize| [false, true].into_iter().filter_map(|ceil| w.output(x.shape[d + 1], d, ceil)).max();
+        (0..2).all(|d| most(d).is_some_and(|most| y.shape[d + 1] <= most))
+    };
     let alike = |x: &QFact, y: &QFact| {
         (x.scale, x.zero_point, x.source_offset, x.bits) == (y.scale, y.zero_point, y.source_offset, y.bits)
     };
@@ -140,7 +145,7 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
                 || c.bias.len() != o
                 || !scales(c.rescale.scale.len())
                 || !scales(c.weight_scale.len())
-                || !windowed(&c.window, x, y)
+                || !fits(&c.window, x, y)
             {
                 return Err(format!("weights {:?}, x {:?}, y {:?}", c.weight.dim(), x.shape, y.shape));
             }

@@ -13,6 +13,7 @@ pub mod concat;
 pub mod constant;
 pub mod context;
 pub mod conv;
+pub mod conv_transpose;
 pub mod gather;
 pub mod gemm;
 pub mod identity;
@@ -56,6 +57,8 @@ pub enum Op {
     Const(Tensor),
     /// x, w, optional bias.
     Conv(conv::Conv),
+    /// x, w, optional bias.
+    ConvTranspose(conv_transpose::ConvTranspose),
     /// a, b, optional c.
     Gemm(gemm::Gemm),
     /// a, b, optional bias per column (added by a pass; ONNX's own MatMul has none).
@@ -117,6 +120,7 @@ impl Op {
             Op::Input => "Input",
             Op::Const(_) => "Constant",
             Op::Conv(_) => "Conv",
+            Op::ConvTranspose(_) => "ConvTranspose",
             Op::Gemm(_) => "Gemm",
             Op::MatMul => "MatMul",
             Op::Binary(kind) => kind.name(),
@@ -138,6 +142,7 @@ impl Op {
             Op::Dequantize(_) => "DequantizeLinear",
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) => "QConv",
+                Kernel::ConvTranspose(_) => "QConvTranspose",
                 Kernel::MatMul { .. } => "QMatMul",
                 Kernel::Add(_) => "QAdd",
                 Kernel::Mul => "QMul",
@@ -166,6 +171,7 @@ impl Op {
         let Op::Quantized(q) = self else { return self.name() };
         Cow::Borrowed(match &q.kernel {
             Kernel::Conv(_) => "Conv",
+            Kernel::ConvTranspose(_) => "ConvTranspose",
             Kernel::MatMul { .. } => "MatMul",
             Kernel::Add(form) => form.name(),
             Kernel::Mul => "Mul",
@@ -185,7 +191,7 @@ impl Op {
     pub fn arity(&self) -> (usize, usize) {
         match self {
             Op::Input | Op::Const(_) => (0, 0),
-            Op::Conv(_) | Op::Gemm(_) | Op::MatMul => (2, 3),
+            Op::Conv(_) | Op::ConvTranspose(_) | Op::Gemm(_) | Op::MatMul => (2, 3),
             Op::Binary(_) | Op::Gather(_) => (2, 2),
             Op::BatchNormalization(_) => (5, 5),
             Op::Clip(_)
@@ -208,7 +214,7 @@ impl Op {
             | Op::Cast(_)
             | Op::Prepare(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
-                Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
+                Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::MatMul { .. } => (2, 3),
                 Kernel::Add(_) | Kernel::Mul => (2, 2),
                 Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
                 Kernel::Concat(_) => (1, usize::MAX),
@@ -230,6 +236,7 @@ impl Op {
             Op::Input => return Err("an input has no rule".into()),
             Op::Const(t) => Fact::new(t.dtype, t.shape()),
             Op::Conv(c) => like(conv::shape(c, inputs)?),
+            Op::ConvTranspose(c) => like(conv_transpose::shape(c, inputs)?),
             Op::Gemm(g) => like(with_bias(gemm::shape(g, &inputs[0].shape, &inputs[1].shape)?, inputs)?),
             Op::MatMul => like(with_bias(mat_mul::shape(&inputs[0].shape, &inputs[1].shape)?, inputs)?),
             Op::Binary(_) => {
@@ -282,6 +289,7 @@ impl Op {
                 }
                 let shape = match &q.kernel {
                     Kernel::Conv(c) => conv::shape(c, inputs)?,
+                    Kernel::ConvTranspose(c) => conv_transpose::shape(c, inputs)?,
                     Kernel::MatMul { trans_a, trans_b, alpha } => {
                         let y = if *trans_a || *trans_b {
                             let g =
@@ -349,6 +357,7 @@ impl Op {
                 Op::Input
                 | Op::Const(_)
                 | Op::Conv(_)
+                | Op::ConvTranspose(_)
                 | Op::Gemm(_)
                 | Op::MatMul
                 | Op::Binary(_)
@@ -432,6 +441,7 @@ known! {
     "" "Constant" constant::import, "a tensor or a number";
     "" "ConstantOfShape" constant::import_of_shape, "constants only";
     "" "Conv" conv::import, "1-D and 2-D, constant weights, any group";
+    "" "ConvTranspose" conv_transpose::import, "1-D and 2-D, constant weights, any group; the exact sum, which ONNX Runtime makes in float32";
     "" "Cos" unary::import, "table";
     "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
@@ -470,7 +480,7 @@ known! {
     "" "Reciprocal" unary::import, "table";
     "" "ReduceMean" reduce_mean::import, "over spatial axes, channels first or last";
     "" "Relu" clip::import_relu, "bounds of the operator before it, or a table";
-    "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge";
+    "" "Reshape" reshape::import, "absorbed into the weights that follow, or the graph's edge, else moved by selections";
     "" "Resize" resize::import, "mode nearest, along rows and columns";
     "" "Round" unary::import, "table";
     "" "Selu" unary::import, "table";
@@ -493,7 +503,7 @@ known! {
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
     "" "TopK" top_k::import, "on the host, at the end; several results sorted";
-    "" "Transpose" transpose::import, "absorbed into weights or the graph's edges";
+    "" "Transpose" transpose::import, "absorbed into weights or the graph's edges, else moved by selections (channels to rows or columns: of at most 64 channels)";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Upsample" resize::import_upsample, "mode nearest";
     "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";

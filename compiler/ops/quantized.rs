@@ -5,6 +5,7 @@
 
 use super::average_pool::AveragePool;
 use super::conv::Conv;
+use super::conv_transpose::ConvTranspose;
 use super::quantization::Params;
 use crate::arith::{AddForm, AverageForm};
 use crate::graph::int::TableSource;
@@ -14,6 +15,8 @@ use crate::graph::int::TableSource;
 pub enum Kernel {
     /// Operands x, w, optional bias.
     Conv(Conv),
+    /// Operands x, w, optional bias; its weights' parameters are those of a group's channels (axis 1).
+    ConvTranspose(ConvTranspose),
     /// Operands a, b, optional bias: alpha * a' * b' + bias.
     MatMul {
         /// Factor of the product.

@@ -48,49 +48,96 @@ pub fn read(
     let Some(size) = spatial(input) else {
         return Err(ctx.operand(0, format!("its shape is {input:?}; one or two spatial axes are supported")));
     };
-    let dims = input.len() - 2;
-    let pair = |name: &str, values: Option<Vec<i64>>, least: i64| -> Result<Option<[usize; 2]>, Diagnostic> {
-        let Some(values) = values else { return Ok(None) };
-        if values.len() != dims || values.iter().any(|v| *v < least || *v > LIMIT) {
-            return Err(
-                ctx.invalid(format!("attribute `{name}` = {values:?} does not fit {dims} spatial axes"))
-            );
+    let mut window = unpadded(ctx, input.len() - 2, kernel)?;
+    let Window { kernel, strides, dilations, .. } = window;
+    let mut crop: Option<[usize; 2]> = None;
+    let upper = match pads(ctx, input.len() - 2)? {
+        Pads::Explicit(pads) => {
+            window.pads = pads;
+            return Ok((window, crop));
         }
-        let at = |i: usize| usize::try_from(values[i]).unwrap_or(0);
-        Ok(Some(if dims == 1 { [1, at(0)] } else { [at(0), at(1)] }))
+        Pads::Same { upper } => upper,
     };
-    let given = pair("kernel_shape", ctx.ints("kernel_shape")?, 1)?;
+    for d in 0..2 {
+        let out = size[d].div_ceil(strides[d]);
+        let extent = dilations[d] * (kernel[d] - 1) + 1;
+        let reach = out.saturating_sub(1) * strides[d] + extent;
+        let total = reach.saturating_sub(size[d]);
+        let (less, more) = (total / 2, total - total / 2);
+        (window.pads[d], window.pads[d + 2]) = if upper { (less, more) } else { (more, less) };
+        // Measured on ONNX Runtime 1.32 for all sums down to -7; what is left at the end needs no crop.
+        let excess = size[d].saturating_sub(reach);
+        if excess > 0 {
+            let before = excess.saturating_sub(if upper { 1 } else { 2 }) / 2;
+            crop.get_or_insert([0; 2])[d] = before;
+        }
+    }
+    Ok((window, crop))
+}
+
+/// Two values of an attribute with one for each of `dims` spatial axes, each at least `least`; 1 for the rows that a
+/// 1-D form lacks.
+pub(super) fn pair(
+    ctx: &Context<'_>,
+    dims: usize,
+    name: &str,
+    least: i64,
+) -> Result<Option<[usize; 2]>, Diagnostic> {
+    let Some(values) = ctx.ints(name)? else { return Ok(None) };
+    if values.len() != dims || values.iter().any(|v| *v < least || *v > LIMIT) {
+        return Err(ctx.invalid(format!("attribute `{name}` = {values:?} does not fit {dims} spatial axes")));
+    }
+    let at = |i: usize| usize::try_from(values[i]).unwrap_or(0);
+    Ok(Some(if dims == 1 { [1, at(0)] } else { [at(0), at(1)] }))
+}
+
+/// Reads `kernel_shape`, `strides` and `dilations`; `kernel` as [`read`] has it.
+pub(super) fn unpadded(
+    ctx: &Context<'_>,
+    dims: usize,
+    kernel: Option<[usize; 2]>,
+) -> Result<Window, Diagnostic> {
+    let given = pair(ctx, dims, "kernel_shape", 1)?;
     if let (Some(a), Some(b)) = (given, kernel)
         && a != b
     {
         return Err(ctx.mismatch(format!("attribute `kernel_shape` says {a:?}, the weights {b:?}")));
     }
     let kernel = given.or(kernel).ok_or_else(|| ctx.invalid("attribute `kernel_shape` is missing"))?;
-    let strides = pair("strides", ctx.ints("strides")?, 1)?.unwrap_or([1, 1]);
-    let dilations = pair("dilations", ctx.ints("dilations")?, 1)?.unwrap_or([1, 1]);
+    let strides = pair(ctx, dims, "strides", 1)?.unwrap_or([1, 1]);
+    let dilations = pair(ctx, dims, "dilations", 1)?.unwrap_or([1, 1]);
     if kernel.contains(&0) || kernel.iter().any(|k| *k > LIMIT as usize) {
         return Err(ctx.mismatch(format!("the kernel is {kernel:?}")));
     }
-    let mut window = Window { kernel, strides, dilations, pads: [0; 4] };
-    let mut crop: Option<[usize; 2]> = None;
+    Ok(Window { kernel, strides, dilations, pads: [0; 4] })
+}
+
+/// What `pads` and `auto_pad` say.
+pub(super) enum Pads {
+    /// Top, left, bottom, right.
+    Explicit([usize; 4]),
+    /// As the sizes ask for; of an odd number the larger half at the end, else at the beginning.
+    Same {
+        /// At the end.
+        upper: bool,
+    },
+}
+
+/// Reads `pads` and `auto_pad`.
+pub(super) fn pads(ctx: &Context<'_>, dims: usize) -> Result<Pads, Diagnostic> {
     let explicit = ctx.ints("pads")?;
     let auto = ctx.string("auto_pad", "NOTSET")?;
     match auto.as_str() {
         "NOTSET" => {
-            if let Some(pads) = explicit {
-                if pads.len() != 2 * dims || pads.iter().any(|p| *p > LIMIT) {
-                    return Err(ctx.invalid(format!("attribute `pads` = {pads:?} does not fit {dims} axes")));
-                }
-                if pads.iter().any(|p| *p < 0) {
-                    return Err(ctx.unsupported(
-                        "pads",
-                        &format!("{pads:?}"),
-                        "a negative pad crops the map",
-                    ));
-                }
-                let at = |i: usize| usize::try_from(pads[i]).unwrap_or(0);
-                window.pads = if dims == 1 { [0, at(0), 0, at(1)] } else { [at(0), at(1), at(2), at(3)] };
+            let Some(pads) = explicit else { return Ok(Pads::Explicit([0; 4])) };
+            if pads.len() != 2 * dims || pads.iter().any(|p| *p > LIMIT) {
+                return Err(ctx.invalid(format!("attribute `pads` = {pads:?} does not fit {dims} axes")));
             }
+            if pads.iter().any(|p| *p < 0) {
+                return Err(ctx.unsupported("pads", &format!("{pads:?}"), "a negative pad crops the map"));
+            }
+            let at = |i: usize| usize::try_from(pads[i]).unwrap_or(0);
+            Ok(Pads::Explicit(if dims == 1 { [0, at(0), 0, at(1)] } else { [at(0), at(1), at(2), at(3)] }))
         }
         // VALID, and SAME, exclude explicit pads; exporters write zeros beside them.
         "VALID" | "SAME_UPPER" | "SAME_LOWER" => {
@@ -99,33 +146,15 @@ pub fn read(
                     ctx.invalid(format!("attributes `auto_pad` = {auto} and `pads` exclude each other"))
                 );
             }
-            if auto != "VALID" {
-                for d in 0..2 {
-                    let out = size[d].div_ceil(strides[d]);
-                    let extent = dilations[d] * (kernel[d] - 1) + 1;
-                    let reach = out.saturating_sub(1) * strides[d] + extent;
-                    let total = reach.saturating_sub(size[d]);
-                    let (less, more) = (total / 2, total - total / 2);
-                    (window.pads[d], window.pads[d + 2]) =
-                        if auto == "SAME_UPPER" { (less, more) } else { (more, less) };
-                    // Measured on ONNX Runtime 1.32 for all sums down to -7; what is left at the end needs no crop.
-                    let excess = size[d].saturating_sub(reach);
-                    if excess > 0 {
-                        let before = excess.saturating_sub(if auto == "SAME_UPPER" { 1 } else { 2 }) / 2;
-                        crop.get_or_insert([0; 2])[d] = before;
-                    }
-                }
-            }
+            Ok(match auto.as_str() {
+                "VALID" => Pads::Explicit([0; 4]),
+                auto => Pads::Same { upper: auto == "SAME_UPPER" },
+            })
         }
         other => {
-            return Err(ctx.unsupported(
-                "auto_pad",
-                other,
-                "NOTSET, VALID, SAME_UPPER and SAME_LOWER are known",
-            ));
+            Err(ctx.unsupported("auto_pad", other, "NOTSET, VALID, SAME_UPPER and SAME_LOWER are known"))
         }
     }
-    Ok((window, crop))
 }
 
 /// The window of a pool, which can't crop: neither do ONNX Runtime's float pools, and its quantized one differs.

@@ -36,7 +36,7 @@ fn padding(graph: &IntGraph, id: NodeId) -> Option<(Port, [usize; 4])> {
     let whole = select.channels.iter().copied().eq((0..x.shape[0]).map(Some));
     let least = -(1_i32 << (x.bits - 1));
     let fill = if pool.is_some() { least } else { x.zero_point };
-    if !whole || select.steps != [1, 1] || select.fill != fill {
+    if !whole || select.exchanged || select.steps != [1, 1] || select.fill != fill {
         return None;
     }
     let mut pads = [0; 4];

@@ -57,6 +57,7 @@ impl Origins {
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul => all(),
                     Kernel::Conv(_)
+                    | Kernel::ConvTranspose(_)
                     | Kernel::MatMul { .. }
                     | Kernel::Average(..)
                     | Kernel::Softmax(_)
@@ -64,6 +65,7 @@ impl Origins {
                 },
                 Op::Input
                 | Op::Conv(_)
+                | Op::ConvTranspose(_)
                 | Op::Gemm(_)
                 | Op::MatMul
                 | Op::BatchNormalization(_)
@@ -245,6 +247,7 @@ impl Builder<'_> {
                 self.push(Step::QLinearArithmetic(kind, [a, b], y))?
             }
             Kernel::Conv(_)
+            | Kernel::ConvTranspose(_)
             | Kernel::MatMul { .. }
             | Kernel::Average(..)
             | Kernel::Softmax(_)

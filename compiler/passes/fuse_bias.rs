@@ -1,4 +1,4 @@
-//! Makes an Add of a constant, one value per output channel, the bias of the Conv, Gemm or MatMul before it.
+//! Makes an Add of a constant, one value per output channel, the bias of the Conv, ConvTranspose, Gemm or MatMul before it.
 //!
 //! The constant may be float or the DequantizeLinear of an integer constant; a Reshape brings it to one axis.
 
@@ -28,7 +28,7 @@ fn candidate(graph: &FloatGraph, layer: Port, bias: Port) -> bool {
     let out = &graph.value(layer).fact.shape;
     let shape = &graph.value(bias).fact.shape;
     let axis = match op {
-        Op::Conv(_) => 1,
+        Op::Conv(_) | Op::ConvTranspose(_) => 1,
         Op::Gemm(_) | Op::MatMul => out.len() - 1,
         _ => return false,
     };

@@ -10,8 +10,9 @@
 //!   where scales are rank-0 tensors,
 //! - for Add and Mul: every scale is a rank-0 tensor (shape `[1]` prevents it).
 //!
-//! Otherwise it computes in float32. For Conv, Gemm and MatMul the integer form is taken always: their one formula
-//! is the rescaled int32 accumulator.
+//! Otherwise it computes in float32. For Conv, ConvTranspose, Gemm and MatMul the integer form is taken always: their
+//! one formula is the rescaled int32 accumulator. (ONNX Runtime has no such form of ConvTranspose and computes it in
+//! float32, so that its byte may be a neighbour near a tie.)
 
 use ndarray::arr1;
 
@@ -191,23 +192,25 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
         Op::Conv(conv) => {
             let Some((x, w, wp)) = layer(graph, core)? else { return Ok(None) };
             let channels = graph.value(inputs[1]).fact.shape[0];
-            if wp.axis.is_some_and(|a| a != 0) {
-                return Err(at(
-                    graph,
-                    core,
-                    code::INPUT_UNSUPPORTED,
-                    "the weights are quantized along the wrong axis",
-                    format!(
-                        "axis {:?}; only per output channel (axis 0) or per tensor is supported",
-                        wp.axis
-                    ),
-                ));
-            }
+            along(graph, core, &wp, 0)?;
             let layer = Layer { core, x: &x.1, w: &wp, channels, alpha: 1.0, beta: 1.0 };
             let mut operands = vec![x.0, w];
             operands.extend(layer.bias(graph, names, inputs.get(2).copied())?);
             Ok(Some(Fused {
                 op: chain.quantized(Kernel::Conv(*conv), vec![x.1.clone(), wp]),
+                inputs: operands,
+            }))
+        }
+        Op::ConvTranspose(conv) => {
+            let Some((x, w, wp)) = layer(graph, core)? else { return Ok(None) };
+            let channels = graph.value(inputs[1]).fact.shape[1] * conv.groups;
+            along(graph, core, &wp, 1)?;
+            let weights = conv.per_output(&wp, channels);
+            let layer = Layer { core, x: &x.1, w: &weights, channels, alpha: 1.0, beta: 1.0 };
+            let mut operands = vec![x.0, w];
+            operands.extend(layer.bias(graph, names, inputs.get(2).copied())?);
+            Ok(Some(Fused {
+                op: chain.quantized(Kernel::ConvTranspose(*conv), vec![x.1.clone(), wp]),
                 inputs: operands,
             }))
         }
@@ -276,7 +279,18 @@ fn pass_through(graph: &mut FloatGraph, chain: &Chain, float: Port, x: Port) {
 
 type Operands = ((Port, Params), Port, Params);
 
-/// Quantized x and constant quantized weights of a Conv, Gemm or MatMul; `None` if it is not quantized.
+/// Refuses weights that are quantized along another axis than the output channels'.
+fn along(graph: &FloatGraph, core: NodeId, w: &Params, axis: usize) -> std::result::Result<(), Diagnostic> {
+    if w.axis.is_none_or(|a| a == axis) {
+        return Ok(());
+    }
+    let cause =
+        format!("axis {:?}; only per output channel (axis {axis}) or per tensor is supported", w.axis);
+    let problem = "the weights are quantized along the wrong axis";
+    Err(at(graph, core, code::INPUT_UNSUPPORTED, problem, cause))
+}
+
+/// Quantized x and constant quantized weights of a Conv, ConvTranspose, Gemm or MatMul; `None` if it is not quantized.
 fn layer(graph: &FloatGraph, core: NodeId) -> std::result::Result<Option<Operands>, Diagnostic> {
     let inputs = graph.inputs(core);
     let (x, w) = (dequantized(graph, inputs[0]), dequantized(graph, inputs[1]));

@@ -57,7 +57,7 @@ pub struct Weights {
 pub struct Layer {
     /// The ONNX node's name.
     pub name: String,
-    /// `Conv`, `Add`, `Sub`, `Table`, `MaxPool` or `AveragePool`.
+    /// `Conv`, `ConvTranspose`, `Add`, `Sub`, `Table`, `MaxPool` or `AveragePool`.
     pub op: &'static str,
     /// A table's function, a formula's form.
     pub detail: String,
@@ -270,7 +270,7 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
     let mut window = None;
     match &node.op {
         IntOp::Conv(conv) => {
-            layer.op = "Conv";
+            layer.op = if conv.transposed { "ConvTranspose" } else { "Conv" };
             window = Some(conv.window);
             let (o, i, h, w) = conv.weight.dim();
             layer.macs = count(i * h * w).saturating_mul(count(fact.len()));
@@ -314,6 +314,7 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
         IntOp::Select(select) => {
             layer.op = "Select";
             layer.detail = format!("{:?} by {:?}", select.origin, select.steps);
+            layer.detail += if select.exchanged { ", exchanged" } else { "" };
         }
         IntOp::Concat(_) => layer.op = "Concat",
         IntOp::Input(_) | IntOp::Output(_) => {}

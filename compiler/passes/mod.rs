@@ -80,7 +80,7 @@ const FUSE_HARD_SWISH: Pass = Pass {
 };
 const FUSE_BIAS: Pass = Pass {
     name: "fuse-bias",
-    summary: "makes an Add of a constant after Conv, Gemm or MatMul its bias",
+    summary: "makes an Add of a constant after Conv, ConvTranspose, Gemm or MatMul its bias",
     run: fuse_bias::run,
 };
 const FUSE_QLINEAR: Pass = Pass {

@@ -82,7 +82,8 @@ fn join_operands(graph: &mut IntGraph, id: NodeId, parts: &BTreeMap<Port, Vec<us
             let fact = &graph.value(port).fact;
             let channels = (0..fact.shape[0]).map(Some).collect();
             let fill = fact.zero_point;
-            let copy = IntOp::Select(Select { channels, origin: [0, 0], steps: [1, 1], fill });
+            let copy =
+                IntOp::Select(Select { channels, origin: [0, 0], steps: [1, 1], fill, exchanged: false });
             let name = format!("{}_joined", graph.value(port).name);
             inputs[at] = insert(graph, &name, copy, port);
             graph.set_inputs(id, &inputs);

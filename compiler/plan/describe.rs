@@ -1,7 +1,7 @@
 //! The descriptor of a step: loops, addresses, bounds.
 
 use super::images::Places;
-use super::layers::{Kernel, Tail};
+use super::layers::{Kernel, Layer, Tail};
 use super::steps::{Step, Strip};
 use super::{Plan, Planned, internal};
 use crate::diag::Result;
@@ -35,9 +35,12 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let [sh, sw] = folding.replace(window.strides, 1);
     let [dh, dw] = window.dilations;
     let [top, left] = folding.replace(layer.kernel.origin(), 0);
-    let (out_h, [.., out_w]) = (rows.len(), layer.y.shape);
+    let [walk_h, out_w] = layer.walk();
+    // Whole where rows become columns.
+    let out_h = if layer.exchanges() { walk_h } else { rows.len() };
     let (plane, pitch) = (int(map.plane), int(map.row));
     let read = int(reach.count);
+    let (y_row, y_column) = if layer.exchanges() { (y.column, y.row) } else { (y.row, y.column) };
 
     let proof = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
     let (first, last) = (proof(layer.first)?, proof(layer.last)?);
@@ -67,8 +70,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         layer.input == plan.input || matches!(layer.tail, Tail::Add { other, .. } if other == plan.input)
     };
     let last_reader = plan.steps.iter().rfind(|s| reads_input(s)) == Some(step);
-    let completes = plan.steps.iter().rfind(|s| s.strip.layer == strip.layer) == Some(step);
-    let writes_output = Port::from(layer.last) == plan.output;
+    let writes = |step: &Step| writes_output(plan, &plan.layers[step.strip.layer].layer);
+    let completes = plan.steps.iter().rfind(|s| writes(s)) == Some(step);
     let back = (int(kw) - 1) * int(dw);
     let down = int(dh) * pitch - back;
     let (a, b, c, inc_a, inc_b, inc_c) = match slide {
@@ -108,7 +111,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     // Rows of the output before its ring's end.
     let out_row = rows.start % y.ring;
     let out_base = out_base + out_row * y.row;
-    let before_end = Some(y.ring - out_row).filter(|&left| left < out_h);
+    let before_end = Some(y.ring - out_row).filter(|&left| y.ring < y.h && left < out_h);
     let out_ring = int(y.ring) * int(y.row);
     let (run, out_step, out_wrap, out_around) = match slide {
         Some(_) => {
@@ -117,8 +120,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
             (out_h, y.row, wrap, int(y.row) - out_ring)
         }
         None => {
-            let wrap = int(y.row) - back_to(out_w, y.column);
-            (out_w, y.column, wrap, wrap - out_ring)
+            let wrap = int(y_row) - back_to(out_w, y_column);
+            (out_w, y_column, wrap, wrap - out_ring)
         }
     };
     let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
@@ -128,8 +131,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
         table: u64::from(of.tables),
         release_input: u64::from(last_reader),
-        writes_output: u64::from(writes_output),
-        completes_output: u64::from(writes_output && completes),
+        writes_output: u64::from(writes(step)),
+        completes_output: u64::from(completes),
         pair: u64::from(slide.is_some_and(|s| s.pair)),
         count_divisor: u64::from(of.by_taps),
         pad_value: byte(pad),
@@ -190,4 +193,10 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         input_rows: strip.input_rows[0] as u64,
         input_freed: strip.input_rows[1] as u64,
     })
+}
+
+/// Whether a layer writes the output region: a concatenation is written by the layers of its operands.
+pub(super) fn writes_output(plan: &Plan<'_>, layer: &Layer<'_>) -> bool {
+    let owner = |port: Port| plan.layouts.get(&port).map(|(_, region)| region.owner);
+    owner(Port::from(layer.last)) == owner(plan.output)
 }

@@ -188,6 +188,9 @@ impl<'p, 'a> Network<'p, 'a> {
         let layers = &self.plan.layers;
         let height = |layer: usize| layers[layer].layer.y.shape[1];
         let group = first..=last;
+        if passes > 1 && group.clone().any(|l| layers[l].layer.exchanges()) {
+            return None;
+        }
         let readers = |m: usize| self.readers[m].iter().copied().filter(|r| group.contains(r));
         for writer in group.clone().filter(|_| passes > 1) {
             let m = self.output[writer];

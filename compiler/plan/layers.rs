@@ -92,6 +92,19 @@ pub(crate) struct Layer<'a> {
     pub(crate) y: &'a QFact,
 }
 
+impl Layer<'_> {
+    /// Rows and columns of the result in the order in which they are computed.
+    pub(crate) fn walk(&self) -> [usize; 2] {
+        let [_, h, w] = self.y.shape;
+        if let Kernel::Select(select) = self.kernel { select.walk(self.y.shape) } else { [h, w] }
+    }
+
+    /// Whether columns are computed one after the other, each from row to row, since the operand's rows become columns.
+    pub(crate) fn exchanges(&self) -> bool {
+        matches!(self.kernel, Kernel::Select(Select { exchanged: true, .. }))
+    }
+}
+
 /// Deals the graph's nodes to layers.
 ///
 /// # Errors
@@ -113,9 +126,7 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
             // A concatenation is memory, not work.
             IntOp::Input(_) | IntOp::Output(_) | IntOp::Concat(_) => continue,
             IntOp::Select(select) => (Kernel::Select(select), "Select"),
-            IntOp::Conv(conv) => {
-                (Kernel::Array(conv), if is_gemm(graph, id, conv) { "Gemm" } else { "Conv" })
-            }
+            IntOp::Conv(conv) => (Kernel::Array(conv), operator(graph, id, conv)),
             IntOp::MaxPool(pool) => (Kernel::Max(pool.window), "MaxPool"),
             IntOp::AveragePool(pool) => {
                 let whole = graph.value(inputs[0]).fact.shape[1..] == pool.window.kernel;
@@ -185,8 +196,12 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
     Ok(layers)
 }
 
-/// A convolution whose kernel is the whole unpadded map is what a Gemm became.
-fn is_gemm(graph: &IntGraph, id: NodeId, conv: &Conv) -> bool {
+/// The ONNX operator: a convolution whose kernel is the whole unpadded map is what a Gemm became.
+fn operator(graph: &IntGraph, id: NodeId, conv: &Conv) -> &'static str {
     let x = &graph.value(graph.inputs(id)[0]).fact;
-    conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel
+    match conv.transposed {
+        true => "ConvTranspose",
+        false if conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel => "Gemm",
+        false => "Conv",
+    }
 }

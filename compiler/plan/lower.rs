@@ -409,6 +409,7 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
         blocks: l.reach.count,
         block_step: l.reach.step,
         block_repeat: l.reach.repeat,
+        exchanged: l.layer.exchanges(),
         window_row: l.slide.map_or(0, |s| s.window_row),
         weight_word: array.then_some(d.weight_base),
         parameter_word: d.param_base,
@@ -512,7 +513,7 @@ fn entry(value: i64, bits: usize) -> Vec<u8> {
 fn coordinate_bits(plan: &Plan<'_>) -> usize {
     let reach = plan.layers.iter().flat_map(|l| {
         let w = l.layer.kernel.window();
-        let [_, oh, ow] = l.layer.y.shape;
+        let [oh, ow] = l.layer.walk();
         let span = |o: usize, axis: usize| o * w.strides[axis] + w.kernel[axis] * w.dilations[axis];
         let first = l.layer.kernel.origin().map(|n| usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX));
         let [top, left] = first;
@@ -577,6 +578,7 @@ fn named_layers<'a>(
             tensor: tensor(Port::from(l.layer.last)),
             reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
             recipe,
+            writes_output: describe::writes_output(plan, &l.layer),
             output_quant: (y.scale, y.zero_point, y.source_offset),
         });
     }

@@ -112,6 +112,10 @@ impl Strip {
 
     /// Rows of the map that are read for them.
     pub(crate) fn reads(&self, l: &Planned<'_>) -> Range<usize> {
+        // Its rows become columns.
+        if l.layer.exchanges() {
+            return 0..l.map.h;
+        }
         let window = l.layer.kernel.window();
         let [kernel, _] = l.folding.replace(window.kernel, 1);
         let [stride, _] = l.folding.replace(window.strides, 1);

@@ -65,7 +65,8 @@ pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
         }
     }
     let listed = graph.outputs.iter().map(|p| p.node);
-    let rest = order.iter().copied().filter(|id| graph.outputs.iter().all(|p| p.node != *id));
+    // As the executor has them: by their ids, which is not the order of execution where a pass has added copies.
+    let rest = graph.ids().into_iter().filter(|id| graph.outputs.iter().all(|p| p.node != *id));
     for id in listed.chain(rest) {
         if let IntOp::Output(output) = &graph.node(id).op {
             e.output(id, output)?;

@@ -42,7 +42,24 @@ fn runs(conv: &Conv) -> Vec<Run> {
 }
 
 impl Exporter<'_> {
+    /// As [`Exporter::whole`], the last rows and columns left out where the node has no more.
     pub(crate) fn conv(&mut self, id: NodeId, conv: &Conv, x: Port, y: &str) -> Result<()> {
+        let (xs, ys) = (self.fact(x).shape, self.fact(id.into()).shape);
+        if (0..2).all(|d| conv.window.output(xs[d + 1], d, false).is_none_or(|n| n <= ys[d + 1])) {
+            return self.whole(id, conv, x, y);
+        }
+        let name = self.graph.node(id).name.as_str();
+        let whole = self.b.fresh(&format!("{y}_whole"));
+        self.whole(id, conv, x, &whole)?;
+        let ends = vec![integer(ys[1]), integer(ys[2])];
+        let bounds = [("starts", vec![0, 0]), ("ends", ends), ("axes", vec![2, 3])]
+            .map(|(what, v)| self.b.ints(&format!("{name}_{what}"), DType::I64, &[2], v));
+        let [starts, ends, axes] = &bounds;
+        self.b.node(&format!("{name}_cut"), ("", "Slice"), &[&whole, starts, ends, axes], y, vec![]);
+        Ok(())
+    }
+
+    fn whole(&mut self, id: NodeId, conv: &Conv, x: Port, y: &str) -> Result<()> {
         let name = self.graph.node(id).name.as_str();
         let (xf, yf) = (self.fact(x).clone(), self.fact(id.into()).clone());
         let (co, cg, kh, kw) = conv.weight.dim();

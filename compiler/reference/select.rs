@@ -13,17 +13,18 @@ impl Exporter<'_> {
         let ints = |v: &[i64]| v.to_vec();
         // Rows and columns: what lies inside, and how much padding is before and after it.
         let (mut starts, mut ends, mut pads) = (vec![], vec![], [0i64; 8]);
+        let walk = select.walk(yf.shape);
         for d in 0..2 {
             let at = |i: usize| i64::try_from(select.steps[d] * i).unwrap_or(i64::MAX) + select.origin[d];
             let size = i64::try_from(xf.shape[d + 1]).unwrap_or(i64::MAX);
-            let inside: Vec<usize> = (0..yf.shape[d + 1]).filter(|&i| (0..size).contains(&at(i))).collect();
+            let inside: Vec<usize> = (0..walk[d]).filter(|&i| (0..size).contains(&at(i))).collect();
             let (Some(&first), Some(&last)) = (inside.first(), inside.last()) else {
                 return Err(self.fault(id, "it selects nothing"));
             };
             starts.push(at(first));
             ends.push(at(last) + 1);
             pads[d + 2] = i64::try_from(first).unwrap_or(i64::MAX);
-            pads[d + 6] = i64::try_from(yf.shape[d + 1] - 1 - last).unwrap_or(i64::MAX);
+            pads[d + 6] = i64::try_from(walk[d] - 1 - last).unwrap_or(i64::MAX);
         }
         // One more channel, of the fill alone, for those that have no source.
         let filled = select.channels.contains(&None);
@@ -46,7 +47,15 @@ impl Exporter<'_> {
             .map(|c| i64::try_from(c.unwrap_or(xf.shape[0])).unwrap_or(i64::MAX))
             .collect();
         let channels = self.b.ints(&named("channels"), DType::I64, &[yf.shape[0]], channels);
-        self.b.node(name, ("", "Gather"), &[&padded, &channels], y, vec![("axis", Attribute::Int(1))]);
+        let axis = vec![("axis", Attribute::Int(1))];
+        if select.exchanged {
+            let gathered = self.b.fresh(&named("gathered"));
+            self.b.node(name, ("", "Gather"), &[&padded, &channels], &gathered, axis);
+            let perm = vec![("perm", Attribute::Ints(vec![0, 1, 3, 2]))];
+            self.b.node(name, ("", "Transpose"), &[&gathered], y, perm);
+        } else {
+            self.b.node(name, ("", "Gather"), &[&padded, &channels], y, axis);
+        }
         Ok(())
     }
 

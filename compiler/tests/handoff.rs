@@ -234,6 +234,7 @@ fn check(model: &str, extra: &[&str]) {
                 let of = if unit == "array" { 0..channels } else { o..o + 1 };
                 let mut taps = vec![];
                 for (row, column) in (0..kh * kw).map(|i| (i / kw, i % kw)) {
+                    let (y, z) = if l["exchanged"] == true { (z, y) } else { (y, z) };
                     let at = (y * sh - top + row * dh, z * sw - left + column * dw);
                     taps.extend(of.clone().map(|channel| x.at(channel, at.0, at.1)));
                 }

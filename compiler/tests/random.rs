@@ -88,6 +88,9 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
     }
     if net.rng.chance(40) {
         x = net.global_average(x);
+    } else if net.rng.chance(25) {
+        // Several layers write the result.
+        x = net.concat(x);
     }
     if net.rng.chance(40) && net.fact_of(x).len() <= 600 {
         x = net.conv(x, true);
@@ -246,6 +249,8 @@ impl Net {
         } else {
             self.window(shape, Use::Conv)
         };
+        // Fewer rows and columns than fit, as a ConvTranspose's parts may have.
+        let out = out.map(|n| if self.rng.chance(10) { self.rng.size(1, n) } else { n });
         let most = self.rng.pick(&[3, 9, 20, 37]);
         let channels = self.rng.size(1, most);
         self.conv_of(x, window, [channels, out[0], out[1]])
@@ -338,6 +343,7 @@ impl Net {
                 hi,
             },
             weight_scale,
+            transposed: false,
         };
         self.add(IntOp::Conv(conv), &[x], fact)
     }
@@ -420,7 +426,12 @@ impl Net {
             }
         }
         let fill = if self.rng.chance(70) { fact.zero_point } else { self.rng.range(-128, 127) };
-        self.add(IntOp::Select(Select { channels, origin, steps, fill }), &[x], QFact { shape, ..fact })
+        let exchanged = self.rng.chance(30);
+        if exchanged {
+            shape.swap(1, 2);
+        }
+        let select = Select { channels, origin, steps, fill, exchanged };
+        self.add(IntOp::Select(select), &[x], QFact { shape, ..fact })
     }
 
     /// x plus a tensor of its shape: itself, any earlier one, a table of it, or a convolution of it.

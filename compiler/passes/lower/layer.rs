@@ -19,7 +19,7 @@ use crate::ops::quantized::Quantized;
 use crate::passes::names::at;
 
 /// The integers of a constant operand.
-fn integers(graph: &FloatGraph, id: NodeId, port: Port) -> Lowered<&ndarray::ArrayD<i64>> {
+pub(super) fn integers(graph: &FloatGraph, id: NodeId, port: Port) -> Lowered<&ndarray::ArrayD<i64>> {
     match &graph.node(port.node).op {
         Op::Const(Tensor { data: TensorData::Int(a), .. }) => Ok(a),
         _ => Err(at(
@@ -34,7 +34,7 @@ fn integers(graph: &FloatGraph, id: NodeId, port: Port) -> Lowered<&ndarray::Arr
 }
 
 /// The weights' zero points, one or one per channel, and a check of their width.
-fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered<impl Fn(usize) -> i64> {
+pub(super) fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered<impl Fn(usize) -> i64> {
     if integer_width(w.dtype).is_none_or(|(bits, _)| bits != 8) {
         return Err(at(
             graph,
@@ -52,12 +52,12 @@ fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered<impl Fn(us
 const LARGEST_CONSTANT: usize = 4096;
 
 /// Centred 8-bit weights lie in -255 ..= 255.
-fn centred(q: i64, zero: i64) -> i16 {
+pub(super) fn centred(q: i64, zero: i64) -> i16 {
     i16::try_from(q - zero).unwrap_or(0)
 }
 
 impl Lower<'_> {
-    fn bias(&self, id: NodeId, channels: usize) -> Lowered<Vec<i32>> {
+    pub(super) fn bias(&self, id: NodeId, channels: usize) -> Lowered<Vec<i32>> {
         let Some(port) = self.graph.inputs(id).get(2).copied() else { return Ok(vec![0; channels]) };
         let bias = integers(self.graph, id, port)?;
         if !gemm::per_column(bias.shape(), channels) {
@@ -71,24 +71,28 @@ impl Lower<'_> {
         Ok(values)
     }
 
-    fn fault(&self, id: NodeId, cause: String) -> Diagnostic {
+    pub(super) fn fault(&self, id: NodeId, cause: String) -> Diagnostic {
         at(self.graph, id, code::INPUT_UNSUPPORTED, "the operator's constants are not supported", cause)
     }
 
     /// fl32(fl32(alpha * x_scale * w_scale) / y_scale), one or one per channel.
-    fn rescale(&self, id: NodeId, q: &Quantized, alpha: f32, x: &QFact, y: &QFact) -> Lowered<RescaleSpec> {
+    pub(super) fn rescale(
+        &self,
+        id: NodeId,
+        q: &Quantized,
+        (w, alpha): (&Params, f32),
+        x: &QFact,
+        y: &QFact,
+    ) -> Lowered<RescaleSpec> {
         let (lo, hi) = bounds(q);
-        let scale: Vec<f32> = q.inputs[1].scale.iter().map(|w| alpha * x.scale * w / y.scale).collect();
+        let scale: Vec<f32> = w.scale.iter().map(|w| alpha * x.scale * w / y.scale).collect();
         if let Some(o) = scale.iter().position(|s| !s.is_finite()) {
             return Err(at(
                 self.graph,
                 id,
                 code::SCALE_INVALID,
                 "the output's scale is too small for the accumulator's",
-                format!(
-                    "{alpha:?} * {:?} * {:?} / {:?} is beyond float32",
-                    x.scale, q.inputs[1].scale[o], y.scale
-                ),
+                format!("{alpha:?} * {:?} * {:?} / {:?} is beyond float32", x.scale, w.scale[o], y.scale),
             ));
         }
         Ok(RescaleSpec { scale, zero_point: y.zero_point, lo, hi })
@@ -123,8 +127,9 @@ impl Lower<'_> {
             groups: conv.groups,
             weight,
             bias: self.bias(id, o)?,
-            rescale: self.rescale(id, q, 1.0, &xf, &yf)?,
+            rescale: self.rescale(id, q, (&q.inputs[1], 1.0), &xf, &yf)?,
             weight_scale: q.inputs[1].scale.clone(),
+            transposed: false,
         };
         self.place(id, IntOp::Conv(op), &[port], yf, None);
         Ok(())
@@ -162,6 +167,7 @@ impl Lower<'_> {
         let zero = weight_zero(graph, id, &q.inputs[1])?;
         let at = |k: usize, o: usize| centred(weights[if trans_b { [o, k] } else { [k, o] }], zero(o));
         let [c, h, w] = xf.shape;
+        let mut x = x;
         let (window, weight, shape, position) = if rows == 1 {
             let mut weight = Array4::<i16>::zeros((n, c, h, w));
             for k in 0..k {
@@ -177,8 +183,12 @@ impl Lower<'_> {
                 && (0..rows).all(|s| {
                     (0..k).all(|k_| x.at(if trans_a { k_ * rows + s } else { s * k + k_ }) == k_ * rows + s)
                 });
+            let (mut h, mut w) = (h, w);
             if !fits {
-                return Err(self.layout(id, inputs[0]));
+                let onnx = |i: usize| if trans_a { i } else { i % rows * k + i / rows };
+                let (port, _) = self.arrange(id, inputs[0], [k, 1, rows], &onnx)?;
+                x = Placed { port, position: None };
+                (h, w) = (1, rows);
             }
             let weight = Array4::from_shape_fn((n, k, 1, 1), |(o, k, _, _)| at(k, o));
             let position = (0..rows).flat_map(|s| (0..n).map(move |o| o * rows + s));
@@ -191,8 +201,9 @@ impl Lower<'_> {
             groups: 1,
             weight,
             bias: self.bias(id, n)?,
-            rescale: self.rescale(id, q, alpha, &xf, &yf)?,
+            rescale: self.rescale(id, q, (&q.inputs[1], alpha), &xf, &yf)?,
             weight_scale: q.inputs[1].scale.clone(),
+            transposed: false,
         };
         self.place(id, IntOp::Conv(op), &[x.port], yf, position);
         Ok(())
@@ -238,6 +249,7 @@ impl Lower<'_> {
             bias: bias.into_iter().map(|b| b.unwrap_or(0)).collect(),
             rescale: RescaleSpec { scale: vec![1.0], zero_point: yf.zero_point, lo: -half, hi: half - 1 },
             weight_scale: vec![weight_scale],
+            transposed: false,
         };
         let node = format!("{}_constant", graph.node(id).name);
         let value = graph.value(port).name.clone();

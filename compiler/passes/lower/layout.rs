@@ -1,7 +1,8 @@
 //! Where the elements of ONNX tensors lie in canonical `[channel, row, column]` tensors.
 //!
 //! Reshape and Transpose change the ONNX view only. A consumer that needs a certain order either finds it, absorbs
-//! the difference into its weights, or makes the graph's input take that order in the first place.
+//! the difference into its weights, makes the graph's input take that order in the first place, or has the elements
+//! moved (`super::arrange`).
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -113,7 +114,7 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                 }
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Concat(_) => return (natural(shape), simple(from)),
-                    Kernel::Conv(_) | Kernel::Average(..) if operand == 0 => {
+                    Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::Average(..) if operand == 0 => {
                         return (natural(shape), simple(from));
                     }
                     Kernel::MatMul { trans_a, .. } if operand == 0 => {
@@ -128,7 +129,11 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                         return ([k, 1, s], simple(order));
                     }
                     Kernel::Add(_) | Kernel::Mul | Kernel::Table(_) => from.clone(),
-                    Kernel::Conv(_) | Kernel::Average(..) | Kernel::MatMul { .. } | Kernel::Softmax(_) => {
+                    Kernel::Conv(_)
+                    | Kernel::ConvTranspose(_)
+                    | Kernel::Average(..)
+                    | Kernel::MatMul { .. }
+                    | Kernel::Softmax(_) => {
                         continue;
                     }
                 },

@@ -3,6 +3,8 @@
 //! In: a graph after [`super::PIPELINE`]. Out: the integer graph, or every operator that can't run on integers.
 //! Guarantees: every integer is canonical (signed); every producer and reader agree on scale and zero point.
 
+mod arrange;
+mod conv_transpose;
 mod host;
 mod layer;
 mod layout;
@@ -208,6 +210,7 @@ impl Lower<'_> {
             | Op::TopK(_)
             // Refused before lowering.
             | Op::Conv(_)
+            | Op::ConvTranspose(_)
             | Op::Gemm(_)
             | Op::MatMul
             | Op::Binary(_)
@@ -343,25 +346,24 @@ impl Lower<'_> {
         Ok((placed.clone(), have))
     }
 
-    /// An operand whose integers lie in plain channel, row, column order of its ONNX shape.
-    fn natural(&self, id: NodeId, port: Port) -> Lowered<(Port, QFact)> {
+    /// An operand whose integers lie in plain channel, row, column order of its ONNX shape, moved there if need be.
+    fn natural(&mut self, id: NodeId, port: Port) -> Lowered<(Port, QFact)> {
         let (placed, fact) = self.operand(id, port, None)?;
-        let shape = &self.graph.value(port).fact.shape;
+        let graph = self.graph;
+        let shape = &graph.value(port).fact.shape;
         if !matches!(shape.as_slice(), [1, _, _] | [1, _, _, _]) {
             return Err(at(
                 self.graph,
                 id,
                 code::INPUT_UNSUPPORTED,
                 "the first axis of a map is not the batch",
-                format!(
-                    "\"{}\" has shape {shape:?}; a sample's maps are [1, C, ..]",
-                    self.graph.value(port).name
-                ),
+                format!("\"{}\" has shape {shape:?}; a sample's maps are [1, C, ..]", graph.value(port).name),
             )
             .remedy("keep the batch axis where the tensor is reshaped or squeezed"));
         }
-        if placed.position.is_some() || fact.shape != layout::natural(shape) {
-            return Err(self.layout(id, port));
+        let natural = layout::natural(shape);
+        if placed.position.is_some() || fact.shape != natural {
+            return self.arrange(id, port, natural, &|i| i);
         }
         Ok((placed.port, fact))
     }
@@ -373,7 +375,8 @@ impl Lower<'_> {
             code::LAYOUT_UNSUPPORTED,
             "a layout change can't be absorbed",
             format!(
-                "\"{}\" arrives reshaped or transposed; weights and the graph's edges absorb that, this operator can't",
+                "\"{}\" arrives reshaped or transposed; weights and the graph's edges absorb that, this operator can't, and to \
+                 move the elements would take too many layers",
                 self.graph.value(port).name
             ),
         )
@@ -382,6 +385,7 @@ impl Lower<'_> {
     fn quantized(&mut self, id: NodeId, q: &Quantized) -> Lowered<()> {
         match &q.kernel {
             Kernel::Conv(conv) => self.conv(id, q, conv),
+            Kernel::ConvTranspose(conv) => self.conv_transpose(id, q, conv),
             Kernel::MatMul { alpha, trans_a, trans_b } => self.mat_mul(id, q, *alpha, *trans_a, *trans_b),
             Kernel::Add(form) => self.residual(id, q, *form),
             Kernel::Average(pool, form) => {
@@ -450,8 +454,9 @@ impl Lower<'_> {
                 format!("shapes {:?} and {:?}", shapes.0, shapes.1),
             ));
         }
+        let (mut a, mut b) = (a, b);
         if a.0.position != b.0.position || a.1.shape != b.1.shape {
-            return Err(self.layout(id, inputs[0]));
+            (a, b) = (self.in_order(id, inputs[0])?, self.in_order(id, inputs[1])?);
         }
         let (a, b) = if form == AddForm::QLinear && swaps(shapes.0, shapes.1) { (b, a) } else { (a, b) };
         let yf = fact(self.graph, id, &q.output, a.1.shape)?;

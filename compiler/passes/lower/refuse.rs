@@ -30,6 +30,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
             !is_float(graph.value(id.into()).fact.dtype)
         }
         Op::Conv(_)
+        | Op::ConvTranspose(_)
         | Op::Gemm(_)
         | Op::MatMul
         | Op::Binary(_)

@@ -129,9 +129,16 @@ impl Lower<'_> {
         fill: Option<Fill>,
     ) -> Lowered<()> {
         let x = self.graph.inputs(id)[0];
-        let (placed, xf) = self.operand(id, x, None)?;
-        let shape = &self.graph.value(x).fact.shape;
-        let Some(axes) = axes(&placed, shape, xf.shape) else { return Err(self.layout(id, x)) };
+        let (mut placed, mut xf) = self.operand(id, x, None)?;
+        let graph = self.graph;
+        let shape = &graph.value(x).fact.shape;
+        let axes = match axes(&placed, shape, xf.shape) {
+            Some(axes) => axes,
+            None => {
+                (placed, xf) = self.in_order(id, x)?;
+                axes(&placed, shape, xf.shape).ok_or_else(|| self.layout(id, x))?
+            }
+        };
         let mut lists: [Vec<Option<usize>>; 3] = xf.shape.map(|n| (0..n).map(Some).collect());
         for ((list, along), size) in sources.into_iter().zip(&axes).zip(shape) {
             match along {
@@ -169,7 +176,16 @@ impl Lower<'_> {
             let select = each.map(|(row, column)| {
                 let (origin, steps) = ([row.origin, column.origin], [row.step, column.step]);
                 let shape = [channels.len(), row.count, column.count];
-                (IntOp::Select(Select { channels: channels.clone(), origin, steps, fill }), shape)
+                (
+                    IntOp::Select(Select {
+                        channels: channels.clone(),
+                        origin,
+                        steps,
+                        fill,
+                        exchanged: false,
+                    }),
+                    shape,
+                )
             });
             (select.collect::<Vec<_>>(), [row.len(), column.len()])
         };
@@ -234,10 +250,16 @@ impl Lower<'_> {
     /// Blocks of pixels as channels, or the other way round.
     pub(super) fn space(&mut self, id: NodeId, space: &Space) -> Lowered<()> {
         let x = self.graph.inputs(id)[0];
-        let (placed, xf) = self.operand(id, x, None)?;
-        let shape = &self.graph.value(x).fact.shape;
+        let (mut placed, mut xf) = self.operand(id, x, None)?;
+        let graph = self.graph;
+        let shape = &graph.value(x).fact.shape;
         // Channels, rows and columns have to be ONNX's own: places of a block are told apart by their order.
-        let natural = axes(&placed, shape, xf.shape).filter(|_| shape[1..] == xf.shape);
+        let own = |placed: &Placed, f: &QFact| axes(placed, shape, f.shape).filter(|_| shape[1..] == f.shape);
+        let mut natural = own(&placed, &xf);
+        if natural.is_none() {
+            (placed, xf) = self.in_order(id, x)?;
+            natural = own(&placed, &xf);
+        }
         let y_shape = &self.graph.value(id.into()).fact.shape;
         let (Some(axes), &[_, c, h, w]) = (natural, &y_shape[..]) else { return Err(self.layout(id, x)) };
         let (b, y) = (space.block, [c, h, w]);
@@ -248,7 +270,7 @@ impl Lower<'_> {
         let select = |channels: Vec<usize>, origin: [usize; 2], steps| {
             let origin = origin.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
             let channels = channels.into_iter().map(Some).collect();
-            IntOp::Select(Select { channels, origin, steps, fill })
+            IntOp::Select(Select { channels, origin, steps, fill, exchanged: false })
         };
         if space.direction != Direction::ToDepth {
             let part = |place: [usize; 2]| {
@@ -302,12 +324,20 @@ impl Lower<'_> {
             .zip(&operands)
             .map(|(x, (placed, f))| axes(placed, &self.graph.value(*x).fact.shape, f.shape))
             .collect();
-        let Some(Some(axes)) = walked.first().cloned() else { return Err(self.layout(id, inputs[0])) };
         // Axes of one element may stand for any; the widest operand says.
-        let axes = walked.iter().flatten().find(|a| a[along] == Some(0)).cloned().unwrap_or(axes);
-        if let Some(other) = walked.iter().position(|a| a.as_ref() != Some(&axes)) {
-            return Err(self.layout(id, inputs[other]));
-        }
+        let first = walked.first().cloned().flatten();
+        let axes = walked.iter().flatten().find(|a| a[along] == Some(0)).cloned().or(first);
+        let alike = axes.is_some() && walked.iter().all(|a| *a == axes);
+        let axes = match axes.filter(|_| alike) {
+            Some(axes) => axes,
+            None => {
+                for (x, operand) in inputs.iter().zip(&mut operands) {
+                    *operand = self.in_order(id, *x)?;
+                }
+                let rank = self.graph.value(id.into()).fact.shape.len();
+                if rank == 3 { vec![None, Some(0), Some(2)] } else { vec![None, Some(0), Some(1), Some(2)] }
+            }
+        };
         let concat = match axes[along] {
             Some(1) => Concat::Rows,
             Some(2) => Concat::Columns,
