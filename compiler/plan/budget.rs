@@ -8,8 +8,8 @@
 use super::external::{self, Sizes};
 use super::groups::{Group, Groups};
 use super::images::{self, Images};
-use super::layers::Layer;
 use super::layout;
+use super::layers::Layer;
 use super::steps::{self, Strip};
 use super::{Plan, Shortage, arena, blocks, lower};
 use crate::diag::Result;
@@ -36,11 +36,8 @@ pub(super) fn within<'a>(
     let divide = |plan: &Plan<'a>, strips: &[Strip], options| {
         external::plan(&plan.layers, strips, &images.places, plan.array, need.sizes(plan), options)
     };
-    let mut best: Option<Plan<'a>> = divide(&plan, &strips, options).map(|(steps, external)| Plan {
-        steps,
-        external: Some(external),
-        ..plan.clone()
-    });
+    let mut best: Option<Plan<'a>> = divide(&plan, &strips, options)
+        .map(|(steps, external)| Plan { steps, external: Some(external), ..plan.clone() });
     let groups = Groups::of(&plan);
     let mut tried: Vec<Vec<([usize; 2], usize)>> = Vec::new();
     for share in SHARES {
@@ -121,7 +118,9 @@ impl Need {
         let words = budget * share / 100 / word_bits;
         let room = budget.saturating_sub(self.tables + words * word_bits) * 9 / 10;
         let beats = self.bits[0].div_ceil(options.bus_bits);
-        groups.best(words, |[again, once]| beats * if once * self.bits[0] <= room { once } else { again })
+        groups.best(words, |[again, once]| {
+            beats * if once * self.bits[0] <= room { once } else { again }
+        })
     }
 }
 

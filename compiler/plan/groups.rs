@@ -176,7 +176,8 @@ impl<'p, 'a> Network<'p, 'a> {
                 let m = self.output[layer];
                 let by_reader = |r: usize| {
                     let rows = targets[r];
-                    let by_window = (self.input[r] == m && rows > 0).then(|| reads(&layers[r], rows - 1).1);
+                    let by_window =
+                        (self.input[r] == m && rows > 0).then(|| reads(&layers[r], rows - 1).1);
                     let by_addition = (self.other[r] == Some(m)).then_some(rows);
                     by_window.max(by_addition)
                 };
@@ -196,7 +197,9 @@ impl<'p, 'a> Network<'p, 'a> {
                 // Who reads what this layer overwrites in place has to be done with it.
                 let earlier = |r: &usize| self.input[*r] == m || self.other[*r] == Some(m);
                 if self.other[layer] == Some(m)
-                    && (first..layer).filter(earlier).any(|r| self.first_needed(m, r, produced[r]) < rows.end)
+                    && (first..layer)
+                        .filter(earlier)
+                        .any(|r| self.first_needed(m, r, produced[r]) < rows.end)
                 {
                     return None;
                 }
