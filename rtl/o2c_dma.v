@@ -1,6 +1,6 @@
 `default_nettype none
-// Reads weights and parameters from external memory, and moves words of the scratchpad there and back: an AXI4 master that
-// runs a list of commands.
+// Reads weights and parameters from external memory, and moves words of the scratchpad there and back: an AXI4 master
+// that runs a list of commands.
 //
 // BUS_W        32 .. 512, power of two: bits of a beat
 // ADDR_W       32 .. 64: bits of a byte address
@@ -9,44 +9,43 @@
 // NCMDS        1 ..: commands of a sample
 // WEIGHT_W     bits of a weight word;  PARAM_W  of a parameter word
 // CMD_INIT     hex file of the commands
-// SPILL        1: there are commands that move words of the scratchpad, and write channels; 0: neither, and no logic for them
+// SPILL        1: there are commands that move words of the scratchpad, and write channels; 0: neither, and no logic
+//              for them
 // W            1 .. 512: bytes of a scratchpad word
 //
 // A command is a word of 128 bits, with SPILL of 192:
 //   [31:0]     byte offset from base_i, a multiple of BUS_W/8
 //   [55:32]    first word of the memory on the chip
-//   [63:62]    0: to the weight memory, 1: to the parameter memory, 2: to the scratchpad, 3: from the scratchpad, a store
+//   [63:62]    0: to the weight memory, 1: to the parameter memory, 2: to the scratchpad, 3: from it, a store
 //   [87:64]    words; with 0 nothing is moved
 //   [96]       a token to load_done_o at its end
 //   [127:112]  step tokens that it waits for and uses up
 //   [143:128]  columns - 1
 //   [155:144]  planes - 1
 //   [183:160]  plane step
-// Its words are, row by row as far as there are words, in each row plane by plane, in each plane column by column, those at
-// first + row * columns + plane * plane step + column, modulo 2^24; with one plane, and always without SPILL, they follow
-// each other. In external memory they follow each other in that order. A word of N bits is ceil(N / BUS_W) beats, the first
-// one in its least significant bits, the top bits unused; a store makes them 0.
+// Its words are, row by row as far as there are words, in each row plane by plane, in each plane column by column,
+// those at first + row * columns + plane * plane step + column, modulo 2^24; with one plane, and always without SPILL,
+// they follow each other. In external memory they follow each other in that order. A word of N bits is ceil(N / BUS_W)
+// beats, the first one in its least significant bits, the top bits unused; a store makes them 0.
 // Commands run in order, for every sample again from the first one; they begin when run_i has been high once.
 // step_i brings a token. At most 2^17 - 1 of them may be unused at a time.
 //
-// Bursts are INCR and end where a multiple of BURST beats does (of as many as 4 KiB hold, if those are fewer),
-// so none crosses 4 KiB. Their addresses go out without waiting for data, those of the next command too; data
-// are taken in every cycle, but for those in which a word waits for the scratchpad's port (spill_ready_i low).
-// A response with an error pulses error_o, its data are written all the same.
-// A store (o2c_store) begins when all data of the commands before it are there, and the next command only after its last
-// response: what is read back is what was written.
+// Bursts are INCR and end where a multiple of BURST beats does (of as many as 4 KiB hold, if those are fewer), so none
+// crosses 4 KiB. Their addresses go out without waiting for data, those of the next command too; data are taken in
+// every cycle, but for those in which a word waits for the scratchpad's port (spill_ready_i low). A response with an
+// error pulses error_o, its data are written all the same. A store (o2c_store) begins when all data of the commands
+// before it are there, and the next command only after its last response: what is read back is what was written.
 //
-// Reset: rst_ni synchronous, active low: everything, at once. clear_i (a level, high with rst_ni low too): no
-// further burst begins, a request that is out is kept until it is accepted, what is under way is received and
-// thrown away, a store's bursts that began are completed with any data; drained_o says when nothing is under way.
-// clear_i has to stay high until then. Commands begin again with the first one.
+// Reset: rst_ni synchronous, active low: everything, at once. clear_i (a level, high with rst_ni low too): no further
+// burst begins, a request that is out is kept until it is accepted, what is under way is received and thrown away, a
+// store's bursts that began are completed with any data; drained_o says when nothing is under way. clear_i has to stay
+// high until then. Commands begin again with the first one.
 //
-// Cycles, with a memory that always accepts, gives a burst's first beat LATENCY cycles after its request was
-// accepted (or one cycle after the beat before) and one beat a cycle from there, takes what is written in every cycle
-// and responds LATENCY cycles after a burst's last beat; and with spill_ready_i high. For command i: a(i) it has
-// been fetched, s(i) it starts, l(i) its data side starts, d(i) its last beat comes. For its bursts k, counted
-// over all commands: b(k) the request is made (and is on the bus in the next cycle), e(k) the last beat comes;
-// n(k) beats.
+// Cycles, with a memory that always accepts, gives a burst's first beat LATENCY cycles after its request was accepted
+// (or one cycle after the beat before) and one beat a cycle from there, takes what is written in every cycle and
+// responds LATENCY cycles after a burst's last beat; and with spill_ready_i high. For command i: a(i) it has been
+// fetched, s(i) it starts, l(i) its data side starts, d(i) its last beat comes. For its bursts k, counted over all
+// commands: b(k) the request is made (and is on the bus in the next cycle), e(k) the last beat comes; n(k) beats.
 //   a(i) = max(a(i-1) + 1, l(i-16) + 5)
 //   s(i) = max(a(i), first cycle in which the step tokens suffice, b of the last burst of i-1, s(i-1) + 1);
 //          after a command without words at least l(i-1) + 1, so that data never find it at work;
@@ -61,7 +60,8 @@
 //   r(k) = e(k) + LATENCY
 //   d(i) = r of its last burst
 // A token of step_i in cycle t suffices from t + 1. The last word is written in cycle d(i) + 1; load_done_o
-// comes with it and counts in o2c_sequencer from d(i) + 2. Where that word waits for spill_ready_i, so does load_done_o.
+// comes with it and counts in o2c_sequencer from d(i) + 2. Where that word waits for spill_ready_i, so does
+// load_done_o.
 //
 //   clk_i             _/-\_/-\_/-\_/-\_/-\_/-\_/-\_/-\_/-\_
 //   s(i)              < s >
@@ -141,7 +141,7 @@ module o2c_dma #(
                || BURST > 256 || (BURST & (BURST - 1)) != 0 || OUTSTANDING < 1 || OUTSTANDING > 16 || NCMDS < 1
                || WEIGHT_W < 1 || PARAM_W < 1 || SPILL < 0 || SPILL > 1 || W < 1 || W > 512) begin : gen_bad
 `ifdef VERILATOR
-    $error("o2c_dma: BUS_W 32..512, BURST 1..256, powers of two; ADDR_W 32..64, OUTSTANDING 1..16, SPILL 0..1, W 1..512");
+    $error("o2c_dma: BUS_W 32..512, BURST 1..256, powers of 2; ADDR_W 32..64, OUTSTANDING 1..16, SPILL 0, 1, W 1..512");
 `else
     o2c_dma_ERROR_parameters_see_header u_bad ();
 `endif
@@ -206,13 +206,13 @@ module o2c_dma #(
   end
 
   // One queue with two readers: the address side, and the data side behind it.
-  (* no_rw_check *) reg [2*OW+17:0]    issue_mem [0:15];
-  (* no_rw_check *) reg [WALK_W+49:0]  data_mem  [0:15];
+  (* no_rw_check *) reg [2*OW+17:0]   issue_mem [0:15];
+  (* no_rw_check *) reg [WALK_W+49:0] data_mem  [0:15];
   reg  [4:0] wptr, iptr, dptr;
-  wire [2*OW+17:0]    issue_head = issue_mem[iptr[3:0]];
-  wire [WALK_W+49:0]  data_head  = data_mem[dptr[3:0]];
-  wire                issue_store = SPILL != 0 && issue_head[2*OW + 17];
-  wire [WALK_W+49:0]  data_tail;             // for the data side
+  wire [2*OW+17:0]   issue_head = issue_mem[iptr[3:0]];
+  wire [WALK_W+49:0] data_head  = data_mem[dptr[3:0]];
+  wire               issue_store = SPILL != 0 && issue_head[2*OW + 17];
+  wire [WALK_W+49:0] data_tail;              // for the data side
   generate if (SPILL != 0) begin : gen_tail
     assign data_tail = {word_q[63] & word_q[62] & !none_q, word_q[63] & !word_q[62],
                         word_q[143:128], word_q[155:144], word_q[183:160],
@@ -223,7 +223,8 @@ module o2c_dma #(
   wire [OW-1:0]    last_beat  = word_q[31:LBYTES] + beats_q - 1'b1;
   always @(posedge clk_i) begin
     if (fetching[2]) begin
-      issue_mem[wptr[3:0]] <= {word_q[63] & word_q[62] & !none_q, none_q, word_q[127:112], last_beat, word_q[31:LBYTES]};
+      issue_mem[wptr[3:0]] <= {word_q[63] & word_q[62] & !none_q, none_q, word_q[127:112], last_beat,
+                               word_q[31:LBYTES]};
       data_mem[wptr[3:0]]  <= data_tail;
       wptr                 <= wptr + 5'd1;
     end
@@ -467,7 +468,8 @@ module o2c_dma #(
     assign m_axi_wlast_o   = 1'b0;
     assign m_axi_wvalid_o  = 1'b0;
     assign m_axi_bready_o  = 1'b0;
-    wire unused_spill = &{1'b0, spill_ready_i, spill_data_i, m_axi_awready_i, m_axi_wready_i, m_axi_bresp_i, m_axi_bvalid_i};
+    wire unused_spill = &{1'b0, spill_ready_i, spill_data_i, m_axi_awready_i, m_axi_wready_i, m_axi_bresp_i,
+                          m_axi_bvalid_i};
   end endgenerate
 
   wire unused_ok = &{1'b0, word_q, offset[ADDR_W], m_axi_rresp_i[0], shift};

@@ -1,5 +1,6 @@
 `default_nettype none
-// Writes words to external memory: an AXI4 write master for one run of beats at a time. o2c_dma decides which and when.
+// Writes words to external memory: an AXI4 write master for one run of beats at a time. o2c_dma decides which and
+// when.
 //
 // BUS_W        32 .. 512, power of two: bits of a beat
 // ADDR_W       32 .. 64: bits of a byte address
@@ -7,22 +8,22 @@
 // OUTSTANDING  1 .. 16: bursts without response at most
 // WORD_W       1 ..: bits of a word
 //
-// start_i begins a run: beats at_i .. last_i from base_i on, which stay as they are until done_o; never while one is under
-// way. Its words come in order: take_i, only with room_o high, says that the next one is read, and it is word_i two cycles
-// later. A word is ceil(WORD_W / BUS_W) beats, the first one in its least significant bits, the top bits 0. done_o comes
-// with the last response.
+// start_i begins a run: beats at_i .. last_i from base_i on, which stay as they are until done_o; never while one is
+// under way. Its words come in order: take_i, only with room_o high, says that the next one is read, and it is word_i
+// two cycles later. A word is ceil(WORD_W / BUS_W) beats, the first one in its least significant bits, the top bits 0.
+// done_o comes with the last response.
 //
 // Bursts are INCR and end where a multiple of BURST beats does (of as many as 4 KiB hold, if those are fewer), so none
-// crosses 4 KiB; all strobes are 1. Data are offered from the cycle on in which their burst's address is, whether that is
-// accepted or not. A response with an error pulses error_o and counts like any other.
+// crosses 4 KiB; all strobes are 1. Data are offered from the cycle on in which their burst's address is, whether that
+// is accepted or not. A response with an error pulses error_o and counts like any other.
 //
-// Reset: rst_ni synchronous, active low: everything, at once. clear_i (a level, high with rst_ni low too): no further burst
-// begins; an address that is out is kept until it is accepted, the beats that its burst lacks are sent with any data,
-// responses are awaited; drained_o says that none is missing. clear_i has to stay high until then.
+// Reset: rst_ni synchronous, active low: everything, at once. clear_i (a level, high with rst_ni low too): no further
+// burst begins; an address that is out is kept until it is accepted, the beats that its burst lacks are sent with any
+// data, responses are awaited; drained_o says that none is missing. clear_i has to stay high until then.
 //
-// Cycles, with a memory that always accepts addresses and data and responds LATENCY cycles after a burst's last beat, and
-// a word taken whenever room_o is high, from the cycle after start_i on. u: start_i. For bursts k of n(k) beats: b(k) the
-// address is made (and is on the bus in the next cycle), e(k) the last beat goes, r(k) the response comes.
+// Cycles, with a memory that always accepts addresses and data and responds LATENCY cycles after a burst's last beat,
+// and a word taken whenever room_o is high, from the cycle after start_i on. u: start_i. For bursts k of n(k) beats:
+// b(k) the address is made (and is on the bus in the next cycle), e(k) the last beat goes, r(k) the response comes.
 //   b(k) = max(u + 1, b(k-1) + 1, r(k-OUTSTANDING) + 1)
 //   e(k) = max(b(k) + 1, e(k-1) + 1, u + 5) + n(k) - 1
 //   r(k) = e(k) + LATENCY

@@ -57,6 +57,11 @@ module tb;
   wire                     mem_rlast;
   wire                     mem_rvalid;
   wire                     mem_rready;
+  wire                     mem_awready;
+  wire                     mem_wready;
+  wire [1:0]               mem_bresp;
+  wire                     mem_bvalid;
+<%- if d.spills() %>
   wire [63:0]              mem_awaddr;
   wire [7:0]               mem_awlen;
   wire [2:0]               mem_awsize;
@@ -64,31 +69,26 @@ module tb;
   wire [2:0]               mem_awprot;
   wire [3:0]               mem_awcache;
   wire                     mem_awvalid;
-  wire                     mem_awready;
   wire [<{ e.bus_bits }>-1:0] mem_wdata;
   wire [<{ e.bus_bits }>/8-1:0] mem_wstrb;
   wire                     mem_wlast;
   wire                     mem_wvalid;
-  wire                     mem_wready;
-  wire [1:0]               mem_bresp;
-  wire                     mem_bvalid;
   wire                     mem_bready;
-<%- if d.spills() %>
   wire                     unused_ok = &{1'b0, mem_arprot, mem_arcache, mem_awprot, mem_awcache};
 <%- else %>
   // The design writes nothing.
-  assign mem_awaddr  = 64'd0;
-  assign mem_awlen   = 8'd0;
-  assign mem_awsize  = 3'd0;
-  assign mem_awburst = 2'd0;
-  assign mem_awprot  = 3'd0;
-  assign mem_awcache = 4'd0;
-  assign mem_awvalid = 1'b0;
-  assign mem_wdata   = {<{ e.bus_bits }>{1'b0}};
-  assign mem_wstrb   = {(<{ e.bus_bits }>/8){1'b0}};
-  assign mem_wlast   = 1'b0;
-  assign mem_wvalid  = 1'b0;
-  assign mem_bready  = 1'b0;
+  wire [63:0]              mem_awaddr = 64'd0;
+  wire [7:0]               mem_awlen = 8'd0;
+  wire [2:0]               mem_awsize = 3'd0;
+  wire [1:0]               mem_awburst = 2'd0;
+  wire [2:0]               mem_awprot = 3'd0;
+  wire [3:0]               mem_awcache = 4'd0;
+  wire                     mem_awvalid = 1'b0;
+  wire [<{ e.bus_bits }>-1:0] mem_wdata = {<{ e.bus_bits }>{1'b0}};
+  wire [<{ e.bus_bits }>/8-1:0] mem_wstrb = {(<{ e.bus_bits }>/8){1'b0}};
+  wire                     mem_wlast = 1'b0;
+  wire                     mem_wvalid = 1'b0;
+  wire                     mem_bready = 1'b0;
   wire                     unused_ok = &{1'b0, mem_arprot, mem_arcache, mem_awprot, mem_awcache, mem_awready, mem_wready,
                                          mem_bresp, mem_bvalid};
 <%- endif %>

@@ -634,7 +634,11 @@ impl Design {
         if let Some(e) = &self.external {
             let bus = e.bus_bits / 8;
             if bus == 0 || e.bytes.is_empty() || e.bytes.len() % bus != 0 || e.spill_bytes % bus != 0 {
-                let cause = format!("external memory: {} and {} bytes on a bus of {bus}", e.bytes.len(), e.spill_bytes);
+                let cause = format!(
+                    "external memory: {} and {} bytes on a bus of {bus}",
+                    e.bytes.len(),
+                    e.spill_bytes
+                );
                 return fail(cause);
             }
             let spill = usize::from(e.spill_bytes > 0);

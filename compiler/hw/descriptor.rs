@@ -232,7 +232,17 @@ mod tests {
     fn rtl_reads_the_same_places() {
         let rtl = include_str!("../../rtl/o2c_engine.v");
         for &(name, word, low, _) in FIELDS {
-            if ["release_input", "writes_output", "completes_output", "mode", "wait_loads", "input_rows", "input_freed"].contains(&name) {
+            if [
+                "release_input",
+                "writes_output",
+                "completes_output",
+                "mode",
+                "wait_loads",
+                "input_rows",
+                "input_freed",
+            ]
+            .contains(&name)
+            {
                 continue; // read in the sequencer, by F_ constants, and as mode bits
             }
             let place = if low == 0 { format!("desc[32*{word}") } else { format!("desc[32*{word} + {low}") };

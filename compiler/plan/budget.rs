@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::arena::{self, Block};
 use super::external::{self, Network, Sizes};
 use super::groups::{Group, Groups};
 use super::images::{self, Images, Places};
-use super::layout;
 use super::layers::Layer;
+use super::layout;
 use super::steps::{self, Move, Strip};
-use super::arena::{self, Block};
 use super::{Plan, blocks, lower};
 use crate::diag::Result;
 use crate::graph::Port;
@@ -232,7 +232,8 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let of_layer: Vec<usize> = groups.iter().enumerate().flat_map(of_group).collect();
 
     // A tensor that is outside between groups has a ring of its own in each of them.
-    let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner).filter(|o| spilled.contains(o));
+    let owner =
+        |port: Port| layouts.get(&port).map(|(_, region)| region.owner).filter(|o| spilled.contains(o));
     let mut pieces: BTreeMap<(Port, usize), (usize, Block)> = BTreeMap::new();
     let mut planned = plan.layers.clone();
     for (l, &group) in planned.iter_mut().zip(&of_layer) {
@@ -258,7 +259,8 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
         }
     }
     let (ports, whole) = blocks(&layouts, &planned, &of_layer, [plan.input, plan.output]);
-    let kept: Vec<(Port, Block)> = ports.into_iter().zip(whole).filter(|(p, _)| !spilled.contains(p)).collect();
+    let kept: Vec<(Port, Block)> =
+        ports.into_iter().zip(whole).filter(|(p, _)| !spilled.contains(p)).collect();
     let blocks: Vec<Block> = kept.iter().map(|&(_, b)| b).chain(pieces.values().map(|&(_, b)| b)).collect();
     let (bases, words) = arena::place(&blocks);
     let of_piece: BTreeMap<(Port, usize), usize> =

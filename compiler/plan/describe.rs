@@ -100,7 +100,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         Some(slide) => {
             let slot_rows = if slide.pair { 2 } else { 1 };
             let whole = map.ring == map.h;
-            let slots = if whole { int(slide.slots) } else { (int(map.ring) - first_row + rounds) / slot_rows - 1 };
+            let slots =
+                if whole { int(slide.slots) } else { (int(map.ring) - first_row + rounds) / slot_rows - 1 };
             (top - int(slide.window_row), slots, inc_a - around)
         }
         None => (top, int(map.ring), around),

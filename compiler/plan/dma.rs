@@ -202,7 +202,8 @@ mod tests {
                         offset += words * per_word(kind) * bytes;
                         let wait = if rng.below(100) < waits { 1 + rng.below(3) } else { 0 };
                         // A small memory, so that words are read again.
-                        let first = if kind < 2 { rng.below(1 << 24) } else { (1 << 24) - 32 + rng.below(64) };
+                        let first =
+                            if kind < 2 { rng.below(1 << 24) } else { (1 << 24) - 32 + rng.below(64) };
                         let walk = match (kind, rng.below(3)) {
                             (0 | 1, _) => [0, 0, 0],
                             (_, 0) => [rng.below(1 << 16), 0, rng.below(1 << 24)],
@@ -233,7 +234,8 @@ mod tests {
                     }
                 }
                 let list = |v: &[u64]| v.iter().map(|n| format!(" {n}")).collect::<String>();
-                writeln!(out, "case {bus} {burst} {outstanding} {weight} {param} {scratchpad} {latency}").unwrap();
+                writeln!(out, "case {bus} {burst} {outstanding} {weight} {param} {scratchpad} {latency}")
+                    .unwrap();
                 writeln!(out, "steps{}", list(&steps)).unwrap();
                 for ((c, first), second) in commands.iter().zip(&seen[0]).zip(&seen[1]) {
                     writeln!(out, "command{} {first} {second}", list(c)).unwrap();

@@ -179,7 +179,8 @@ impl Options {
 /// The steps and commands with the fewest cycles inside the budget, if any fit.
 pub(crate) fn plan(network: &Network<'_, '_>, options: Options) -> Option<(Vec<Step>, External)> {
     let cycles = |steps: &[Step]| steps.iter().map(|s| s.cycles).sum::<usize>();
-    fitting(network, options).reduce(|best, found| if cycles(&found.0) < cycles(&best.0) { found } else { best })
+    fitting(network, options)
+        .reduce(|best, found| if cycles(&found.0) < cycles(&best.0) { found } else { best })
 }
 
 /// Whether any division fits into the budget.
@@ -293,7 +294,10 @@ fn deal(network: &Network<'_, '_>, depths: [usize; 2], share: usize) -> Option<V
             let blocks = begin(n)..begin(n + 1);
             // The input's rows are in use until the last of them ends.
             let [needed, freed] = strip.input_rows;
-            let strip = Strip { input_rows: [needed, if n + 1 == count { freed } else { freed_before }], ..strip.clone() };
+            let strip = Strip {
+                input_rows: [needed, if n + 1 == count { freed } else { freed_before }],
+                ..strip.clone()
+            };
             let (begins, ends) = (n == 0, n + 1 == count);
             steps.push(Step { begins, ends, loaded_at: Some([0, 0]), ..Step::of(strip, blocks) });
         }
@@ -372,7 +376,11 @@ fn schedule(
                     }
                     let kind = [Kind::Weights, Kind::Parameters][which];
                     let offset = words.start * options.word_bytes(bits[which]) + [0, first_param][which];
-                    list.push(Command { offset, to, kind, words: words.len(), releases: false, steps: 0 }, before, i);
+                    list.push(
+                        Command { offset, to, kind, words: words.len(), releases: false, steps: 0 },
+                        before,
+                        i,
+                    );
                     (at[which], steps[i].loaded[which]) = (to, words.len());
                 }
             }
@@ -527,5 +535,38 @@ impl External {
     /// Bytes that a step's loads move.
     pub(crate) fn bytes(&self, step: &Step, bits: [usize; 2]) -> usize {
         step.loaded.iter().zip(bits).map(|(words, bits)| words * self.options.word_bytes(bits)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields where `rtl/o2c_dma.v` looks for them.
+    #[test]
+    fn command_word() {
+        let walk = Walk { columns: 0x1235, planes: 0x679, step: 0x89_abcd };
+        let store = Command {
+            offset: 0x8765_4320,
+            to: 0x01_2345,
+            kind: Kind::Store(walk),
+            words: 0x0a_bcde,
+            releases: true,
+            steps: 0x4321,
+        };
+        let bits = |c: Command, spills: bool| {
+            c.word(spills).iter().rev().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        assert_eq!(
+            bits(store, true),
+            "0089abcd_06781234_43210001_000abcde_c0012345_87654320".replace('_', "")
+        );
+        let parameters = Command { kind: Kind::Parameters, releases: false, ..store };
+        assert_eq!(bits(parameters, false), "43210000_000abcde_40012345_87654320".replace('_', ""));
+        let load = Command { kind: Kind::Load(Walk { columns: 1, planes: 1, step: 0 }), words: 0, ..store };
+        assert_eq!(
+            bits(load, true),
+            "00000000_00000000_43210001_00000000_80012345_87654320".replace('_', "")
+        );
     }
 }

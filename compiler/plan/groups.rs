@@ -217,8 +217,7 @@ impl<'p, 'a> Network<'p, 'a> {
                 let m = self.output[layer];
                 let by_reader = |r: usize| {
                     let rows = targets[r];
-                    let by_window =
-                        (self.input[r] == m && rows > 0).then(|| reads(&layers[r], rows - 1).1);
+                    let by_window = (self.input[r] == m && rows > 0).then(|| reads(&layers[r], rows - 1).1);
                     let by_addition = (self.other[r] == Some(m)).then_some(rows);
                     by_window.max(by_addition)
                 };
@@ -320,7 +319,9 @@ impl<'p, 'a> Network<'p, 'a> {
         Some(Group {
             layers: [first, last],
             passes,
-            cycles: strips.iter().map(|s| s.loops.cycles).sum::<usize>() + moved * self.bus[0] + moves * self.bus[1],
+            cycles: strips.iter().map(|s| s.loops.cycles).sum::<usize>()
+                + moved * self.bus[0]
+                + moves * self.bus[1],
             rings: by_owner,
             words: self.in_use([first, last]).map(words).sum(),
             input: input.map(|rows| rows * from.row),
@@ -422,7 +423,8 @@ impl<'p, 'a> Network<'p, 'a> {
             for first in (0..=last).rev().take(LONGEST) {
                 let layers = [first, last];
                 let whole = |m: usize| self.memories[m].row * self.memories[m].h;
-                let crossing = self.in_use(layers).filter(|&m| !self.memories[m].spilled && !self.inside(m, layers));
+                let crossing =
+                    self.in_use(layers).filter(|&m| !self.memories[m].spilled && !self.inside(m, layers));
                 if crossing.map(whole).sum::<usize>() > self.room {
                     continue;
                 }
@@ -451,7 +453,15 @@ fn passes(rows: usize) -> Vec<usize> {
 
 /// First row, and the one behind the last, that a layer reads of its input's map for one row of its output.
 fn reads(l: &Planned<'_>, row: usize) -> (usize, usize) {
-    let strip = Strip { layer: 0, rows: row..row + 1, slide: None, loops: l.loops, input_rows: [0, 0], loads: vec![], stores: vec![] };
+    let strip = Strip {
+        layer: 0,
+        rows: row..row + 1,
+        slide: None,
+        loops: l.loops,
+        input_rows: [0, 0],
+        loads: vec![],
+        stores: vec![],
+    };
     let rows = strip.reads(l);
     (rows.start, rows.end)
 }

@@ -164,8 +164,11 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let [weight_depth, param_depth] =
         plan.external.as_ref().map_or([weights.len().max(1), parameters.len()], |e| e.depths);
     let changes = plan.external.is_some() && external::only_changes(plan.layers.len(), plan.steps.len());
-    let rom: Vec<u32> =
-        if changes { descriptor::changes(&descriptors) } else { descriptors.iter().flatten().copied().collect() };
+    let rom: Vec<u32> = if changes {
+        descriptor::changes(&descriptors)
+    } else {
+        descriptors.iter().flatten().copied().collect()
+    };
     let params = [
         ("STREAM_W", int(stream_bits)),
         ("P", int(array.p)),
@@ -246,7 +249,11 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             packing: format!(
                 "{} words a layer, fields as in docs/descriptor.md{}",
                 descriptor::WORDS,
-                if changes { "; behind a word with a bit for each of them only those that change" } else { "" }
+                if changes {
+                    "; behind a word with a bit for each of them only those that change"
+                } else {
+                    ""
+                }
             ),
             fields: vec![],
         },

@@ -135,7 +135,15 @@ impl Strip {
 pub(crate) fn whole(layers: &[Planned<'_>]) -> Vec<Strip> {
     let strip = |(layer, l): (usize, &Planned<'_>)| {
         let rows = 0..l.layer.y.shape[1];
-        Strip { layer, rows, slide: l.slide, loops: l.loops, input_rows: [0, 0], loads: vec![], stores: vec![] }
+        Strip {
+            layer,
+            rows,
+            slide: l.slide,
+            loops: l.loops,
+            input_rows: [0, 0],
+            loads: vec![],
+            stores: vec![],
+        }
     };
     layers.iter().enumerate().map(strip).collect()
 }
