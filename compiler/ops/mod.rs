@@ -140,7 +140,7 @@ impl Op {
                 Kernel::Conv(_) => "QConv",
                 Kernel::MatMul { .. } => "QMatMul",
                 Kernel::Add(_) => "QAdd",
-                Kernel::Mul => "QMul",
+                Kernel::Mul(_) => "QMul",
                 Kernel::Average(..) => "QAverage",
                 Kernel::Table(_) => "QTable",
                 Kernel::Softmax(_) => "QSoftmax",
@@ -168,7 +168,7 @@ impl Op {
             Kernel::Conv(_) => "Conv",
             Kernel::MatMul { .. } => "MatMul",
             Kernel::Add(form) => form.name(),
-            Kernel::Mul => "Mul",
+            Kernel::Mul(_) => "Mul",
             Kernel::Average(p, _) => return Op::AveragePool(*p).name(),
             Kernel::Table(TableSource::Requantize) => "QuantizeLinear",
             Kernel::Table(TableSource::Clamp(..)) => "Clip",
@@ -209,7 +209,7 @@ impl Op {
             | Op::Prepare(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::MatMul { .. } => (2, 3),
-                Kernel::Add(_) | Kernel::Mul => (2, 2),
+                Kernel::Add(_) | Kernel::Mul(_) => (2, 2),
                 Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
                 Kernel::Concat(_) => (1, usize::MAX),
             },
@@ -292,7 +292,7 @@ impl Op {
                         };
                         with_bias(y, inputs)?
                     }
-                    Kernel::Add(_) | Kernel::Mul => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
+                    Kernel::Add(_) | Kernel::Mul(_) => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
                     Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
                     Kernel::Concat(at) => concat::shape(*at, &shapes(inputs))?,

@@ -16,7 +16,7 @@
 use ndarray::arr1;
 
 use super::names::{Names, at, swap_names, uses};
-use crate::arith::{AddForm, AverageForm};
+use crate::arith::{AddForm, AverageForm, ProductForm};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{Fact, FloatGraph};
 use crate::graph::int::TableSource;
@@ -140,7 +140,9 @@ fn qlinear(graph: &mut FloatGraph, _: &mut Names, chain: &Chain) -> Found {
         Op::Binary(Binary::Add) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => {
             Kernel::Add(AddForm::QLinear)
         }
-        Op::Binary(Binary::Mul) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => Kernel::Mul,
+        Op::Binary(Binary::Mul) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => {
+            Kernel::Mul(ProductForm::QLinear)
+        }
         Op::AveragePool(p) => match p.origin {
             // ONNX Runtime's quantized kernel has no dilations; its own fusion writes a node that it then refuses.
             Origin::Pool if p.window.dilations != [1, 1] => return Ok(None),
@@ -237,12 +239,16 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
             let kernel = Kernel::MatMul { alpha, trans_a, trans_b };
             Ok(Some(Fused { op: chain.quantized(kernel, vec![x.1.clone(), wp]), inputs: operands }))
         }
-        Op::Binary(kind @ (Binary::Add | Binary::Sub)) => {
+        Op::Binary(kind @ (Binary::Add | Binary::Sub | Binary::Mul)) => {
             let (Some(a), Some(b)) = (dequantized(graph, inputs[0]), dequantized(graph, inputs[1])) else {
                 return Ok(None);
             };
-            let form = if *kind == Binary::Sub { AddForm::Difference } else { AddForm::Float };
-            let op = chain.quantized(Kernel::Add(form), vec![a.1, b.1]);
+            let kernel = match kind {
+                Binary::Mul => Kernel::Mul(ProductForm::Float),
+                Binary::Sub => Kernel::Add(AddForm::Difference),
+                _ => Kernel::Add(AddForm::Float),
+            };
+            let op = chain.quantized(kernel, vec![a.1, b.1]);
             Ok(Some(Fused { op, inputs: vec![a.0, b.0] }))
         }
         Op::AveragePool(p) => Ok(dequantized(graph, inputs[0]).map(|(x, q)| Fused {
