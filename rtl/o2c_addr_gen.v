@@ -139,7 +139,7 @@ module o2c_addr_gen #(
         other_first <= other_base_i;
       end else if (push) begin
         other_entry <= other_addr;
-        if (walk_end && walk_tile == unit_last_i) begin
+        if (walk_end & (walk_tile == unit_last_i)) begin
           other_addr  <= other_again;
           other_first <= other_again;
         end else if (walk_col == out_w_last_i) begin

@@ -13,6 +13,7 @@
 //       [5] writes the output region   [6] depthwise: two rows a slot   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
 //    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [18] table of thresholds
 //       [19] the output region is complete afterwards   [20] product of two operands   [21] the second one's first channel is for all
+//       [22] the second one corrects thresholds, else the first
 //       [31:24] table index
 //    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen; depthwise: A slots of a column, see o2c_slide_gen
 //    3  [15:0] C - 1   [31:16] kb - 1
@@ -446,7 +447,7 @@ module o2c_engine #(
       .drain_shift_i ((product ? early_shift : chain_shift) & pool),
       .head_o        (chain)
     );
-    wire [R*20-1:0] key;
+    wire [R*25-1:0] key;
     if (HAS_PRODUCT != 0) begin : gen_product
       wire [R*POOL_W-1:0] products;
       o2c_product #(.R (R), .POOL_W (POOL_W), .KEY (FLOAT_W > 0 ? 1 : 0)) u_product (
@@ -454,26 +455,27 @@ module o2c_engine #(
         .head_i    (chain),
         .zero_a_i  (desc[32*0 + 8 +: 8]),
         .zero_b_i  (desc[32*17 + 24 +: 8]),
+        .by_b_i    (desc[32*1 + 22]),
         .product_o (products),
         .key_o     (key),
-        .a_o       (factor)
+        .factor_o  (factor)
       );
       assign head = product ? products : chain;
     end else begin : gen_no_product
       assign head   = chain;
-      assign key    = {(R*20){1'b0}};
+      assign key    = {(R*25){1'b0}};
       assign factor = {(8*R){1'b0}};
       wire unused_ok = &{1'b0, early_shift};
     end
     wire [R*FLOAT_N-1:0] sums;
     for (r = 0; r < R; r = r + 1) begin : gen_key
-      if (FLOAT_W >= 20) begin : gen_wide
-        wire [19:0] of_product = key[20*r +: 20];
+      if (FLOAT_W >= 25) begin : gen_wide
+        wire [24:0] of_product = key[25*r +: 25];
         assign float_sum[r*FLOAT_N +: FLOAT_N] =
-          product ? {{(FLOAT_N-19){of_product[19]}}, of_product[18:0]} : sums[r*FLOAT_N +: FLOAT_N];
+          product ? {{(FLOAT_N-24){of_product[24]}}, of_product[23:0]} : sums[r*FLOAT_N +: FLOAT_N];
       end else begin : gen_none
         assign float_sum[r*FLOAT_N +: FLOAT_N] = sums[r*FLOAT_N +: FLOAT_N];
-        wire unused_ok = &{1'b0, key[20*r +: 20]};
+        wire unused_ok = &{1'b0, key[25*r +: 25]};
       end
     end
     if (FLOAT_W >= 34) begin : gen_float

@@ -4,7 +4,8 @@
 //   acc = sum + bias[channel];  q = requantize(acc)            (o2c_requantize)
 //   y   = table ? clamp(round(TA[q] + (residual ? TB[b] : 0)), y_lo, y_hi) : q      (o2c_table_round)
 //   or, with a table of thresholds and the sum p that o2c_pool_float makes:   y = q + (p >= TA[q])
-//   or, with the product p that o2c_product makes of a and b:                y = q + (p >= TA[q] + TB[a])
+//   or, with the product p that o2c_product makes of a and b:                y = q + (p >= TA[q] + c),
+//   c = TB[x], or 255 - TB[x] where p is negative, x a byte of one of them
 //
 // A vector is the channels of one pixel that one unit yields (array: K, pool: W, depthwise: G); it leaves in groups of
 // G = min(K, W) channels, R a cycle, one group every gl cycles (gl >= G/R; at least 2 with a residual, so that
@@ -101,7 +102,7 @@ module o2c_post #(
   output wire               shift_early_o,   // the same two cycles before
   input  wire [R*SUM_W-1:0] head_i,
   input  wire [R*FLOAT_N-1:0] float_i,       // at x11
-  input  wire [8*R-1:0]     factor_i,        // product: bytes of a, at x9
+  input  wire [8*R-1:0]     factor_i,        // product: bytes of a factor, at x9
   // Scratchpad port B
   output reg                we_o,
   output reg  [NS-1:0]      slice_o,
@@ -390,8 +391,11 @@ module o2c_post #(
           {{(TABLE_W-FLOAT_N+1){float_i[r*FLOAT_N + FLOAT_N - 1]}}, float_i[r*FLOAT_N +: FLOAT_N-1]};
         reg reached_x12;
         if (HAS_PRODUCT != 0) begin : gen_corrected
-          wire signed [TABLE_W:0] least = {ta[TABLE_W-1], ta} + {tb[TABLE_W-1], tb};
-          always @(posedge clk_i) reached_x12 <= {p_x11[TABLE_W-1], p_x11} >= least;
+          wire [7:0] correction = tb[7:0] ^ {8{p_x11[TABLE_W-1]}};
+          wire signed [TABLE_W:0] least =
+            {ta[TABLE_W-1], ta} + (product_i ? {{(TABLE_W-7){1'b0}}, correction} : {(TABLE_W+1){1'b0}});
+          wire signed [TABLE_W:0] p_wide = {p_x11[TABLE_W-1], p_x11};
+          always @(posedge clk_i) reached_x12 <= p_wide >= least;
         end else begin : gen_plain
           always @(posedge clk_i) reached_x12 <= p_x11 >= ta;
         end

@@ -4,16 +4,16 @@
 //   product[r] = (a[r] - zero_a) * (b[r] - zero_b)       (signed)
 //
 // a and b are bits 7:0 and 15:8 of a value of o2c_pool's chain. Where no lane of o2c_requantize makes the result's byte of
-// the product (KEY = 1), o2c_post compares the product in eighths with a threshold, which a's byte may correct.
+// the product (KEY = 1), o2c_post compares 256 times the product with a threshold, which one factor's byte may correct.
 //
 //   cycle x0      head_i
 //         x2      product_o
-//         x9      a_o                  bytes of a
-//         x11     key_o                8 * product
+//         x9      factor_o             bytes of a, or of b with by_b_i
+//         x11     key_o                256 * product
 //
 // R        1 ..       products at once
 // POOL_W   17 ..      bits of a value of the chain, and of a product
-// KEY      0, 1       whether key_o and a_o are made
+// KEY      0, 1       whether key_o and factor_o are made
 // No reset: data path only.
 module o2c_product #(
   parameter integer R      = 4,
@@ -24,11 +24,12 @@ module o2c_product #(
   input  wire [R*POOL_W-1:0] head_i,
   input  wire signed [7:0]   zero_a_i,
   input  wire signed [7:0]   zero_b_i,
+  input  wire                by_b_i,
   output wire [R*POOL_W-1:0] product_o,
-  output wire [R*20-1:0]     key_o,
-  output wire [8*R-1:0]      a_o
+  output wire [R*25-1:0]     key_o,
+  output wire [8*R-1:0]      factor_o
 );
-  localparam integer KEY_SHIFT = 3;
+  localparam integer KEY_SHIFT = 8;
 
   generate if (POOL_W < 17 || KEY < 0 || KEY > 1) begin : gen_bad
 `ifdef VERILATOR
@@ -55,19 +56,20 @@ module o2c_product #(
 
     if (KEY != 0) begin : gen_key
       (* mem2reg *) reg [16:0] product_x [3:11];
-      (* mem2reg *) reg [7:0]  a_x [1:9];
+      (* mem2reg *) reg [7:0]  factor_x [1:9];
       integer i;
       always @(posedge clk_i) begin
         product_x[3] <= product2[16:0];
-        a_x[1]       <= a;
+        factor_x[1]  <= by_b_i ? b : a;
         for (i = 4; i <= 11; i = i + 1) product_x[i] <= product_x[i-1];
-        for (i = 2; i <= 9; i = i + 1) a_x[i] <= a_x[i-1];
+        for (i = 2; i <= 9; i = i + 1) factor_x[i] <= factor_x[i-1];
       end
-      assign key_o[20*r +: 20] = {product_x[11], {KEY_SHIFT{1'b0}}};
-      assign a_o[8*r +: 8] = a_x[9];
+      assign key_o[25*r +: 25] = {product_x[11], {KEY_SHIFT{1'b0}}};
+      assign factor_o[8*r +: 8] = factor_x[9];
     end else begin : gen_no_key
-      assign key_o[20*r +: 20] = 20'd0;
-      assign a_o[8*r +: 8] = 8'd0;
+      assign key_o[25*r +: 25] = 25'd0;
+      assign factor_o[8*r +: 8] = 8'd0;
+      wire unused_factor = &{1'b0, by_b_i};
     end
   end endgenerate
 endmodule

@@ -64,6 +64,8 @@ fields! {
     product: 1, 20, 1;
     /// Product: the second operand's first channel is for all.
     spread: 1, 21, 1;
+    /// Product: the second operand's byte corrects thresholds, else the first's.
+    correct_by_b: 1, 22, 1;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns, depthwise slots of a column.

@@ -151,6 +151,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         table_unsigned: u64::from(of.ties_unsigned),
         table_threshold: u64::from(thresholds),
         product: u64::from(factor.is_some()),
+        correct_by_b: u64::from(first.product_steps.as_ref().is_some_and(|s| s.by_b)),
         spread: u64::from(factor.is_some_and(|f| f.fact.shape[0] == 1 && layer.x.shape[0] > 1)),
         table_index: of.table as u64,
         a_last: a as u64 - 1,

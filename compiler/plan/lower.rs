@@ -400,6 +400,8 @@ fn recipe(l: &Planned<'_>, d: &Descriptor, y: &Map) -> Recipe {
         dilations: window.dilations,
         pads: l.layer.kernel.origin().map(|n| -n),
         pad_value: signed(d.pad_value),
+        factor_zero: if d.product == 1 { signed(d.emit_first) } else { 0 },
+        correct_by_b: d.correct_by_b == 1,
         folded: l.folding != Folding::Plain,
         folded_rows: l.folding == Folding::Window,
         blocks: l.reach.count,

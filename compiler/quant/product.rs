@@ -7,9 +7,10 @@
 //! factors decide, since float32 has rounded each of them. A lane does, as a rule. Where none does (ties that go to even
 //! with an odd zero point added, for one), an estimate q is one of two bytes, and a threshold says which:
 //!
-//!   y = q + (8 * p >= T\[q\] + B\[a\])
+//!   y = q + (256 * p >= T\[q\] + (p < 0 ? 255 - B\[x\] : B\[x\]))
 //!
-//! B is 0 unless the factors decide: then a tells which factors they are, p being given.
+//! B is 0 unless the factors decide: then x, one of them, tells which they are, p being given. A factor that float32
+//! rounds up makes the product larger in magnitude, whence the sign.
 
 use std::collections::BTreeMap;
 
@@ -25,29 +26,33 @@ use crate::arith::lane::Channel;
 use crate::arith::{ProductForm, ProductSpec};
 use crate::diag::{Result, code};
 
-/// Thresholds count eighths of a product: `KEY_SHIFT` of `rtl/o2c_product.v`.
-const KEY_SHIFT: u32 = 3;
+/// Thresholds count so many bits below a product's: `KEY_SHIFT` of `rtl/o2c_product.v`.
+const KEY_SHIFT: u32 = 8;
 /// Corrections are below this.
 const LEVELS: i64 = 1 << KEY_SHIFT;
-/// Bits of a signed product in eighths.
+/// Bits of a signed product with these.
 pub(crate) const KEY_BITS: u32 = 17 + KEY_SHIFT;
-/// Above every product in eighths: never reached.
+/// Above every such product: never reached.
 const NEVER: i64 = (1 << (KEY_BITS - 1)) - 1;
 
 /// Thresholds of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProductSteps {
-    /// For each canonical estimate -128 ..= 127: the least product, in eighths, whose byte is one higher.
+    /// For each canonical estimate -128 ..= 127: the least product, times 256, whose byte is one higher.
     pub thresholds: Vec<i64>,
-    /// For each canonical a -128 ..= 127: what is added to it.
+    /// For each canonical byte -128 ..= 127 of one factor: what is added to it for products of at least 0; for others 255
+    /// less it.
     pub corrections: Vec<i64>,
+    /// That factor is b, else a.
+    pub by_b: bool,
 }
 
 impl ProductSteps {
     /// The byte of a product that the lane estimates to be `q`.
-    pub fn apply(&self, q: i8, a: i8, product: i32) -> i8 {
+    pub fn apply(&self, q: i8, (a, b): (i8, i8), product: i32) -> i8 {
         let index = |v: i8| usize::from(v.to_le_bytes()[0] ^ 0x80);
-        let at = self.thresholds[index(q)] + self.corrections[index(a)];
+        let correction = self.corrections[index(if self.by_b { b } else { a })];
+        let at = self.thresholds[index(q)] + if product < 0 { LEVELS - 1 - correction } else { correction };
         if (i64::from(product) << KEY_SHIFT) >= at { q.saturating_add(1) } else { q }
     }
 }
@@ -56,8 +61,8 @@ impl ProductSteps {
 struct Reached {
     /// The least and the greatest byte.
     bytes: BTreeMap<i64, (i32, i32)>,
-    /// Of the products whose bytes differ, the byte of each a.
-    open: BTreeMap<i64, Vec<(i8, i32)>>,
+    /// Of the products whose bytes differ, the factors and their byte.
+    open: BTreeMap<i64, Vec<([i8; 2], i32)>>,
 }
 
 impl Reached {
@@ -68,12 +73,12 @@ impl Reached {
             let (least, most) = bytes.entry(product).or_insert((y, y));
             (*least, *most) = ((*least).min(y), (*most).max(y));
         }
-        let mut open: BTreeMap<i64, Vec<(i8, i32)>> = BTreeMap::new();
+        let mut open: BTreeMap<i64, Vec<([i8; 2], i32)>> = BTreeMap::new();
         if bytes.values().any(|(least, most)| least != most) {
             for (a, b) in pairs {
                 let (product, y) = value((a, b));
                 if bytes.get(&product).is_some_and(|(least, most)| least != most) {
-                    open.entry(product).or_default().push((a, y));
+                    open.entry(product).or_default().push(([a, b], y));
                 }
             }
         }
@@ -145,14 +150,16 @@ pub(super) fn solve(
             return Ok(layer);
         }
     }
-    let found = by_thresholds(spec, &reached, slope).filter(|(lane, steps)| {
+    let all: Vec<(i8, i8)> = pairs.collect();
+    let found = [false, true].into_iter().find_map(|by_b| {
+        let (lane, steps) = by_thresholds(spec, &reached, slope, by_b)?;
         // All pairs are compared with the model of the hardware.
-        let all: Vec<(i8, i8)> = pairs.collect();
-        all.par_iter().all(|&(a, b)| {
+        let proved = all.par_iter().all(|&(a, b)| {
             let product = spec.centred(a, b);
             let q = lane.apply(i64::from(product), spec.lo, spec.hi);
-            steps.apply(q, a, product) == spec.apply(a, b)
-        })
+            steps.apply(q, (a, b), product) == spec.apply(a, b)
+        });
+        proved.then_some((lane, steps))
     });
     let Some((lane, product_steps)) = found else {
         let cause = "float32 rounds both factors, and no thresholds tell its bytes on all pairs";
@@ -174,7 +181,12 @@ pub(super) fn solve(
 }
 
 /// The narrowest lane whose result is the byte or one less, and the thresholds that say which.
-fn by_thresholds(spec: &ProductSpec, reached: &Reached, slope: f64) -> Option<(Channel, ProductSteps)> {
+fn by_thresholds(
+    spec: &ProductSpec,
+    reached: &Reached,
+    slope: f64,
+    by_b: bool,
+) -> Option<(Channel, ProductSteps)> {
     let lane = (0..=40u8).find_map(|shift| {
         let one = f64::from(shift).exp2();
         let (m, b) = ((slope * one).round(), (f64::from(spec.y.1 - spec.y.2) * one).round());
@@ -189,38 +201,48 @@ fn by_thresholds(spec: &ProductSpec, reached: &Reached, slope: f64) -> Option<(C
         });
         fits.then_some(lane)
     })?;
-    let corrections = corrections(&reached.open)?;
+    let corrections = corrections(&reached.open, usize::from(by_b))?;
     let index = |v: i32| usize::try_from(v + 128).unwrap_or(0);
     let mut thresholds = vec![NEVER; 256];
     // Descending, so that the least product above each estimate remains.
     for (&product, &(least, most)) in reached.bytes.iter().rev() {
         let q = i32::from(lane.apply(product, spec.lo, spec.hi));
-        if most > q {
-            // Reached whatever a's correction is; of an open product only if it is small enough.
-            let up = reached.open.get(&product).into_iter().flatten().filter(|(_, y)| *y > q);
-            let room = up.map(|(a, _)| corrections[index(i32::from(*a))]).max();
-            let room = if least > q { LEVELS - 1 } else { room.unwrap_or(0) };
-            thresholds[index(q)] = (product << KEY_SHIFT) - room;
+        if most <= q {
+            continue;
         }
+        // Below the product by all that a correction can add, or, of an open product, by what it adds to those that are to
+        // reach the threshold.
+        let up = reached.open.get(&product).into_iter().flatten().filter(|(_, y)| *y > q);
+        let up = up.map(|(pair, _)| corrections[index(i32::from(pair[usize::from(by_b)]))]);
+        let key = product << KEY_SHIFT;
+        thresholds[index(q)] = match (least > q, product < 0) {
+            (true, _) => key - (LEVELS - 1),
+            (false, false) => key - up.max().unwrap_or(0),
+            (false, true) => key - (LEVELS - 1) + up.min().unwrap_or(0),
+        };
     }
-    Some((lane, ProductSteps { thresholds, corrections }))
+    Some((lane, ProductSteps { thresholds, corrections, by_b }))
 }
 
-/// A level for each a, so that of every open product those that make the higher byte have lower levels than those that
-/// make the lower one.
-fn corrections(open: &BTreeMap<i64, Vec<(i8, i32)>>) -> Option<Vec<i64>> {
+/// A level for each byte of one factor, so that of every open product those that make the byte of larger magnitude have
+/// lower levels than the others.
+fn corrections(open: &BTreeMap<i64, Vec<([i8; 2], i32)>>, factor: usize) -> Option<Vec<i64>> {
     let mut levels = vec![0i64; 256];
     let index = |a: i8| usize::from(a.to_le_bytes()[0] ^ 0x80);
     loop {
         let mut changed = false;
-        for pairs in open.values() {
-            let most = pairs.iter().map(|(_, y)| *y).max()?;
-            let up = pairs.iter().filter(|(_, y)| *y == most).map(|(a, _)| levels[index(*a)]).max()?;
-            for (a, _) in pairs.iter().filter(|(_, y)| *y < most) {
-                if levels[index(*a)] <= up {
-                    levels[index(*a)] = up + 1;
+        for (&product, pairs) in open {
+            let bytes = || pairs.iter().map(|(_, y)| *y);
+            let larger = if product < 0 { bytes().min() } else { bytes().max() }?;
+            let of = |large: bool| {
+                pairs.iter().filter(move |(_, y)| (*y == larger) == large).map(|(pair, _)| index(pair[factor]))
+            };
+            let top = of(true).map(|at| levels[at]).max()?;
+            for at in of(false) {
+                if levels[at] <= top {
+                    levels[at] = top + 1;
                     changed = true;
-                    if up + 1 >= LEVELS {
+                    if top + 1 >= LEVELS {
                         return None;
                     }
                 }
