@@ -585,11 +585,13 @@ impl Design {
         if self.value("HAS_ARRAY") == 0 { 0 } else { self.array.iter().product() }
     }
 
-    /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two.
+    /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two; and
+    /// one of `rtl/o2c_product.v`, where there is any.
     pub fn lane_multipliers(&self) -> usize {
+        let product = usize::from(self.value("HAS_PRODUCT") != 0);
         // The signed factor is the accumulator, or its magnitude with a sign where there is an exact lane.
         let limbs = |bits: i64, limb: i64| if bits > limb { 2 } else { 1 };
-        limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17)
+        limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17) + product
     }
 
     /// A parameter's value, 0 for one that is not set.
