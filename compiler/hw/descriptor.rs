@@ -56,11 +56,11 @@ fields! {
     table_odd: 1, 16, 1;
     /// Ties of the table unit are as wide as those of uint8 values.
     table_unsigned: 1, 17, 1;
-    /// The table holds thresholds of float32 sums.
+    /// The table holds thresholds of float32 sums or of products.
     table_threshold: 1, 18, 1;
     /// The output region is complete afterwards.
     completes_output: 1, 19, 1;
-    /// Maximum or sum: the product of two operands instead.
+    /// The product of two operands instead of a sum.
     product: 1, 20, 1;
     /// Product: the second operand's first channel is for all.
     spread: 1, 21, 1;

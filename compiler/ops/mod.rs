@@ -459,7 +459,7 @@ known! {
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
     "" "Min" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "Mish" unary::import, "table";
-    "" "Mul" binary::import, "table, of functions of one tensor and constants";
+    "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table";
     "" "Neg" unary::import, "table";
     "" "Pad" pad::import, "with a constant";
     "" "PRelu" binary::import, "table, with one slope for all channels";
@@ -505,7 +505,7 @@ known! {
     "com.microsoft" "QLinearConcat" qlinear::import_concat, "along channels, rows or columns";
     "com.microsoft" "QLinearGlobalAveragePool" average_pool::import_qlinear_global, "channels first";
     "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
-    "com.microsoft" "QLinearMul" qlinear::import_mul, "table, of functions of one tensor and constants";
+    "com.microsoft" "QLinearMul" qlinear::import_mul, "as Mul";
     "com.microsoft" "QLinearSigmoid" qlinear::import_unary, "table";
     "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "on the host, at the end";
     "com.microsoft" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";

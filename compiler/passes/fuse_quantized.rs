@@ -295,7 +295,7 @@ fn layer(graph: &FloatGraph, core: NodeId) -> std::result::Result<Option<Operand
             "the weights are not constant",
             format!("operand \"{}\" is computed", graph.value(inputs[1]).name),
         )
-        .remedy("products of two activations are not supported yet"));
+        .remedy("matrix products of two activations are not supported yet"));
     }
     Ok(Some((x, w, wp)))
 }

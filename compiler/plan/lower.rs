@@ -295,7 +295,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             param: "TABLE_A_INIT",
             width: table_bits,
             words: table_words(table_a),
-            what: "tables of unary functions, of additions' own operand, and of float32 sums' thresholds",
+            what: "tables of unary functions, of additions' own operand, and thresholds of float32 sums and of products",
             packing: packing.clone(),
             fields: vec![plain_field("entry", table_bits, 1)],
         });
@@ -304,7 +304,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             param: "TABLE_B_INIT",
             width: table_bits,
             words: table_words(table_b),
-            what: "tables of additions' residual operand",
+            what: "tables of additions' residual operand, and corrections of products' thresholds",
             packing,
             fields: vec![plain_field("entry", table_bits, 1)],
         });

@@ -29,7 +29,7 @@ fn integers(graph: &FloatGraph, id: NodeId, port: Port) -> Lowered<&ndarray::Arr
             "the weights or the bias are not constant",
             format!("operand \"{}\" is computed", graph.value(port).name),
         )
-        .remedy("products of two activations are not supported yet")),
+        .remedy("matrix products of two activations are not supported yet")),
     }
 }
 
