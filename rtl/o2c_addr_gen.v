@@ -5,9 +5,9 @@
 //   for kb: for tile of P flattened output pixels: for C (kh): for B (kw): for A (channel block): for p: read
 // Pool layers (pool_i = 1):
 //   for kb (channel block): for pixel: for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
-// Products (pool_i = 1, product_i = 1): A = 2, B = 1. The second read is of another tensor: a walker of its own starts at
-// other_base_i, goes other_col_i to the next column, other_row_i from a row's end and other_step_i to the next channel
-// block. HAS_PRODUCT = 0 leaves it out.
+// Products (pool_i = 1, product_i = 1): A = 2, B = 1. The second read is of another tensor: a walker of its own
+// starts at other_base_i, goes other_col_i to the next column, other_row_i from a row's end and other_step_i to the
+// next channel block. HAS_PRODUCT = 0 leaves it out.
 // The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: channel blocks of a pool, groups
 // of a convolution; HAS_STEP = 0 leaves that out.
 //

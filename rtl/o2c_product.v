@@ -3,8 +3,9 @@
 //
 //   product[r] = (a[r] - zero_a) * (b[r] - zero_b)       (signed)
 //
-// a and b are bits 7:0 and 15:8 of a value of o2c_pool's chain. Where no lane of o2c_requantize makes the result's byte of
-// the product (KEY = 1), o2c_post compares 256 times the product with a threshold, which one factor's byte may correct.
+// a and b are bits 7:0 and 15:8 of a value of o2c_pool's chain. Where no lane of o2c_requantize makes the result's
+// byte of the product (KEY = 1), o2c_post compares 256 times the product with a threshold, which one factor's byte
+// may correct.
 //
 //   cycle x0      head_i
 //         x2      product_o

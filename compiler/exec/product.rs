@@ -27,9 +27,9 @@ impl Product {
         let shape = y.shape;
         if a.shape != shape || (0..3).any(|d| b.shape[d] != shape[d] && b.shape[d] != 1) {
             let cause = format!("{:?} times {:?} to {shape:?}", a.shape, b.shape);
-            return Err(
-                Diagnostic::new(code::INTERNAL, "a product is not well formed", cause).at(node).into()
-            );
+            return Err(Diagnostic::new(code::INTERNAL, "a product is not well formed", cause)
+                .at(node)
+                .into());
         }
         let [c, _, w] = b.shape;
         let step = |d: usize, step: usize| if b.shape[d] == 1 { 0 } else { step };

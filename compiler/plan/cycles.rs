@@ -101,7 +101,13 @@ pub(crate) fn loops(
     }
     let latency = group / r + 19 - group_cycles;
     // The multipliers of a product: rtl/o2c_product.v.
-    let start = if product { 2 } else if pool { 0 } else { 2 * p + c.ilog2() as usize + usize::from(has_slide) };
+    let start = if product {
+        2
+    } else if pool {
+        0
+    } else {
+        2 * p + c.ilog2() as usize + usize::from(has_slide)
+    };
     let natural = (units - 1) * period + busy - (hold - 1) + start + drain + latency;
     // The next descriptor is fetched meanwhile.
     let cycles = natural.max(descriptor::WORDS + 3);

@@ -151,10 +151,8 @@ pub(crate) fn weight_bits(layers: &[Planned<'_>]) -> usize {
 fn conv<'a>(layer: &Layer<'a>) -> Option<&'a crate::graph::int::Conv> {
     match layer.kernel {
         Kernel::Array(conv) => Some(conv),
-        Kernel::Select(_)
-        | Kernel::Max(_)
-        | Kernel::Sum(_)
-        | Kernel::FloatSum(_)
-        | Kernel::Product(_) => None,
+        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
+            None
+        }
     }
 }

@@ -51,11 +51,7 @@ impl Kernel<'_> {
     pub(crate) fn origin(&self) -> [i64; 2] {
         match self {
             Kernel::Select(select) => select.origin,
-            Kernel::Array(_)
-            | Kernel::Max(_)
-            | Kernel::Sum(_)
-            | Kernel::FloatSum(_)
-            | Kernel::Product(_) => {
+            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
                 let [top, left, ..] = self.window().pads;
                 [top, left].map(|pad| i64::try_from(pad).map_or(i64::MIN, |p| -p))
             }
@@ -115,11 +111,9 @@ impl Layer<'_> {
     pub(crate) fn others(&self) -> impl Iterator<Item = Port> {
         let factor = match self.kernel {
             Kernel::Product(factor) => Some(factor.port),
-            Kernel::Array(_)
-            | Kernel::Select(_)
-            | Kernel::Max(_)
-            | Kernel::Sum(_)
-            | Kernel::FloatSum(_) => None,
+            Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => {
+                None
+            }
         };
         let residual = match self.tail {
             Tail::Add { other, .. } => Some(other),

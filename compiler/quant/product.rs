@@ -101,7 +101,8 @@ impl Reached {
             let mut at = from + i64::try_from(all.len()).ok()?;
             while at < product {
                 // Far inside int32 after the clamp.
-                let guess = (at as f64 * real).round_ties_even().clamp(-1e6, 1e6) as i32 + spec.y.1 - spec.y.2;
+                let guess =
+                    (at as f64 * real).round_ties_even().clamp(-1e6, 1e6) as i32 + spec.y.1 - spec.y.2;
                 all.push(guess.clamp(before.max(spec.lo), byte));
                 at += 1;
             }
@@ -128,7 +129,8 @@ pub(super) fn solve(
     }
     let byte = |v: i64| i8::try_from(v.clamp(-128, 127)).unwrap_or(0);
     let (a, b) = ((byte(a.0), byte(a.1)), (byte(b.0), byte(b.1)));
-    let corners = [(a.0, b.0), (a.0, b.1), (a.1, b.0), (a.1, b.1)].map(|(a, b)| i64::from(spec.centred(a, b)));
+    let corners =
+        [(a.0, b.0), (a.0, b.1), (a.1, b.0), (a.1, b.1)].map(|(a, b)| i64::from(spec.centred(a, b)));
     let reach = corners.iter().fold((corners[0], corners[0]), |r, &p| (r.0.min(p), r.1.max(p)));
     let pairs = (a.0..=a.1).flat_map(move |a| (b.0..=b.1).map(move |b| (a, b)));
     let reached = Reached::of(spec, pairs.clone());
@@ -235,7 +237,10 @@ fn corrections(open: &BTreeMap<i64, Vec<([i8; 2], i32)>>, factor: usize) -> Opti
             let bytes = || pairs.iter().map(|(_, y)| *y);
             let larger = if product < 0 { bytes().min() } else { bytes().max() }?;
             let of = |large: bool| {
-                pairs.iter().filter(move |(_, y)| (*y == larger) == large).map(|(pair, _)| index(pair[factor]))
+                pairs
+                    .iter()
+                    .filter(move |(_, y)| (*y == larger) == large)
+                    .map(|(pair, _)| index(pair[factor]))
             };
             let top = of(true).map(|at| levels[at]).max()?;
             for at in of(false) {

@@ -9,7 +9,9 @@
 use super::o2c;
 
 use ndarray::{Array4, ArrayD, IxDyn};
-use o2c::arith::{AddForm, AddSpec, AverageForm, AverageSpec, ProductForm, ProductSpec, RescaleSpec, unary_table};
+use o2c::arith::{
+    AddForm, AddSpec, AverageForm, AverageSpec, ProductForm, ProductSpec, RescaleSpec, unary_table,
+};
 use o2c::exec::Data;
 use o2c::graph::expression::{Binary, Expression, Operand, Quantization, Step};
 use o2c::graph::int::*;

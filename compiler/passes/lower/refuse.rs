@@ -277,7 +277,9 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
 fn float_constant(graph: &FloatGraph, id: NodeId) -> Option<Diagnostic> {
     let name = graph.node(id).op.name();
     let inputs = graph.inputs(id);
-    let (Op::Binary(Binary::Add | Binary::Sub | Binary::Mul), [a, b]) = (&graph.node(id).op, inputs.as_slice()) else {
+    let (Op::Binary(Binary::Add | Binary::Sub | Binary::Mul), [a, b]) =
+        (&graph.node(id).op, inputs.as_slice())
+    else {
         return None;
     };
     let is = |p: &Port, f: fn(&Op) -> bool| f(&graph.node(p.node).op);
