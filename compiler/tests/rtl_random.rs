@@ -208,7 +208,7 @@ fn external_memory() {
     if !installed("verilator") || !installed("iverilog") {
         return;
     }
-    let cases = [(3, [2, 2, 4], 32, 4, 2, 0), (5, [4, 4, 16], 128, 16, 4, 1), (8, [1, 16, 16], 64, 64, 8, 2)];
+    let cases = [(7, [2, 2, 4], 32, 4, 2, 0), (5, [4, 4, 16], 128, 16, 4, 1), (8, [1, 16, 16], 64, 64, 8, 2)];
     for (seed, array, bus_bits, burst, outstanding, quarters) in cases {
         let mut graph = random::graph(seed, Profile { nodes: (5, 8), macs: 20_000, ..PROFILE });
         o2c::passes::own_memory::run(&mut graph);
