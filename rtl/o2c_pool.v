@@ -64,8 +64,7 @@ module o2c_pool #(
     reg unused;
     begin
       unused = &{1'b0, a};
-      pair = {{(POOL_W-8){1'b0}}, a[7:0]};
-      if (PRODUCT != 0) pair[8 +: 8] = b;
+      pair = {{(POOL_W-8){1'b0}}, a[7:0]} | ({{(POOL_W-8){1'b0}}, b} << 8);
     end
   endfunction
 
