@@ -5,6 +5,9 @@
 //   for kb: for tile of P flattened output pixels: for C (kh): for B (kw): for A (channel block): for p: read
 // Pool layers (pool_i = 1):
 //   for kb (channel block): for pixel: for B (kh): for A (kw): read, valid once in hold_last_i + 1 cycles
+// Products (pool_i = 1, product_i = 1): A = 2, B = 1. The second read is of another tensor: a walker of its own
+// starts at other_base_i, goes other_col_i to the next column, other_row_i from a row's end and other_step_i to the
+// next channel block. HAS_PRODUCT = 0 leaves it out.
 // The first address rises by block_step_i after every block_repeat_i + 1 rounds of kb: channel blocks of a pool, groups
 // of a convolution; HAS_STEP = 0 leaves that out.
 //
@@ -33,12 +36,14 @@ module o2c_addr_gen #(
   parameter integer NW = 8,
   parameter integer MW = 16,
   parameter integer HAS_STEP = 1,
-  parameter integer HAS_RING = 0
+  parameter integer HAS_RING = 0,
+  parameter integer HAS_PRODUCT = 0
 ) (
   input  wire                 clk_i,
   input  wire                 rst_ni,
   input  wire                 start_i,
   input  wire                 pool_i,
+  input  wire                 product_i,
   input  wire [NW-1:0]        a_last_i,
   input  wire [NW-1:0]        b_last_i,
   input  wire [NW-1:0]        c_last_i,
@@ -65,6 +70,10 @@ module o2c_addr_gen #(
   input  wire [AW-1:0]        inc_c_i,
   input  wire [CW-1:0]        ring_row_i,
   input  wire [AW-1:0]        ring_words_i,
+  input  wire [AW-1:0]        other_base_i,
+  input  wire [AW-1:0]        other_col_i,
+  input  wire [AW-1:0]        other_row_i,
+  input  wire [AW-1:0]        other_step_i,
   output reg  [AW-1:0]        s1_addr_o,
   output reg                  s1_valid_o,
   output reg                  s1_pad_o,
@@ -123,6 +132,36 @@ module o2c_addr_gen #(
   // Once around the ring; a row above the map is a pad, whatever its address.
   wire around = HAS_RING != 0 && (row[CW-1:0] >= ring_row_i);
   wire pad = row[CW] | col[CW] | (row[CW-1:0] >= in_h_i) | (col[CW-1:0] >= in_w_i);
+
+  // The second operand of a product.
+  wire          second;
+  wire [AW-1:0] second_addr;
+  generate if (HAS_PRODUCT != 0) begin : gen_product
+    reg [AW-1:0] other_addr, other_first, other_entry;
+    wire [AW-1:0] other_again = other_first + other_step_i;
+    always @(posedge clk_i) begin
+      if (start_i) begin
+        other_addr  <= other_base_i;
+        other_first <= other_base_i;
+      end else if (push) begin
+        other_entry <= other_addr;
+        if (walk_end & (walk_tile == unit_last_i)) begin
+          other_addr  <= other_again;
+          other_first <= other_again;
+        end else if (walk_col == out_w_last_i) begin
+          other_addr <= other_addr + other_row_i;
+        end else begin
+          other_addr <= other_addr + other_col_i;
+        end
+      end
+    end
+    assign second      = product_i & (a != {NW{1'b0}});
+    assign second_addr = other_entry;
+  end else begin : gen_no_product
+    assign second      = 1'b0;
+    assign second_addr = {AW{1'b0}};
+    wire unused_ok = &{1'b0, product_i, other_base_i, other_col_i, other_row_i, other_step_i};
+  end endgenerate
 
   integer i;
   always @(posedge clk_i) begin
@@ -260,7 +299,7 @@ module o2c_addr_gen #(
     if (!rst_ni) state <= IDLE;
 
     // Stage 1.
-    s1_addr_o      <= around ? entry_addr[0] + off_around : entry_addr[0] + off;
+    s1_addr_o      <= second ? second_addr : around ? entry_addr[0] + off_around : entry_addr[0] + off;
     s1_pad_o       <= pad;
     s1_word_last_o <= run & !pool_i & p_last;
     s1_first_o     <= a == {NW{1'b0}} && b == {NW{1'b0}} && c == {NW{1'b0}};

@@ -11,10 +11,11 @@
 // HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
 //
 // Descriptor, 32-bit words, least significant bit first:
-//    0  [1:0] mode: 0 array, 1 maximum, 2 sum, 3 depthwise   [2] residual   [3] table   [4] input region free afterwards
+//    0  [1:0] mode: 0 array, 1 maximum, 2 sum or product, 3 depthwise   [2] residual   [3] table   [4] input region free afterwards
 //       [5] writes the output region   [6] depthwise: two rows a slot   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
 //    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [18] table of thresholds
-//       [19] the output region is complete afterwards
+//       [19] the output region is complete afterwards   [20] product of two operands   [21] the second one's first channel is for all
+//       [22] the second one corrects thresholds, else the first
 //       [31:24] table index
 //    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen; depthwise: A slots of a column, see o2c_slide_gen
 //    3  [15:0] C - 1   [31:16] kb - 1
@@ -28,6 +29,8 @@
 //   11  first window's address   12  [23:0] address step of a column   [31:24] load tokens that it waits for and uses up
 //   13  address step of a row's end
 //   14  address steps of A   15  of B   16  of C; depthwise: 14 of a slot, 15 from its first row to its second
+//       product: of the second operand   14 first address   15 step of a column   16 of a row's end   17 [23:0] of a channel block
+//       [31:24] its zero point (the first one's is the pad value)
 //   17  [23:0] first weight word; float32 sums: mantissa of the input's scale   [31:24] slots before the first output
 //   18  [15:0] first parameter word   [31:16] output groups
 //   19  first output word   20  residual operand's address minus the output's
@@ -46,7 +49,7 @@
 // n = cycles from a unit's first read to its last, V = vectors of a unit, D = V * groups of a vector * group length, LC = log2 C,
 // S = 1 with HAS_SLIDE, else 0):
 //   array      (U-1)*T + n + 2*P + LC + D - group length + G/R + S + 19
-//   pool       (U-1)*T + n + D - group length + G/R + 19
+//   pool       (U-1)*T + n + D - group length + G/R + 19, and 2 more for a product (n = 2)
 //   depthwise  blocks * (wait + slots * cycles of a slot) - cycles of a slot + LC + log2 P + G/R + 22
 // and never fewer than the fetch of the next descriptor takes: NWORDS + 3. Waits for load tokens come on top.
 module o2c_engine #(
@@ -76,6 +79,7 @@ module o2c_engine #(
   parameter integer MW        = 16,
   parameter integer HAS_ARRAY = 1,
   parameter integer HAS_POOL  = 1,
+  parameter integer HAS_PRODUCT = 0,
   parameter integer HAS_STEP  = 1,
   parameter integer HAS_SLIDE = 0,
   parameter integer HAS_RING  = 0,
@@ -186,17 +190,20 @@ module o2c_engine #(
   wire        pool = HAS_POOL != 0 && (HAS_ARRAY == 0 || (desc[32*0] ^ desc[32*0 + 1]));
   wire        depthwise = HAS_SLIDE != 0 && (desc[32*0] & desc[32*0 + 1]);
   wire        pool_max = desc[32*0];
+  wire        product = HAS_PRODUCT != 0 && desc[32*1 + 20];
   wire        unused_desc = &{1'b0, desc, ext_addr_i};
   assign ext_step_o = done;
 
   // ---------------------------------------------------------------- reads
   wire [AW-1:0] s1_walk_addr, s1_addr, s1_pair_addr;
   wire s1_valid, s1_pad, s1_word_last, s1_first, s1_last, s1_kb_last;
-  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW), .HAS_STEP (HAS_STEP), .HAS_RING (HAS_RING)) u_addr_gen (
+  o2c_addr_gen #(.P (P), .AW (AW), .CW (CW), .NW (NW), .MW (MW), .HAS_STEP (HAS_STEP), .HAS_RING (HAS_RING),
+    .HAS_PRODUCT (HAS_PRODUCT)) u_addr_gen (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),
     .start_i        (start & !depthwise),
     .pool_i         (pool),
+    .product_i      (product),
     .a_last_i       (desc[32*2 +: NW]),
     .b_last_i       (desc[32*2 + 16 +: NW]),
     .c_last_i       (desc[32*3 +: NW]),
@@ -223,6 +230,10 @@ module o2c_engine #(
     .inc_c_i        (desc[32*16 +: AW]),
     .ring_row_i     (desc[32*26 +: CW]),
     .ring_words_i   (desc[32*27 +: AW]),
+    .other_base_i   (desc[32*14 +: AW]),
+    .other_col_i    (desc[32*15 +: AW]),
+    .other_row_i    (desc[32*16 +: AW]),
+    .other_step_i   (desc[32*17 +: AW]),
     .s1_addr_o      (s1_walk_addr),
     .s1_valid_o     (s1_valid),
     .s1_pad_o       (s1_pad),
@@ -336,7 +347,8 @@ module o2c_engine #(
   localparam integer FLOAT_N = FLOAT_W > 0 ? FLOAT_W : 1;
   wire [R*SUM_W-1:0] array_head, pool_head;
   wire [R*FLOAT_N-1:0] float_sum;
-  wire               chain_shift, array_trig, pool_trig;
+  wire               chain_shift, early_shift, array_trig, pool_trig;
+  wire [8*R-1:0]     factor;
   wire [PAW-1:0]     trig_div;
   genvar r;
 
@@ -447,20 +459,54 @@ module o2c_engine #(
       s3_last <= s2_last;
       s4_last <= s3_last;
     end
-    assign pool_trig = s2_last;
+    // A product is made behind the chain.
+    assign pool_trig = product ? s4_last : s2_last;
     assign trig_div  = div;
-    wire [R*POOL_W-1:0] head;
-    o2c_pool #(.W (W), .POOL_W (POOL_W), .R (R)) u_pool (
+    wire [R*POOL_W-1:0] chain, head;
+    o2c_pool #(.W (W), .POOL_W (POOL_W), .R (R), .PRODUCT (HAS_PRODUCT)) u_pool (
       .clk_i         (clk_i),
       .max_i         (pool_max),
+      .product_i     (product),
+      .spread_i      (desc[32*1 + 21]),
       .word_i        (s3_data),
       .tap_valid_i   (s3_tap),
       .tap_first_i   (s3_first),
       .drain_load_i  (s4_last),
-      .drain_shift_i (chain_shift & pool),
-      .head_o        (head)
+      .drain_shift_i ((product ? early_shift : chain_shift) & pool),
+      .head_o        (chain)
     );
-    if (FLOAT_W > 0) begin : gen_float
+    wire [R*25-1:0] key;
+    if (HAS_PRODUCT != 0) begin : gen_product
+      wire [R*POOL_W-1:0] products;
+      o2c_product #(.R (R), .POOL_W (POOL_W), .KEY (FLOAT_W > 0 ? 1 : 0)) u_product (
+        .clk_i     (clk_i),
+        .head_i    (chain),
+        .zero_a_i  (desc[32*0 + 8 +: 8]),
+        .zero_b_i  (desc[32*17 + 24 +: 8]),
+        .by_b_i    (desc[32*1 + 22]),
+        .product_o (products),
+        .key_o     (key),
+        .factor_o  (factor)
+      );
+      assign head = product ? products : chain;
+    end else begin : gen_no_product
+      assign head   = chain;
+      assign key    = {(R*25){1'b0}};
+      assign factor = {(8*R){1'b0}};
+      wire unused_ok = &{1'b0, early_shift};
+    end
+    wire [R*FLOAT_N-1:0] sums;
+    for (r = 0; r < R; r = r + 1) begin : gen_key
+      if (FLOAT_W >= 25) begin : gen_wide
+        wire [24:0] of_product = key[25*r +: 25];
+        assign float_sum[r*FLOAT_N +: FLOAT_N] =
+          product ? {{(FLOAT_N-24){of_product[24]}}, of_product[23:0]} : sums[r*FLOAT_N +: FLOAT_N];
+      end else begin : gen_none
+        assign float_sum[r*FLOAT_N +: FLOAT_N] = sums[r*FLOAT_N +: FLOAT_N];
+        wire unused_ok = &{1'b0, key[25*r +: 25]};
+      end
+    end
+    if (FLOAT_W >= 34) begin : gen_float
       o2c_pool_float #(.W (W), .R (R), .FLOAT_W (FLOAT_W)) u_pool_float (
         .clk_i       (clk_i),
         .word_i      (s3_data),
@@ -468,10 +514,10 @@ module o2c_engine #(
         .tap_first_i (s3_first),
         .zero_i      (desc[32*0 + 8 +: 8]),
         .mantissa_i  (desc[32*17 +: 24]),
-        .sum_o       (float_sum)
+        .sum_o       (sums)
       );
     end else begin : gen_no_float
-      assign float_sum = {(R*FLOAT_N){1'b0}};
+      assign sums = {(R*FLOAT_N){1'b0}};
     end
     for (r = 0; r < R; r = r + 1) begin : gen_extend
       assign pool_head[r*SUM_W +: SUM_W] =
@@ -482,7 +528,8 @@ module o2c_engine #(
     assign trig_div  = {PAW{1'b0}};
     assign pool_head = {(R*SUM_W){1'b0}};
     assign float_sum = {(R*FLOAT_N){1'b0}};
-    wire unused_ok = &{1'b0, s3_tap, s3_first, pool_max};
+    assign factor    = {(8*R){1'b0}};
+    wire unused_ok = &{1'b0, s3_tap, s3_first, pool_max, early_shift};
   end endgenerate
 
   // ---------------------------------------------------------------- post
@@ -495,7 +542,8 @@ module o2c_engine #(
     .W (W), .K (K), .R (R), .SUM_W (SUM_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W),
     .SHIFT_W (SHIFT_W), .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .AW (AW), .PDEPTH (PDEPTH), .NW (NW), .MW (MW),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT),
-    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT), .HAS_RING (HAS_RING),
+    .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .HAS_PRODUCT (HAS_PRODUCT), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT),
+    .HAS_RING (HAS_RING),
     .PARAM_INIT (PARAM_INIT), .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_post (
     .clk_i         (clk_i),
@@ -503,6 +551,7 @@ module o2c_engine #(
     .start_i       (start),
     .pool_i        (pool),
     .depthwise_i   (depthwise),
+    .product_i     (product),
     .residual_i    (desc[32*0 + 2]),
     .table_i       (desc[32*0 + 3]),
     .q_lo_i        (desc[32*0 + 16 +: 8]),
@@ -533,8 +582,10 @@ module o2c_engine #(
     .trig_i        (array_trig | pool_trig),
     .trig_div_i    (trig_div),
     .shift_o       (chain_shift),
+    .shift_early_o (early_shift),
     .head_i        (pool ? pool_head : array_head),
     .float_i       (float_sum),
+    .factor_i      (factor),
     .we_o          (post_we),
     .slice_o       (post_slice),
     .waddr_o       (post_waddr),

@@ -4,6 +4,8 @@
 //   acc = sum + bias[channel];  q = requantize(acc)            (o2c_requantize)
 //   y   = table ? clamp(round(TA[q] + (residual ? TB[b] : 0)), y_lo, y_hi) : q      (o2c_table_round)
 //   or, with a table of thresholds and the sum p that o2c_pool_float makes:   y = q + (p >= TA[q])
+//   or, with the product p that o2c_product makes of a and b:                y = q + (p >= TA[q] + c),
+//   c = TB[x], or 255 - TB[x] where p is negative, x a byte of one of them
 //
 // A vector is the channels of one pixel that one unit yields (array: K, pool: W, depthwise: G); it leaves in groups of
 // G = min(K, W) channels, R a cycle, one group every gl cycles (gl >= G/R; at least 2 with a residual, so that
@@ -26,7 +28,7 @@
 // exact (1 bit) if EXACT; above them SELECT_W bits: which table, counted from the layer's. Array layers: K/R words a channel block. Pool layers: one word (a unit may choose one by trig_div_i). Depthwise layers: G/R.
 //
 // SUM_W is the width of an array or pool sum, ACC_W of the sum with bias; HAS_TABLE = 0 leaves the tables out,
-// FLOAT_W = 0 the thresholds. With EXT the parameters are written from outside (ext_*), else they are PARAM_INIT.
+// FLOAT_W = 0 the thresholds; HAS_PRODUCT = 1 adds TB to them. With EXT the parameters are written from outside (ext_*), else they are PARAM_INIT.
 module o2c_post #(
   parameter integer W         = 16,
   parameter integer K         = 16,
@@ -49,6 +51,7 @@ module o2c_post #(
   parameter integer TABLE_SHIFT = 8,
   parameter integer TABLE_WINDOW = 0,
   parameter integer FLOAT_W   = 0,
+  parameter integer HAS_PRODUCT = 0,
   parameter integer SELECT_W  = 0,
   parameter integer TDEPTH    = 256,
   parameter integer EXT       = 0,
@@ -67,6 +70,7 @@ module o2c_post #(
   input  wire               start_i,
   input  wire               pool_i,
   input  wire               depthwise_i,
+  input  wire               product_i,
   input  wire               residual_i,
   input  wire               table_i,
   input  wire [7:0]         q_lo_i,
@@ -99,8 +103,10 @@ module o2c_post #(
   input  wire               trig_i,
   input  wire [PAW-1:0]     trig_div_i,      // pool: parameter offset of this unit
   output wire               shift_o,         // the chains move on
+  output wire               shift_early_o,   // the same two cycles before
   input  wire [R*SUM_W-1:0] head_i,
   input  wire [R*FLOAT_N-1:0] float_i,       // at x11
+  input  wire [8*R-1:0]     factor_i,        // product: bytes of a factor, at x9
   // Scratchpad port B
   output reg                we_o,
   output reg  [NS-1:0]      slice_o,
@@ -243,6 +249,7 @@ module o2c_post #(
     end
   end
   assign shift_o = data_x[2];
+  assign shift_early_o = data;
 
   // ---------------------------------------------------------------- x0 .. x9: bias, requantize
   wire [R*PW+SELECT_W-1:0] param;
@@ -366,8 +373,10 @@ module o2c_post #(
     end
     for (r = 0; r < R; r = r + 1) begin : gen_lane_table
       wire [15:0] ia = table_base | {8'd0, ~q_x9[8*r + 7], q_x9[8*r +: 7]};
-      wire [15:0] ib = table_base | {8'd0, ~operand[8*r + 7], operand[8*r +: 7]};
-      wire unused_index = &{1'b0, ia, ib};
+      wire [7:0]  other = HAS_PRODUCT != 0 && FLOAT_W > 0 && product_i && table_threshold_i ? factor_i[8*r +: 8]
+                                                                                            : operand[8*r +: 8];
+      wire [15:0] ib = table_base | {8'd0, ~other[7], other[6:0]};
+      wire unused_index = &{1'b0, ia, ib, product_i, factor_i[8*r +: 8]};
       wire signed [TABLE_W-1:0] ta, tb;
       o2c_rom #(.WIDTH (TABLE_W), .DEPTH (TDEPTH), .INIT (TABLE_A_INIT)) u_table_a (
         .clk_i (clk_i), .addr_i (ia[TAW-1:0]), .data_o (ta)
@@ -391,7 +400,15 @@ module o2c_post #(
         wire signed [TABLE_W-1:0] p_x11 =
           {{(TABLE_W-FLOAT_N+1){float_i[r*FLOAT_N + FLOAT_N - 1]}}, float_i[r*FLOAT_N +: FLOAT_N-1]};
         reg reached_x12;
-        always @(posedge clk_i) reached_x12 <= p_x11 >= ta;
+        if (HAS_PRODUCT != 0) begin : gen_corrected
+          wire [7:0] correction = tb[7:0] ^ {8{p_x11[TABLE_W-1]}};
+          wire signed [TABLE_W:0] least =
+            {ta[TABLE_W-1], ta} + (product_i ? {{(TABLE_W-7){1'b0}}, correction} : {(TABLE_W+1){1'b0}});
+          wire signed [TABLE_W:0] p_wide = {p_x11[TABLE_W-1], p_x11};
+          always @(posedge clk_i) reached_x12 <= p_wide >= least;
+        end else begin : gen_plain
+          always @(posedge clk_i) reached_x12 <= p_x11 >= ta;
+        end
         assign result_x12 = table_threshold_i ? q_x12[8*r +: 8] + {7'd0, reached_x12} : rounded;
       end else begin : gen_no_threshold
         wire unused_ok = &{1'b0, table_threshold_i, float_i[r*FLOAT_N +: FLOAT_N]};
@@ -403,7 +420,7 @@ module o2c_post #(
     assign rd_o = 1'b0;
     assign y_x13 = q_x13;
     wire unused_ok = &{1'b0, residual_i, table_i, y_lo_i, y_hi_i, table_odd_i, table_unsigned_i,
-                      table_threshold_i, table_index_i, float_i, rdata_i, first_x};
+                      table_threshold_i, table_index_i, float_i, factor_i, product_i, rdata_i, first_x};
   end endgenerate
 
   // ---------------------------------------------------------------- x13 .. x14: gather and write

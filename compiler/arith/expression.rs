@@ -3,10 +3,10 @@
 //! In: the steps and a canonical integer. Out: the canonical integer of the last step, or `None` where rounding
 //! somewhere depends on the last bits of a library function.
 
-use super::float::{dequantize, fl32, rne};
+use super::float::dequantize;
 use super::image::Image;
 use super::unary::{byte, float, qlinear};
-use super::{AddForm, AddSpec};
+use super::{AddForm, AddSpec, ProductForm, ProductSpec};
 use crate::graph::expression::{Binary, Expression, Operand, Quantization, Quantized, Step};
 
 /// The bits of every integer in an expression.
@@ -69,27 +69,18 @@ fn qlinear_arithmetic(
     (b, pb): (i32, Quantization),
     y: Quantization,
 ) -> Option<i32> {
+    let side = |p: Quantization| (p.scale, p.zero_point + p.offset, p.offset);
+    let (a, b) = (i8::try_from(a).ok()?, i8::try_from(b).ok()?);
+    let (sa, sb, sy, lo, hi) = (side(pa), side(pb), side(y), -128, 127);
     match kind {
         Binary::Add => {
-            let side = |p: Quantization| (p.scale, p.zero_point + p.offset, p.offset);
-            let (a, b) = (i8::try_from(a).ok()?, i8::try_from(b).ok()?);
             let form = AddForm::QLinear;
-            Some(i32::from(
-                AddSpec { form, a: side(pa), b: side(pb), y: side(y), lo: -128, hi: 127 }.apply(a, b),
-            ))
+            Some(i32::from(AddSpec { form, a: sa, b: sb, y: sy, lo, hi }.apply(a, b)))
         }
-        Binary::Mul => Some(product((a, pa), (b, pb), y)),
+        Binary::Mul => {
+            let form = ProductForm::QLinear;
+            Some(i32::from(ProductSpec { form, a: sa, b: sb, y: sy, lo, hi }.apply(a, b)))
+        }
         Binary::Sub | Binary::Div | Binary::Min | Binary::Max | Binary::Pow | Binary::PRelu => None,
     }
-}
-
-/// QLinearMul (MLAS): rne(fl(fl((a - za) * (b - zb) * r) + zy)), r = fl(fl(sa * sb) / sy), in the file's numbering.
-fn product((a, pa): (i32, Quantization), (b, pb): (i32, Quantization), y: Quantization) -> i32 {
-    let ratio = pa.scale * pb.scale / y.scale;
-    // At most 255 * 255: exact.
-    let centred = fl32((a - pa.zero_point) * (b - pb.zero_point));
-    let v = rne(centred * ratio + fl32(y.zero_point + y.offset));
-    // The bounds of the file's type.
-    let (lo, hi) = (-128 + y.offset, 127 + y.offset);
-    v.clamp(lo, hi) - y.offset
 }

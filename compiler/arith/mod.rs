@@ -12,6 +12,7 @@ pub mod host;
 mod image;
 pub mod lane;
 mod mlas;
+mod product;
 mod rescale;
 mod unary;
 
@@ -63,6 +64,32 @@ impl AddForm {
 pub struct AddSpec {
     /// Which formula.
     pub form: AddForm,
+    /// Scale and the *file's* zero point of a, with its source offset (0 int8, 128 uint8).
+    pub a: (f32, i32, i32),
+    /// The same of b.
+    pub b: (f32, i32, i32),
+    /// The same of y.
+    pub y: (f32, i32, i32),
+    /// Canonical bounds of the output, Relu and Clip included.
+    pub lo: i32,
+    /// See `lo`.
+    pub hi: i32,
+}
+
+/// Which operator an integer product reproduces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductForm {
+    /// com.microsoft QLinearMul: rne(fl(fl((a-za)*(b-zb) * r) + zy)), r = fl(fl(sa*sb) / sy).
+    QLinear,
+    /// DequantizeLinear, Mul, QuantizeLinear in float32: rne(fl(fl(fl((a-za)*sa) * fl((b-zb)*sb)) / sy)) + zy.
+    Float,
+}
+
+/// Product of two quantized tensors; a, b and y are canonical integers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProductSpec {
+    /// Which formula.
+    pub form: ProductForm,
     /// Scale and the *file's* zero point of a, with its source offset (0 int8, 128 uint8).
     pub a: (f32, i32, i32),
     /// The same of b.

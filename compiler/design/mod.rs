@@ -78,7 +78,8 @@ pub struct Storage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Recipe {
-    /// `array` (products with weights), `depthwise` (the same, each channel by itself), `maximum`, `sum`, or `float32 sum` of a window.
+    /// `array` (products with weights), `depthwise` (the same, each channel by itself), `maximum`, `sum`, or `float32 sum` of a window,
+    /// `product` or `product by thresholds` of two operands.
     pub unit: String,
     /// How many of the operand's channels stand beside each other; each such part begins at a word of P*C channels. One
     /// part, unless it is a concatenation or made of one, channel for channel.
@@ -94,8 +95,12 @@ pub struct Recipe {
     /// Rows above, columns to the left, negative where the first ones are left out; below and to the right as far as the
     /// output reaches.
     pub pads: [i64; 2],
-    /// Value of a tap outside the operand.
+    /// Value of a tap outside the operand. Products: what is subtracted from the first factor.
     pub pad_value: i32,
+    /// Products: what is subtracted from the second factor.
+    pub factor_zero: i32,
+    /// Products by thresholds: the second factor corrects them, else the first.
+    pub correct_by_b: bool,
     /// In `weights`, channel `column * channels + channel` and one column stand for columns and channels.
     pub folded: bool,
     /// As well as `folded`: channel `(row * columns + column) * channels + channel`, one row and one column stand for
@@ -589,11 +594,13 @@ impl Design {
         if self.value("HAS_ARRAY") == 0 { 0 } else { self.array.iter().product() }
     }
 
-    /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two.
+    /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two; and
+    /// one of `rtl/o2c_product.v`, where there is any.
     pub fn lane_multipliers(&self) -> usize {
+        let product = usize::from(self.value("HAS_PRODUCT") != 0);
         // The signed factor is the accumulator, or its magnitude with a sign where there is an exact lane.
         let limbs = |bits: i64, limb: i64| if bits > limb { 2 } else { 1 };
-        limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17)
+        limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17) + product
     }
 
     /// A parameter's value, 0 for one that is not set.

@@ -125,6 +125,7 @@ fn boundary(graph: &IntGraph, input: bool) -> Result<NodeId> {
             | IntOp::Output(_)
             | IntOp::Conv(_)
             | IntOp::Add(_)
+            | IntOp::Product(_)
             | IntOp::Table(_)
             | IntOp::MaxPool(_)
             | IntOp::AveragePool(_)

@@ -50,6 +50,7 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
             }
             IntOp::Conv(_)
             | IntOp::Add(_)
+            | IntOp::Product(_)
             | IntOp::Table(_)
             | IntOp::MaxPool(_)
             | IntOp::AveragePool(_)
@@ -219,6 +220,7 @@ pub(super) fn rearranged(graph: &IntGraph) -> Vec<Rearranged<'_>> {
             }
             IntOp::Conv(_)
             | IntOp::Add(_)
+            | IntOp::Product(_)
             | IntOp::Table(_)
             | IntOp::MaxPool(_)
             | IntOp::AveragePool(_)

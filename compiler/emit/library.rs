@@ -33,6 +33,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_mul_split.v",
     "o2c_pool.v",
     "o2c_pool_float.v",
+    "o2c_product.v",
     "o2c_post.v",
     "o2c_ram.v",
     "o2c_ram_sdp.v",

@@ -93,7 +93,7 @@ pub struct LayerEntry {
     pub op: String,
     /// The ONNX tensor that it writes.
     pub tensor: String,
-    /// The ONNX tensors that it reads: the main operand, then an addition's other one.
+    /// The ONNX tensors that it reads: the main operand, then a product's other one, then an addition's.
     pub reads: Vec<String>,
     /// Channels, rows, columns of the main operand.
     pub input_shape: [usize; 3],
@@ -119,6 +119,7 @@ fn formulas(d: &Design) -> Vec<String> {
         format!("depthwise: acc[o] = bias[o] + the sum over window rows and columns of x[o] * weight. With l = 4 * (window_row + row) + column, the weight is in word weight_word + o / {w} * {p} + l / {c} of weights, weight o % {w} * {c} + l % {c}"),
         format!("array, depthwise: channel o, at its place, has field o % {r} of the word parameter_word + o / {r} of parameters"),
         "sum: acc = bias + the sum of the window, with the parameters of word parameter_word + (by_taps ? taps inside - 1 : 0)".to_owned(),
+        "product: acc = bias + (a - pad_value) * (b - factor_zero), a of the main operand, b of the next one at the same channel, row and column, or at 0 along an axis where it has one; parameters as for sum".to_owned(),
         "maximum: q = clamp(the greatest x of the window, q[0], q[1]); taps outside do not count".to_owned(),
         "requantize, exact = 0 or not there: q = clamp((acc * multiplier + offset) >> shift, q[0], q[1]), arithmetic shift (rounds down)".to_owned(),
     ];
@@ -132,7 +133,10 @@ fn formulas(d: &Design) -> Vec<String> {
         }
         lines.push("table: the result is clamp(v, y[0], y[1])".to_owned());
     }
-    if value("FLOAT_W") != 0 {
+    if value("HAS_PRODUCT") != 0 && value("FLOAT_W") != 0 {
+        lines.push("product by thresholds: acc as for a product, q from acc, c = table_b[256 * table + (correct_by_b ? b : a) + 128], the result is q + (256 * acc >= table_a[256 * table + q + 128] + (acc < 0 ? 255 - c : c))".to_owned());
+    }
+    if value("FLOAT_W") >= 34 {
         lines.push("float32 sum: the header of rtl/o2c_pool_float.v makes p; q from acc as for sum, the result is q + (p >= table_a[256 * (table + field table of the parameter word) + q + 128])".to_owned());
     }
     lines.push("no table: the result is q".to_owned());

@@ -12,6 +12,7 @@ mod kernel;
 pub mod npy;
 mod pool;
 mod prepare;
+mod product;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use files::{InputFile, RunFiles, RunReport, run_files};
 use host::{Reader, Sample, Writer};
 pub use kernel::Kernel;
 use pool::Pool;
+use product::Product;
 use select::Selection;
 
 /// A model input or output as the executor sees it.
@@ -97,6 +99,7 @@ enum Prepared {
     Input(usize),
     Conv(Box<PackedConv>),
     Add(Box<[i8]>),
+    Product(Box<Product>),
     Table(Box<[i8; 256]>),
     Max(Pool, i8),
     Average {
@@ -144,7 +147,7 @@ impl Executor {
             let ports = graph.inputs(id);
             let operands: usize = match node.op {
                 IntOp::Input(_) => 0,
-                IntOp::Add(_) => 2,
+                IntOp::Add(_) | IntOp::Product(_) => 2,
                 IntOp::Conv(_)
                 | IntOp::Table(_)
                 | IntOp::MaxPool(_)
@@ -183,6 +186,9 @@ impl Executor {
                 IntOp::Add(add) => {
                     same_shape()?;
                     Prepared::Add(add.spec.table())
+                }
+                IntOp::Product(op) => {
+                    Prepared::Product(Box::new(Product::new(op.spec, facts[0], facts[1], fact, &place)?))
                 }
                 IntOp::Table(table) => {
                     same_shape()?;
@@ -377,6 +383,11 @@ impl Executor {
                     for ((y, a), b) in y.iter_mut().zip(x(0)).zip(x(1)) {
                         *y = table[usize::from(index(*a)) << 8 | usize::from(index(*b))];
                     }
+                }
+                Prepared::Product(product) => {
+                    let rescale = self.rescales.get(&step.node).filter(|r| r.product_steps.is_none());
+                    product.run(x(0), x(1), y, acc.as_deref_mut(), rescale);
+                    has_sums = true;
                 }
                 Prepared::Table(table) => {
                     for (y, x) in y.iter_mut().zip(x(0)) {

@@ -10,7 +10,7 @@ use ndarray::Array4;
 use super::expression::Expression;
 use super::prepare::Prepare;
 use super::{Graph, Stage};
-use crate::arith::{AddSpec, AverageSpec, RescaleSpec};
+use crate::arith::{AddSpec, AverageSpec, ProductSpec, RescaleSpec};
 
 /// The integer stage.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,13 @@ pub struct Conv {
 pub struct Add {
     /// The source operator's formula.
     pub spec: AddSpec,
+}
+
+/// Elementwise product of two tensors; b's rows, columns or channels may be one for all of a's.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The source operator's formula.
+    pub spec: ProductSpec,
 }
 
 /// Any unary function of one element, requantization included: `y = table[x + 128]`.
@@ -382,6 +389,8 @@ pub enum IntOp {
     Conv(Conv),
     /// Operands a, b.
     Add(Add),
+    /// Operands a, of the result's shape, and b.
+    Product(Product),
     /// Operand x.
     Table(Table),
     /// Operand x.

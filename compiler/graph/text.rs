@@ -165,7 +165,7 @@ fn float_parameters(op: &Op) -> String {
                     w.join(" ")
                 }
                 Kernel::Add(form) => format!("{form:?}"),
-                Kernel::Mul => String::new(),
+                Kernel::Mul(form) => format!("{form:?}"),
                 Kernel::Average(p, form) => format!("{form:?} {}", average(p)),
                 Kernel::Table(source) => table_source(source),
                 Kernel::Softmax(axis) | Kernel::Concat(axis) => format!("axis {axis}"),
@@ -294,6 +294,7 @@ fn int_op(op: &IntOp) -> (String, String) {
             );
             (if c.transposed { "ConvTranspose" } else { "Conv" }.into(), text)
         }
+        IntOp::Product(p) => ("Product".into(), format!("{:?} {}..{}", p.spec.form, p.spec.lo, p.spec.hi)),
         IntOp::Add(a) => ("Add".into(), format!("{:?} {}..{}", a.spec.form, a.spec.lo, a.spec.hi)),
         IntOp::Table(t) => {
             let text = format!("{} {}", table_source(&t.source), integers(t.table.iter()));

@@ -87,7 +87,7 @@ pub fn int(graph: &IntGraph, pass: &str) -> Result<()> {
 fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::result::Result<(), String> {
     let arity = match op {
         IntOp::Input(_) => 0,
-        IntOp::Add(_) => 2,
+        IntOp::Add(_) | IntOp::Product(_) => 2,
         IntOp::Conv(_)
         | IntOp::Table(_)
         | IntOp::MaxPool(_)
@@ -153,6 +153,12 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
         IntOp::Add(_) => {
             if inputs[0].shape != inputs[1].shape || inputs[0].shape != y()?.shape {
                 return Err("the shapes differ".into());
+            }
+        }
+        IntOp::Product(_) => {
+            let (a, b) = (inputs[0].shape, inputs[1].shape);
+            if a != y()?.shape || (0..3).any(|d| b[d] != a[d] && b[d] != 1) {
+                return Err(format!("a {a:?}, b {b:?}, y {:?}", y()?.shape));
             }
         }
         IntOp::Table(_) => {

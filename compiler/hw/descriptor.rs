@@ -42,7 +42,7 @@ fields! {
     pair: 0, 6, 1;
     /// Parameter word by the number of taps inside the map.
     count_divisor: 0, 7, 1;
-    /// Byte of every channel outside the map.
+    /// Byte of every channel outside the map; product: zero point of the first operand.
     pad_value: 0, 8, 8;
     /// Lower bound of the requantized byte.
     q_lo: 0, 16, 8;
@@ -56,10 +56,16 @@ fields! {
     table_odd: 1, 16, 1;
     /// Ties of the table unit are as wide as those of uint8 values.
     table_unsigned: 1, 17, 1;
-    /// The table holds thresholds of float32 sums.
+    /// The table holds thresholds of float32 sums or of products.
     table_threshold: 1, 18, 1;
     /// The output region is complete afterwards.
     completes_output: 1, 19, 1;
+    /// The product of two operands instead of a sum.
+    product: 1, 20, 1;
+    /// Product: the second operand's first channel is for all.
+    spread: 1, 21, 1;
+    /// Product: the second operand's byte corrects thresholds, else the first's.
+    correct_by_b: 1, 22, 1;
     /// Which 256-entry table.
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns, depthwise slots of a column.
@@ -108,15 +114,17 @@ fields! {
     wait_loads: 12, 24, 8;
     /// Address step from a row's last output column to the next row's first.
     walk_row: 13, 0, 32;
-    /// Address step of the innermost loop; depthwise of a slot.
+    /// Address step of the innermost loop; depthwise of a slot; product: the second operand's first address.
     inc_a: 14, 0, 32;
-    /// Address step of the middle loop; depthwise from a slot's first row to its second.
+    /// Address step of the middle loop; depthwise from a slot's first row to its second; product: the second operand's step to
+    /// the next column.
     inc_b: 15, 0, 32;
-    /// Address step of the outer loop.
+    /// Address step of the outer loop; product: the second operand's step from a row's last column to the next row's first.
     inc_c: 16, 0, 32;
-    /// First weight word; of float32 sums the 24-bit mantissa of the input's scale.
+    /// First weight word; of float32 sums the 24-bit mantissa of the input's scale; product: the second operand's step to the
+    /// next block of channels, modulo 2^24.
     weight_base: 17, 0, 24;
-    /// Depthwise: slots of a column before its first output.
+    /// Depthwise: slots of a column before its first output. Product: zero point of the second operand.
     emit_first: 17, 24, 8;
     /// First parameter word.
     param_base: 18, 0, 16;

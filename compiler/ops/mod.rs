@@ -145,7 +145,7 @@ impl Op {
                 Kernel::ConvTranspose(_) => "QConvTranspose",
                 Kernel::MatMul { .. } => "QMatMul",
                 Kernel::Add(_) => "QAdd",
-                Kernel::Mul => "QMul",
+                Kernel::Mul(_) => "QMul",
                 Kernel::Average(..) => "QAverage",
                 Kernel::Table(_) => "QTable",
                 Kernel::Softmax(_) => "QSoftmax",
@@ -174,7 +174,7 @@ impl Op {
             Kernel::ConvTranspose(_) => "ConvTranspose",
             Kernel::MatMul { .. } => "MatMul",
             Kernel::Add(form) => form.name(),
-            Kernel::Mul => "Mul",
+            Kernel::Mul(_) => "Mul",
             Kernel::Average(p, _) => return Op::AveragePool(*p).name(),
             Kernel::Table(TableSource::Requantize) => "QuantizeLinear",
             Kernel::Table(TableSource::Clamp(..)) => "Clip",
@@ -215,7 +215,7 @@ impl Op {
             | Op::Prepare(_) => (1, 1),
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::MatMul { .. } => (2, 3),
-                Kernel::Add(_) | Kernel::Mul => (2, 2),
+                Kernel::Add(_) | Kernel::Mul(_) => (2, 2),
                 Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
                 Kernel::Concat(_) => (1, usize::MAX),
             },
@@ -300,7 +300,7 @@ impl Op {
                         };
                         with_bias(y, inputs)?
                     }
-                    Kernel::Add(_) | Kernel::Mul => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
+                    Kernel::Add(_) | Kernel::Mul(_) => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
                     Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
                     Kernel::Concat(at) => concat::shape(*at, &shapes(inputs))?,
@@ -469,7 +469,7 @@ known! {
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
     "" "Min" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "Mish" unary::import, "table";
-    "" "Mul" binary::import, "table, of functions of one tensor and constants";
+    "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table";
     "" "Neg" unary::import, "table";
     "" "Pad" pad::import, "with a constant";
     "" "PRelu" binary::import, "table, with one slope for all channels";
@@ -515,7 +515,7 @@ known! {
     "com.microsoft" "QLinearConcat" qlinear::import_concat, "along channels, rows or columns";
     "com.microsoft" "QLinearGlobalAveragePool" average_pool::import_qlinear_global, "channels first";
     "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
-    "com.microsoft" "QLinearMul" qlinear::import_mul, "table, of functions of one tensor and constants";
+    "com.microsoft" "QLinearMul" qlinear::import_mul, "as Mul";
     "com.microsoft" "QLinearSigmoid" qlinear::import_unary, "table";
     "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "on the host, at the end";
     "com.microsoft" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";

@@ -6,7 +6,7 @@
 use super::context::{Context, Imported, Rule, axis};
 use super::quantized::{Kernel, Quantized};
 use super::{Op, conv, gemm, softmax, unary};
-use crate::arith::AddForm;
+use crate::arith::{AddForm, ProductForm};
 use crate::graph::int::TableSource;
 
 /// QLinearConv: x, x_scale, x_zp, w, w_scale, w_zp, y_scale, y_zp, optional bias.
@@ -62,7 +62,7 @@ pub fn import_add(ctx: &Context<'_>) -> Imported {
 
 /// QLinearMul: the same operands.
 pub fn import_mul(ctx: &Context<'_>) -> Imported {
-    import_binary(ctx, Kernel::Mul)
+    import_binary(ctx, Kernel::Mul(ProductForm::QLinear))
 }
 
 fn import_binary(ctx: &Context<'_>, kernel: Kernel) -> Imported {

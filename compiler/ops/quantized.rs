@@ -7,7 +7,7 @@ use super::average_pool::AveragePool;
 use super::conv::Conv;
 use super::conv_transpose::ConvTranspose;
 use super::quantization::Params;
-use crate::arith::{AddForm, AverageForm};
+use crate::arith::{AddForm, AverageForm, ProductForm};
 use crate::graph::int::TableSource;
 
 /// What is computed.
@@ -28,8 +28,8 @@ pub enum Kernel {
     },
     /// Operands a, b.
     Add(AddForm),
-    /// Operands a, b: com.microsoft QLinearMul. Becomes a table, or is refused.
-    Mul,
+    /// Operands a, b.
+    Mul(ProductForm),
     /// Operand x.
     Average(AveragePool, AverageForm),
     /// Operand x.

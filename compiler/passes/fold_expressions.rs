@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::swap_names;
-use crate::arith::AddForm;
+use crate::arith::{AddForm, ProductForm};
 use crate::diag::Result;
 use crate::graph::expression::{Expression, Operand, Quantization, Quantized as Integer, Step};
 use crate::graph::float::{FloatGraph, is_float};
@@ -55,7 +55,7 @@ impl Origins {
                 Op::Clip(_) if !is_float(graph.value(id.into()).fact.dtype) => None,
                 Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
                 Op::Quantized(q) => match &q.kernel {
-                    Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul => all(),
+                    Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul(_) => all(),
                     Kernel::Conv(_)
                     | Kernel::ConvTranspose(_)
                     | Kernel::MatMul { .. }
@@ -227,8 +227,12 @@ impl Builder<'_> {
                 let x = self.integer(*inputs.first()?, q.inputs.first()?)?;
                 self.table(source, x, y)?
             }
-            Kernel::Add(form @ (AddForm::Float | AddForm::Difference)) => {
-                let kind = if *form == AddForm::Difference { Binary::Sub } else { Binary::Add };
+            Kernel::Add(AddForm::Float | AddForm::Difference) | Kernel::Mul(ProductForm::Float) => {
+                let kind = match &q.kernel {
+                    Kernel::Mul(_) => Binary::Mul,
+                    Kernel::Add(AddForm::Difference) => Binary::Sub,
+                    _ => Binary::Add,
+                };
                 let a = self.integer(inputs[0], &q.inputs[0])?;
                 let b = self.integer(inputs[1], &q.inputs[1])?;
                 let a = self.push(Step::Dequantize(a))?;
@@ -236,14 +240,14 @@ impl Builder<'_> {
                 let sum = self.push(Step::Arithmetic(kind, [a, b]))?;
                 self.push(Step::Quantize(sum, y))?
             }
-            Kernel::Add(AddForm::QLinear) | Kernel::Mul => {
+            Kernel::Add(AddForm::QLinear) | Kernel::Mul(ProductForm::QLinear) => {
                 let mut a = self.integer(inputs[0], &q.inputs[0])?;
                 let mut b = self.integer(inputs[1], &q.inputs[1])?;
                 // ONNX Runtime's kernels take a scalar as the second operand.
                 if matches!(a.0, Operand::Integer(_)) {
                     std::mem::swap(&mut a, &mut b);
                 }
-                let kind = if q.kernel == Kernel::Mul { Binary::Mul } else { Binary::Add };
+                let kind = if matches!(q.kernel, Kernel::Mul(_)) { Binary::Mul } else { Binary::Add };
                 self.push(Step::QLinearArithmetic(kind, [a, b], y))?
             }
             Kernel::Conv(_)
@@ -306,7 +310,7 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
     for id in order {
         let folds = match &graph.node(id).op {
             Op::Quantize(_) => true,
-            Op::Quantized(q) => matches!(q.kernel, Kernel::Add(_) | Kernel::Mul),
+            Op::Quantized(q) => matches!(q.kernel, Kernel::Add(_) | Kernel::Mul(_)),
             _ => false,
         };
         let Some(&x) = origins.above.get(&id.into()).filter(|_| folds) else { continue };

@@ -17,7 +17,7 @@
 use ndarray::arr1;
 
 use super::names::{Names, at, swap_names, uses};
-use crate::arith::{AddForm, AverageForm};
+use crate::arith::{AddForm, AverageForm, ProductForm};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{Fact, FloatGraph};
 use crate::graph::int::TableSource;
@@ -141,7 +141,9 @@ fn qlinear(graph: &mut FloatGraph, _: &mut Names, chain: &Chain) -> Found {
         Op::Binary(Binary::Add) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => {
             Kernel::Add(AddForm::QLinear)
         }
-        Op::Binary(Binary::Mul) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => Kernel::Mul,
+        Op::Binary(Binary::Mul) if chain.y.scalar && operands.iter().all(|(_, p)| p.scalar) => {
+            Kernel::Mul(ProductForm::QLinear)
+        }
         Op::AveragePool(p) => match p.origin {
             // ONNX Runtime's quantized kernel has no dilations; its own fusion writes a node that it then refuses.
             Origin::Pool if p.window.dilations != [1, 1] => return Ok(None),
@@ -240,12 +242,16 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
             let kernel = Kernel::MatMul { alpha, trans_a, trans_b };
             Ok(Some(Fused { op: chain.quantized(kernel, vec![x.1.clone(), wp]), inputs: operands }))
         }
-        Op::Binary(kind @ (Binary::Add | Binary::Sub)) => {
+        Op::Binary(kind @ (Binary::Add | Binary::Sub | Binary::Mul)) => {
             let (Some(a), Some(b)) = (dequantized(graph, inputs[0]), dequantized(graph, inputs[1])) else {
                 return Ok(None);
             };
-            let form = if *kind == Binary::Sub { AddForm::Difference } else { AddForm::Float };
-            let op = chain.quantized(Kernel::Add(form), vec![a.1, b.1]);
+            let kernel = match kind {
+                Binary::Mul => Kernel::Mul(ProductForm::Float),
+                Binary::Sub => Kernel::Add(AddForm::Difference),
+                _ => Kernel::Add(AddForm::Float),
+            };
+            let op = chain.quantized(kernel, vec![a.1, b.1]);
             Ok(Some(Fused { op, inputs: vec![a.0, b.0] }))
         }
         Op::AveragePool(p) => Ok(dequantized(graph, inputs[0]).map(|(x, q)| Fused {
@@ -303,7 +309,7 @@ fn layer(graph: &FloatGraph, core: NodeId) -> std::result::Result<Option<Operand
             "the weights are not constant",
             format!("operand \"{}\" is computed", graph.value(inputs[1]).name),
         )
-        .remedy("products of two activations are not supported yet"));
+        .remedy("matrix products of two activations are not supported yet"));
     }
     Ok(Some((x, w, wp)))
 }

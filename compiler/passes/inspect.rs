@@ -213,6 +213,7 @@ fn fill(inspection: &mut Inspection, graph: &IntGraph) {
             }
             IntOp::Conv(_)
             | IntOp::Add(_)
+            | IntOp::Product(_)
             | IntOp::Table(_)
             | IntOp::MaxPool(_)
             | IntOp::AveragePool(_)
@@ -290,6 +291,10 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
         IntOp::Add(add) => {
             layer.op = add.spec.form.name();
             layer.detail = format!("{:?}", add.spec.form);
+        }
+        IntOp::Product(product) => {
+            layer.op = "Mul";
+            layer.detail = format!("{:?}", product.spec.form);
         }
         IntOp::Table(table) => {
             layer.op = "Table";

@@ -3,7 +3,7 @@
 //! In: an integer graph. Out: the same values, with copies where the hardware needs them. A concatenation's parts lie
 //! apart in memory, and operators that keep channels in their places carry that on. Guarantees: every operand of
 //! a Concat is computed by a node of its own that nobody else reads and that is no Add, which reads its second operand
-//! where it writes; the operands of an Add have the same parts; a model output has one; every node is needed.
+//! where it writes; the operands of an Add or a Product have the same parts; a model output has one; every node is needed.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,14 @@ pub fn run(graph: &mut IntGraph) {
                     join_operands(graph, id, &parts);
                 }
             }
+            IntOp::Product(_) => {
+                // One channel for all of a's lies in any word.
+                let inputs = graph.inputs(id);
+                let several = inputs.iter().all(|x| graph.value(*x).fact.shape[0] > 1);
+                if several && parts.get(&inputs[0]) != parts.get(&inputs[1]) {
+                    join_operands(graph, id, &parts);
+                }
+            }
             IntOp::Output(_) => join_operands(graph, id, &parts),
             IntOp::Input(_)
             | IntOp::Conv(_)
@@ -47,7 +55,11 @@ pub fn run(graph: &mut IntGraph) {
         let own = match graph.node(id).op {
             IntOp::Concat(Concat::Channels) => inputs.iter().flat_map(of).collect(),
             IntOp::Concat(_) => vec![graph.value(id.into()).fact.shape[0]],
-            IntOp::Add(_) | IntOp::Table(_) | IntOp::MaxPool(_) | IntOp::AveragePool(_) => of(&inputs[0]),
+            IntOp::Add(_)
+            | IntOp::Product(_)
+            | IntOp::Table(_)
+            | IntOp::MaxPool(_)
+            | IntOp::AveragePool(_) => of(&inputs[0]),
             IntOp::Input(_) | IntOp::Conv(_) | IntOp::Select(_) => vec![graph.value(id.into()).fact.shape[0]],
             IntOp::Output(_) => continue,
         };

@@ -78,8 +78,9 @@ pub(crate) fn loops(
     let [_, _, w] = layer.y.shape;
     let pixels = rows * w;
     let pool = !layer.kernel.on_array();
+    let product = matches!(layer.kernel, Kernel::Product(_));
     let (reads, tiles, blocks, vectors, groups) = if pool {
-        (kernel[0] * kernel[1], pixels, reach.count, 1, array.word() / group)
+        (if product { 2 } else { kernel[0] * kernel[1] }, pixels, reach.count, 1, array.word() / group)
     } else {
         let reads = kernel[0] * kernel[1] * reach.count * p;
         (reads, pixels.div_ceil(p), extent.div_ceil(k), pixels.min(p), k / group)
@@ -88,7 +89,7 @@ pub(crate) fn loops(
     let hold = match layer.kernel {
         // A word's slots, or the loop through a lane's adder: rtl/o2c_pool_float.v.
         Kernel::FloatSum(_) => (array.word() / r).max(3),
-        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => 1,
+        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::Product(_) => 1,
     };
     let busy = reads * hold;
     let residual = matches!(layer.tail, Tail::Add { .. });
@@ -99,7 +100,14 @@ pub(crate) fn loops(
         period = period.next_multiple_of(group_cycles);
     }
     let latency = group / r + 19 - group_cycles;
-    let start = if pool { 0 } else { 2 * p + c.ilog2() as usize + usize::from(has_slide) };
+    // The multipliers of a product: rtl/o2c_product.v.
+    let start = if product {
+        2
+    } else if pool {
+        0
+    } else {
+        2 * p + c.ilog2() as usize + usize::from(has_slide)
+    };
     let natural = (units - 1) * period + busy - (hold - 1) + start + drain + latency;
     // The next descriptor is fetched meanwhile.
     let cycles = natural.max(descriptor::WORDS + 3);

@@ -1,9 +1,9 @@
 //! The descriptor of a step: loops, addresses, bounds.
 
 use super::images::Places;
-use super::layers::{Kernel, Layer, Tail};
+use super::layers::{Factor, Kernel, Layer, Tail};
 use super::steps::{Step, Strip};
-use super::{Plan, Planned, internal};
+use super::{Plan, Planned, base, internal, lay};
 use crate::diag::Result;
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::Descriptor;
@@ -15,6 +15,33 @@ fn step_of(value: i64) -> u64 {
 
 pub(super) fn byte(value: i32) -> u64 {
     u64::from(value.rem_euclid(256).unsigned_abs())
+}
+
+/// Where the words of a product's second operand are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Other {
+    /// The first.
+    base: i64,
+    /// From a column to the next, 0 where one column serves all.
+    column: i64,
+    /// From a row's last column to the next row's first.
+    row: i64,
+    /// From a block of channels to the next.
+    block: i64,
+}
+
+impl Other {
+    /// The words that go with a result of `w` columns, from its channel block `before` and its row `first` on.
+    fn of(plan: &Plan<'_>, factor: &Factor<'_>, w: usize, [before, first]: [usize; 2]) -> Result<Other> {
+        let map = lay(plan, factor.port)?;
+        let [channels, rows, columns] = factor.fact.shape;
+        let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let step = |size: usize, words: usize| if size == 1 { 0 } else { int(words) };
+        let (column, block) = (step(columns, map.column), step(channels, map.plane));
+        let down = step(rows, map.row);
+        let base = int(base(plan, factor.port)?) + int(before) * block + int(first) * down;
+        Ok(Other { base, column, row: down - (int(w) - 1) * column, block })
+    }
 }
 
 /// The descriptor of one step. `of` is its layer's share of the memory images.
@@ -53,7 +80,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         Kernel::Array(_) => (if slide.is_some() { 3 } else { 0 }, layer.x.zero_point),
         Kernel::Select(select) => (0, select.fill),
         Kernel::Max(_) => (1, -128),
-        Kernel::Sum(_) | Kernel::FloatSum(_) => (2, layer.x.zero_point),
+        Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => (2, layer.x.zero_point),
     };
     let pool = !layer.kernel.on_array();
     let [in_base, other_base, out_base] = l.bases;
@@ -67,14 +94,23 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     };
     let reads_input = |step: &Step| {
         let layer = &plan.layers[step.strip.layer].layer;
-        layer.input == plan.input || matches!(layer.tail, Tail::Add { other, .. } if other == plan.input)
+        layer.input == plan.input || layer.others().any(|other| other == plan.input)
     };
     let last_reader = plan.steps.iter().rfind(|s| reads_input(s)) == Some(step);
     let writes = |step: &Step| writes_output(plan, &plan.layers[step.strip.layer].layer);
     let completes = plan.steps.iter().rfind(|s| writes(s)) == Some(step);
     let back = (int(kw) - 1) * int(dw);
     let down = int(dh) * pitch - back;
+    let factor = match layer.kernel {
+        Kernel::Product(factor) => Some(factor),
+        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
+    };
+    let other = factor.map(|f| Other::of(plan, &f, out_w, [before, rows.start])).transpose()?;
     let (a, b, c, inc_a, inc_b, inc_c) = match slide {
+        None if other.is_some() => {
+            let Other { base, column, row, .. } = other.unwrap_or_default();
+            (2, 1, 1, base, column, row)
+        }
         Some(slide) => (slide.slots, 1, 1, if slide.pair { 2 * pitch } else { pitch }, pitch, 0),
         None if pool => (kw, kh, 1, int(dw), down, 0),
         None => {
@@ -127,6 +163,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     };
     let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
     let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
+    let byte_of_b = |f: Factor<'_>| byte(f.fact.zero_point);
+    let thresholds = float.is_some() || factor.is_some_and(|f| f.thresholds);
     Ok(Descriptor {
         mode,
         residual: u64::from(matches!(layer.tail, Tail::Add { .. })),
@@ -143,7 +181,10 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         y_hi: byte(last.hi),
         table_odd: u64::from(of.ties_to_odd),
         table_unsigned: u64::from(of.ties_unsigned),
-        table_threshold: u64::from(float.is_some()),
+        table_threshold: u64::from(thresholds),
+        product: u64::from(factor.is_some()),
+        correct_by_b: u64::from(first.product_steps.as_ref().is_some_and(|s| s.by_b)),
+        spread: u64::from(factor.is_some_and(|f| f.fact.shape[0] == 1 && layer.x.shape[0] > 1)),
         table_index: of.table as u64,
         a_last: a as u64 - 1,
         b_last: b as u64 - 1,
@@ -163,7 +204,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         stride_h: sh as u64,
         stride_w: sw as u64,
         dil_h: dh as u64,
-        dil_w: dw as u64,
+        // Both operands of a product are at the same place.
+        dil_w: if factor.is_some() { 0 } else { dw as u64 },
         walk_base: step_of(in_base + base_row * pitch + left),
         walk_col: step_of(int(sw)) & bits(0, 24),
         wait_loads: step.loads as u64,
@@ -171,13 +213,17 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         inc_a: step_of(inc_a),
         inc_b: step_of(inc_b),
         inc_c: step_of(inc_c),
-        weight_base: float.map_or(weight_base as u64, |f| u64::from(f.mantissa)),
+        weight_base: match (float, &other) {
+            (Some(f), _) => u64::from(f.mantissa),
+            (None, Some(other)) => step_of(other.block) & bits(0, 24),
+            (None, None) => weight_base as u64,
+        },
         param_base: param_base as u64,
         out_groups: (y.extent().div_ceil(array.group()) - groups) as u64,
         out_base: out_base as u64,
         res_delta: step_of(res_delta),
         pixels: (out_h * out_w) as u64,
-        emit_first: slide.map_or(0, |s| s.first as u64),
+        emit_first: factor.map_or(slide.map_or(0, |s| s.first as u64), byte_of_b),
         emit_step: slide.map_or(0, |s| s.step as u64 - 1),
         block_step: if step.blocks.len() > 1 { step_of(block_step) } else { 0 },
         block_repeat: repeat as u64 - 1,

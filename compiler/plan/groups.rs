@@ -54,6 +54,8 @@ pub(crate) struct Network<'p, 'a> {
     input: Vec<usize>,
     other: Vec<Option<usize>>,
     output: Vec<usize>,
+    /// Those of products' second factors: all of it while the layer runs.
+    factor: Vec<Option<usize>>,
     /// The network's input.
     from: usize,
     /// Cycles until the input's rows are there.
@@ -132,8 +134,12 @@ impl<'p, 'a> Network<'p, 'a> {
             Tail::None | Tail::Table => None,
         };
         let other: Vec<Option<usize>> = layers.iter().map(other).collect();
+        let factor: Vec<Option<usize>> = layers.iter().map(|l| l.layer.factor().map(at)).collect();
+        for &m in factor.iter().flatten() {
+            memories[m].rows = false;
+        }
         for i in 0..layers.len() {
-            for m in [Some(input[i]), Some(output[i]), other[i]].into_iter().flatten() {
+            for m in [Some(input[i]), Some(output[i]), other[i], factor[i]].into_iter().flatten() {
                 let [first, last] = memories[m].touch;
                 memories[m].touch = [first.min(i), last.max(i)];
             }
@@ -143,9 +149,10 @@ impl<'p, 'a> Network<'p, 'a> {
         let from = at(plan.input);
         memories[from].rows &= !other.contains(&Some(from));
         let (arrival, _) = super::fold::arrival(plan);
-        let reads = |m: usize| (0..layers.len()).filter(|&r| input[r] == m || other[r] == Some(m)).collect();
+        let reads_it = |r: usize, m: usize| input[r] == m || other[r] == Some(m) || factor[r] == Some(m);
+        let reads = |m: usize| (0..layers.len()).filter(|&r| reads_it(r, m)).collect();
         let readers = (0..memories.len()).map(reads).collect();
-        Network { plan, memories, input, other, output, from, arrival, sent, readers, room, bus }
+        Network { plan, memories, input, other, output, factor, from, arrival, sent, readers, room, bus }
     }
 
     /// The first row that a layer reads of its input for its output rows from `row` on; none if there are no more.
@@ -163,7 +170,8 @@ impl<'p, 'a> Network<'p, 'a> {
         let by_window = if self.input[layer] == memory { self.first_read(layer, row) } else { usize::MAX };
         let done = row >= self.plan.layers[layer].layer.y.shape[1];
         let by_addition = if self.other[layer] == Some(memory) && !done { row } else { usize::MAX };
-        by_window.min(by_addition)
+        let by_product = if self.factor[layer] == Some(memory) && !done { 0 } else { usize::MAX };
+        by_window.min(by_addition).min(by_product)
     }
 
     /// Whether only these layers touch a memory, so that it may hold some rows at a time.
@@ -176,7 +184,10 @@ impl<'p, 'a> Network<'p, 'a> {
     fn in_use(&self, [first, last]: [usize; 2]) -> impl Iterator<Item = usize> {
         let in_use = move |m: &usize| {
             let Memory { touch: [from, to], apart, spilled, .. } = self.memories[*m];
-            let touches = |l| self.input[l] == *m || self.output[l] == *m || self.other[l] == Some(*m);
+            let touches = |l| {
+                let ports = [Some(self.input[l]), Some(self.output[l]), self.other[l], self.factor[l]];
+                ports.contains(&Some(*m))
+            };
             let alive = from <= last && to >= first && (!spilled || (first..=last).any(touches));
             *m != self.from && (apart || alive)
         };

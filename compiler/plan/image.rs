@@ -47,7 +47,7 @@ pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: 
                 }
             }
             Kernel::Select(select) => i16::from(select.channels[o] == Some(channel)),
-            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => 0,
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => 0,
         }
     };
     for kb in 0..l.loops.blocks {
@@ -124,7 +124,7 @@ pub(crate) fn parameters(
             };
             Ok(every(&entry))
         }
-        Kernel::Max(_) => {
+        Kernel::Max(_) | Kernel::Product(_) => {
             let channel = *quant.channels.first().ok_or_else(|| internal(layer, "it has no channel"))?;
             Ok((vec![Entry { bias: 0, channel, table: 0 }; array.r], false))
         }
@@ -160,15 +160,19 @@ fn internal(layer: &Layer<'_>, cause: &str) -> crate::diag::Diagnostics {
 pub(crate) enum TableImage {
     /// Two tables whose sum is rounded.
     Sum(Tables),
-    /// Thresholds of float32 sums, in table A.
-    Thresholds(Vec<i64>),
+    /// Thresholds of float32 sums or of products, in table A; corrections of the latter in table B.
+    Thresholds(Vec<i64>, Vec<i64>),
 }
 
 impl TableImage {
     /// The two tables of a layer's tail, table A for the layer's own value; or a table of thresholds a divisor.
     pub(crate) fn of(layer: &Layer<'_>, first: &LayerQuant, last: &LayerQuant) -> Result<Vec<TableImage>> {
         if let (Kernel::FloatSum(_), Some(float)) = (layer.kernel, &first.float_sum) {
-            return Ok(float.thresholds.iter().cloned().map(TableImage::Thresholds).collect());
+            let image = |t: &Vec<i64>| TableImage::Thresholds(t.clone(), vec![0; t.len()]);
+            return Ok(float.thresholds.iter().map(image).collect());
+        }
+        if let (Kernel::Product(_), Some(steps)) = (layer.kernel, &first.product_steps) {
+            return Ok(vec![TableImage::Thresholds(steps.thresholds.clone(), steps.corrections.clone())]);
         }
         let found = || last.tables.clone().ok_or_else(|| internal(layer, "its tail has no tables"));
         Ok(match layer.tail {
@@ -185,7 +189,7 @@ impl TableImage {
     pub(crate) fn align(images: &mut [TableImage]) -> u8 {
         let sums = |i: &TableImage| match i {
             TableImage::Sum(t) => t.shift,
-            TableImage::Thresholds(_) => 0,
+            TableImage::Thresholds(..) => 0,
         };
         let shift = images.iter().map(sums).max().unwrap_or(0);
         for image in images {
@@ -200,7 +204,9 @@ impl TableImage {
     pub(crate) fn entry_bits(&self) -> usize {
         match self {
             TableImage::Sum(t) => t.entry_bits as usize,
-            TableImage::Thresholds(t) => t.iter().map(|&v| super::bits::signed(v)).max().unwrap_or(1),
+            TableImage::Thresholds(a, b) => {
+                a.iter().chain(b).map(|&v| super::bits::signed(v)).max().unwrap_or(1)
+            }
         }
     }
 
@@ -208,7 +214,7 @@ impl TableImage {
     pub(crate) fn entries(&self) -> (Vec<i64>, Vec<i64>) {
         match self {
             TableImage::Sum(t) => (t.ta.clone(), t.tb.clone()),
-            TableImage::Thresholds(t) => (t.clone(), vec![0; t.len()]),
+            TableImage::Thresholds(a, b) => (a.clone(), b.clone()),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::requant::{self, Entry, Widths};
 use super::{Planned, cycles::Array, internal};
 use crate::diag::Result;
 use crate::graph::{NodeId, Port};
-use crate::quant::{LayerQuant, Quantized, Ties};
+use crate::quant::{KEY_BITS, LayerQuant, Quantized, Ties};
 
 /// Where a layer's share begins, in words, and how it is used.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,7 @@ impl Images {
             let images = TableImage::of(layer, first, last)?;
             let ties = match images.first() {
                 Some(TableImage::Sum(t)) => (t.odd, t.ties == Ties::Float32 { unsigned: true }),
-                Some(TableImage::Thresholds(_)) | None => (false, false),
+                Some(TableImage::Thresholds(..)) | None => (false, false),
             };
             places.push(Places {
                 weights,
@@ -112,12 +112,13 @@ impl Images {
     }
 }
 
-/// Bits of the widest float32 sum: thresholds are compared with the whole of it. 0 without any.
+/// Bits of the widest float32 sum or product that is compared with thresholds. 0 without any.
 pub(crate) fn float_bits(layers: &[Planned<'_>], quantized: &Quantized) -> usize {
     let bits = layers.iter().filter_map(|l| match l.layer.kernel {
         Kernel::FloatSum(_) => {
             quantized.layers.get(&l.layer.first)?.float_sum.as_ref().map(|f| f.bits as usize)
         }
+        Kernel::Product(factor) => factor.thresholds.then_some(KEY_BITS as usize),
         Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => None,
     });
     bits.max().unwrap_or(0)
@@ -150,6 +151,8 @@ pub(crate) fn weight_bits(layers: &[Planned<'_>]) -> usize {
 fn conv<'a>(layer: &Layer<'a>) -> Option<&'a crate::graph::int::Conv> {
     match layer.kernel {
         Kernel::Array(conv) => Some(conv),
-        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
+        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
+            None
+        }
     }
 }

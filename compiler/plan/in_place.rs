@@ -16,14 +16,14 @@ pub(crate) fn in_place(graph: &IntGraph, layers: &[Layer<'_>], ends: [Port; 2]) 
         let of_join = |node| matches!(graph.node(node).op, IntOp::Concat(_));
         of_join(port.node) || graph.consumers(port).iter().any(|&(reader, _)| of_join(reader))
     };
-    let reads =
-        |l: &Layer<'_>, port| l.input == port || matches!(l.tail, Tail::Add { other, .. } if other == port);
+    let reads = |l: &Layer<'_>, port| l.input == port || l.others().any(|other| other == port);
     let result = |(i, layer): (usize, &Layer<'_>)| {
         let Tail::Add { other, .. } = layer.tail else { return None };
         let y = Port::from(layer.last);
         let later = layers.iter().skip(i + 1).any(|l| reads(l, other));
         let free = ![y, other].iter().any(|&port| ends.contains(&port) || joined(port));
-        (free && !later && layer.input != other).then_some((y, other))
+        let walked = layer.input == other || layer.factor() == Some(other);
+        (free && !later && !walked).then_some((y, other))
     };
     layers.iter().enumerate().filter_map(result).collect()
 }

@@ -21,6 +21,19 @@ pub(crate) enum Kernel<'a> {
     Sum(Window),
     /// The same, and the float32 sum beside it.
     FloatSum(Window),
+    /// Product of each element and another tensor's.
+    Product(Factor<'a>),
+}
+
+/// The second operand of a product.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factor<'a> {
+    /// The tensor.
+    pub(crate) port: Port,
+    /// Its facts: rows, columns or channels may be one for all of the first's.
+    pub(crate) fact: &'a QFact,
+    /// The byte is an estimate, or one more by a table of thresholds.
+    pub(crate) thresholds: bool,
 }
 
 impl Kernel<'_> {
@@ -30,6 +43,7 @@ impl Kernel<'_> {
             Kernel::Array(conv) => conv.window,
             Kernel::Select(select) => Window { strides: select.steps, ..Window::POINT },
             Kernel::Max(window) | Kernel::Sum(window) | Kernel::FloatSum(window) => *window,
+            Kernel::Product(_) => Window::POINT,
         }
     }
 
@@ -37,7 +51,7 @@ impl Kernel<'_> {
     pub(crate) fn origin(&self) -> [i64; 2] {
         match self {
             Kernel::Select(select) => select.origin,
-            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => {
+            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
                 let [top, left, ..] = self.window().pads;
                 [top, left].map(|pad| i64::try_from(pad).map_or(i64::MIN, |p| -p))
             }
@@ -48,7 +62,7 @@ impl Kernel<'_> {
     pub(crate) fn on_array(&self) -> bool {
         match self {
             Kernel::Array(_) | Kernel::Select(_) => true,
-            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => false,
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => false,
         }
     }
 }
@@ -103,6 +117,25 @@ impl Layer<'_> {
     pub(crate) fn exchanges(&self) -> bool {
         matches!(self.kernel, Kernel::Select(Select { exchanged: true, .. }))
     }
+
+    /// Tensors that it reads beside its input: the second factor, the residual operand.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Port> {
+        let residual = match self.tail {
+            Tail::Add { other, .. } => Some(other),
+            Tail::None | Tail::Table => None,
+        };
+        self.factor().into_iter().chain(residual)
+    }
+
+    /// A product's second factor.
+    pub(crate) fn factor(&self) -> Option<Port> {
+        match self.kernel {
+            Kernel::Product(factor) => Some(factor.port),
+            Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// Deals the graph's nodes to layers.
@@ -134,6 +167,11 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
                 let kernel = if float { Kernel::FloatSum } else { Kernel::Sum };
                 (kernel(pool.window), if whole { "GlobalAveragePool" } else { "AveragePool" })
             }
+            IntOp::Product(_) => {
+                let thresholds = quantized.layers.get(&id).is_some_and(|l| l.product_steps.is_some());
+                let fact = &graph.value(inputs[1]).fact;
+                (Kernel::Product(Factor { port: inputs[1], fact, thresholds }), "Mul")
+            }
             IntOp::Add(_) | IntOp::Table(_) => {
                 if fused.contains(&id) {
                     continue;
@@ -144,7 +182,11 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
         // A standalone Add or Table is its own tail behind a 1x1 window.
         let standalone = op.is_empty();
         // Thresholds take the table unit.
-        let threshold = matches!(kernel, Kernel::FloatSum(_));
+        let threshold = match kernel {
+            Kernel::FloatSum(_) => true,
+            Kernel::Product(factor) => factor.thresholds,
+            Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) => false,
+        };
         let candidate = if standalone { Some(id) } else { sole(id).filter(|_| !threshold) };
         let mut layer = Layer {
             name: node.name.clone(),
@@ -172,6 +214,7 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
                 IntOp::Input(_)
                 | IntOp::Output(_)
                 | IntOp::Conv(_)
+                | IntOp::Product(_)
                 | IntOp::MaxPool(_)
                 | IntOp::AveragePool(_)
                 | IntOp::Select(_)

@@ -137,16 +137,22 @@ pub(crate) fn layouts(
                 Tail::None | Tail::Table => None,
             };
             let carried = match layer.kernel {
-                Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => lay(&layer.input),
+                Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
+                    lay(&layer.input)
+                }
                 Kernel::Array(_) | Kernel::Select(_) => None,
             };
-            if let (Some(a), Some(b)) = (carried, other)
-                && a.segments != b.segments
+            let factor = match layer.kernel {
+                Kernel::Product(factor) if factor.fact.shape[0] > 1 => lay(&factor.port),
+                _ => None,
+            };
+            if let Some(a) = carried
+                && let Some(b) = [other, factor].into_iter().flatten().find(|b| a.segments != b.segments)
             {
                 let cause = format!("{:?} and {:?}", a.segments, b.segments);
                 return Err(Diagnostic::new(
                     code::INTERNAL,
-                    "the parts of an addition's operands differ",
+                    "the parts of an addition's or a product's operands differ",
                     cause,
                 )
                 .at(format!("node \"{}\"", layer.name))

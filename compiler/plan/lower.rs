@@ -5,7 +5,7 @@ use super::external::{self, External};
 use super::fold::{self, Folding};
 use super::image::TableImage;
 use super::images::{self, Images};
-use super::layers::{Kernel, Tail};
+use super::layers::Kernel;
 use super::steps::Step;
 use super::{Plan, Planned, base, describe, image, internal, lay, slide};
 use crate::design::{
@@ -26,6 +26,8 @@ const MAX_DEPTH: usize = 1 << 24;
 const MAX_WEIGHT_BITS: usize = 1 << 31;
 /// The descriptor's word that holds the block step.
 const BLOCK_STEP_WORD: usize = 22;
+/// Bits of a centred product, signed; two bytes before it is made.
+const PRODUCT_BITS: usize = 17;
 /// Tables that the descriptor's index can name.
 const MOST_TABLES: usize = 256;
 
@@ -57,6 +59,7 @@ const RTL: &[&str] = &[
     "o2c_mac_array.v",
     "o2c_pool.v",
     "o2c_pool_float.v",
+    "o2c_product.v",
     "o2c_post.v",
     "o2c_scratchpad.v",
     "o2c_sequencer.v",
@@ -104,6 +107,10 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         if !l.layer.kernel.on_array() {
             pool = pool.max(raw);
         }
+        if let Kernel::Product(_) = l.layer.kernel {
+            pool = pool.max(PRODUCT_BITS);
+            sum = sum.max(PRODUCT_BITS);
+        }
         acc = acc.max(bits::signed(q.reachable.0)).max(bits::signed(q.reachable.1));
     }
     acc = acc.max(sum);
@@ -132,6 +139,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let wide = |t: &TableImage| matches!(t, TableImage::Sum(t) if t.ties != Ties::Exact);
     let has_array = plan.layers.iter().any(|l| l.layer.kernel.on_array());
     let has_pool = plan.layers.iter().any(|l| !l.layer.kernel.on_array());
+
+    let has_product = plan.layers.iter().any(|l| matches!(l.layer.kernel, Kernel::Product(_)));
 
     let counts = plan.layers.iter().flat_map(|l| {
         let [kh, kw] = l.layer.kernel.window().kernel;
@@ -197,6 +206,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("MW", int(mw)),
         ("HAS_ARRAY", flag(has_array)),
         ("HAS_POOL", flag(has_pool)),
+        ("HAS_PRODUCT", flag(has_product)),
         ("HAS_STEP", flag(descriptors.iter().any(|words| words[BLOCK_STEP_WORD] != 0))),
         ("HAS_SLIDE", flag(plan.has_slide)),
         ("HAS_RING", flag(plan.layers.iter().any(Planned::in_rings))),
@@ -303,7 +313,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             param: "TABLE_A_INIT",
             width: table_bits,
             words: table_words(table_a),
-            what: "tables of unary functions, of additions' own operand, and of float32 sums' thresholds",
+            what: "tables of unary functions, of additions' own operand, and thresholds of float32 sums and of products",
             packing: packing.clone(),
             fields: vec![plain_field("entry", table_bits, 1)],
         });
@@ -312,7 +322,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             param: "TABLE_B_INIT",
             width: table_bits,
             words: table_words(table_b),
-            what: "tables of additions' residual operand",
+            what: "tables of additions' residual operand, and corrections of products' thresholds",
             packing,
             fields: vec![plain_field("entry", table_bits, 1)],
         });
@@ -398,6 +408,8 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
             Kernel::Max(_) => "maximum",
             Kernel::Sum(_) => "sum",
             Kernel::FloatSum(_) => "float32 sum",
+            Kernel::Product(factor) if factor.thresholds => "product by thresholds",
+            Kernel::Product(_) => "product",
         }
         .into(),
         // Folded: said by `folded` and `folded_rows`, not by parts.
@@ -411,6 +423,8 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
         dilations: window.dilations,
         pads: l.layer.kernel.origin().map(|n| -n),
         pad_value: signed(d.pad_value),
+        factor_zero: if d.product == 1 { signed(d.emit_first) } else { 0 },
+        correct_by_b: d.correct_by_b == 1,
         folded: l.folding != Folding::Plain,
         folded_rows: l.folding == Folding::Window,
         blocks: l.reach.count,
@@ -553,10 +567,6 @@ fn named_layers<'a>(
     let mut layers: Vec<Layer> = Vec::with_capacity(plan.layers.len());
     for (l, recipe) in plan.layers.iter().zip(recipes) {
         quant(l.layer.last)?;
-        let other = match l.layer.tail {
-            Tail::Add { other, .. } => Some(other),
-            Tail::None | Tail::Table => None,
-        };
         let y = l.layer.y;
         let (macs, weight) = match l.layer.kernel {
             Kernel::Array(conv) => {
@@ -564,7 +574,7 @@ fn named_layers<'a>(
                 (conv.weight.len() * oh * ow, image::weight_bits(std::iter::once(conv)))
             }
             Kernel::Select(_) => (0, 2),
-            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => (0, 0),
+            Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => (0, 0),
         };
         let mut name = l.layer.name.clone();
         while layers.iter().any(|other| other.name == name) {
@@ -583,7 +593,7 @@ fn named_layers<'a>(
             loaded_bytes: steps_of(layers.len()).map(loaded).sum::<usize>() as u64,
             wait_cycles: steps_of(layers.len()).map(waited).sum::<usize>() as u64,
             tensor: tensor(Port::from(l.layer.last)),
-            reads: [l.layer.input].into_iter().chain(other).map(tensor).collect(),
+            reads: [l.layer.input].into_iter().chain(l.layer.others()).map(tensor).collect(),
             recipe,
             writes_output: describe::writes_output(plan, &l.layer),
             output_quant: (y.scale, y.zero_point, y.source_offset),

@@ -477,8 +477,8 @@ fn blocks(
 ) -> (Vec<Port>, Vec<Block>) {
     let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner);
     let touches = |l: &Planned<'_>, region: Port| {
-        let ports = [Some(l.layer.input), l.other(), Some(Port::from(l.layer.last))];
-        ports.into_iter().flatten().any(|port| owner(port) == Some(region))
+        let ports = [l.layer.input, Port::from(l.layer.last)].into_iter().chain(l.layer.others());
+        ports.into_iter().any(|port| owner(port) == Some(region))
     };
     let mut ports = Vec::new();
     let mut blocks = Vec::new();
@@ -501,8 +501,7 @@ fn blocks(
     (ports, blocks)
 }
 
-/// Layers that read a tensor, residual operands included.
+/// How often layers read a tensor, as residual operands and second factors too.
 fn readers(layers: &[Layer<'_>], port: Port) -> usize {
-    let other = |l: &&Layer<'_>| matches!(l.tail, Tail::Add { other, .. } if other == port);
-    layers.iter().filter(|l| l.input == port).count() + layers.iter().filter(other).count()
+    layers.iter().flat_map(|l| [l.input].into_iter().chain(l.others())).filter(|p| *p == port).count()
 }

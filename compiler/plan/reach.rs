@@ -40,7 +40,9 @@ impl Reach {
                 })
             }
             Kernel::Select(select) => Box::new(|o| select.channels[o].map(|c| (c, c))),
-            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => return dense,
+            Kernel::Array(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
+                return dense;
+            }
         };
         // The words that each output channel block needs; blocks that need none go with the one before.
         let places: Vec<usize> = (0..x.extent()).filter(|&at| x.channel(at).is_some()).collect();

@@ -40,6 +40,7 @@ fn fusible(graph: &IntGraph, port: Port) -> Option<usize> {
         IntOp::MaxPool(pool) => Some(pool.window.kernel.iter().product()),
         IntOp::AveragePool(pool) => Some(pool.window.kernel.iter().product()),
         IntOp::Select(_) => Some(1),
+        IntOp::Product(_) => Some(2),
         IntOp::Input(_) | IntOp::Output(_) | IntOp::Add(_) | IntOp::Table(_) | IntOp::Concat(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{LaneKind, LayerQuant, Tables, add, average, offset, signed_bits};
+use super::{LaneKind, LayerQuant, Tables, add, average, offset, product, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, requantize};
 use crate::diag::{Diagnostic, Result, code};
@@ -80,6 +80,10 @@ pub(crate) fn solve(
         (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
         (IntOp::AveragePool(op), Some(y)) => average::solve(&place("AveragePool"), op, y, format).map(Some),
         (IntOp::Add(op), _) => addition(&place(op.spec.form.name()), &op.spec).map(Some),
+        (IntOp::Product(op), _) => match operands {
+            &[a, b] => product::solve(&place("Mul"), &op.spec, [a, b], format).map(Some),
+            _ => Err(place("Mul").fault(code::INTERNAL, "a node has no operand", "quant::solve").into()),
+        },
         (IntOp::Table(op), _) => {
             let (_, x) = place("Table").operand()?;
             let reached =
@@ -124,6 +128,7 @@ pub(super) fn passive(name: &str, lane: LaneKind, input: Interval, output: Inter
         lane,
         differing_accumulators: 0,
         float_sum: None,
+        product_steps: None,
         ambiguous_sums: 0,
         fixed: None,
         tables: None,

@@ -13,6 +13,7 @@ mod float_sum;
 mod interval;
 mod layer;
 mod offset;
+mod product;
 mod share;
 mod steps;
 mod tables;
@@ -26,6 +27,8 @@ use serde::{Serialize, Serializer};
 
 pub use fixed::{Difference, FixedFormat, FixedReport};
 pub use float_sum::FloatSum;
+pub(crate) use product::KEY_BITS;
+pub use product::ProductSteps;
 pub use tables::{Tables, Ties};
 
 use crate::arith::lane::Channel;
@@ -61,7 +64,7 @@ pub enum LaneKind {
     Mixed,
     /// Tables: additions and unary functions.
     Table,
-    /// Float32 sums and thresholds: averages that are no function of the integer sum.
+    /// Thresholds: averages that are no function of the integer sum, by float32 sums, and products that no lane makes.
     Float,
     /// Bytes pass unchanged (MaxPool).
     Identity,
@@ -100,6 +103,8 @@ pub struct LayerQuant {
     pub ambiguous_sums: u64,
     /// AveragePool by float32 sums; `channels` are estimates then, the byte or one less.
     pub float_sum: Option<FloatSum>,
+    /// A product by thresholds; `channels` is an estimate then, the byte or one less.
+    pub product_steps: Option<ProductSteps>,
     /// Where the differing ones are, in Fixed mode.
     pub fixed: Option<FixedReport>,
     /// Add and Table: the tables.

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::steps::Steps;
 use super::*;
-use crate::arith::{AddForm, AddSpec, AverageForm, AverageSpec, RescaleSpec, requantize};
+use crate::arith::{
+    AddForm, AddSpec, AverageForm, AverageSpec, ProductForm, ProductSpec, RescaleSpec, requantize,
+};
 use crate::graph::Value;
 use crate::graph::int::*;
 
@@ -294,6 +296,76 @@ fn additions_are_exact_on_all_pairs() {
         assert!(pairs.zip(&want).all(|((a, b), &y)| tables.apply(a, b, spec.lo, spec.hi) == y));
     }
     eprintln!("{} additions: {:?}, fraction bits {bits:?}", specs.len(), start.elapsed());
+}
+
+/// A product of two inputs of all bytes.
+fn product(spec: ProductSpec) -> (IntGraph, NodeId) {
+    let side = |(scale, zero, offset): (f32, i32, i32)| QFact {
+        source_offset: offset,
+        ..fact([1, 1, 1], scale, zero - offset)
+    };
+    let mut graph = IntGraph::default();
+    let [a, b] = [spec.a, spec.b].map(|s| input(&mut graph, side(s)));
+    let op = IntOp::Product(Product { spec });
+    let id = graph.add("product", op, &[a.into(), b.into()], value("y", side(spec.y)));
+    (graph, id)
+}
+
+#[test]
+fn products_are_exact_on_all_pairs() {
+    let mut random = Random(9);
+    let mut lanes = std::collections::BTreeMap::new();
+    let start = std::time::Instant::now();
+    for i in 0..240 {
+        let mut real = || random.range(100, 9000) as f32 / 50_000.0;
+        let (sa, sb) = (real(), real());
+        let power = |random: &mut Random, from, to| (random.range(from, to) as f32).exp2();
+        let form = if i % 2 == 0 { ProductForm::QLinear } else { ProductForm::Float };
+        // Any scales; the result in steps of a's, with a power of two beside it, on either side; all powers of two, and zero
+        // points of every parity, so that float32 rounds ties to even before it adds them.
+        let (sa, sb, sy) = match i / 2 % 6 {
+            0 | 1 => (sa, sb, sa * sb * random.range(20_000, 300_000) as f32 / 1013.0),
+            2 => (sa, 1.0 / 256.0, sa),
+            3 => (sa, power(&mut random, -9, -6), sa * power(&mut random, -1, 1)),
+            4 => (power(&mut random, -9, -6), sb, sb * power(&mut random, -1, 1)),
+            _ => {
+                let (a, b) = (power(&mut random, -9, -3), power(&mut random, -9, -3));
+                (a, b, a * b * power(&mut random, 4, 9))
+            }
+        };
+        let offset = if i % 3 == 0 { 128 } else { 0 };
+        let mut side = |scale| (scale, random.range(-128, 127) as i32 + offset, offset);
+        let [a, b, y] = [sa, sb, sy].map(&mut side);
+        let (lo, hi) = if i % 7 == 0 { (-20, 100) } else { (-128, 127) };
+        let spec = ProductSpec { form, a, b, y, lo, hi };
+        let (graph, id) = product(spec);
+        let quantized = solve(&graph, RescaleMode::Proved).unwrap_or_else(|e| panic!("{spec:?}: {e}"));
+        let layer = &quantized.layers[&id];
+        let corrected = layer.product_steps.as_ref().is_some_and(|s| s.corrections.iter().any(|c| *c != 0));
+        *lanes.entry((i % 2, format!("{:?}", layer.lane), corrected)).or_insert(0) += 1;
+        let pairs = (-128..=127i8).flat_map(|a| (-128..=127i8).map(move |b| (a, b)));
+        for ((a, b), &y) in pairs.zip(&spec.table()) {
+            let product = spec.centred(a, b);
+            let q = layer.channels[0].apply(i64::from(product), lo, hi);
+            let made = layer.product_steps.as_ref().map_or(q, |s| s.apply(q, (a, b), product));
+            assert_eq!(made, y, "{spec:?} {a} {b}");
+        }
+    }
+    eprintln!("{:?}: {lanes:?}", start.elapsed());
+    // Every way is taken.
+    assert!(lanes.len() >= 6, "{lanes:?}");
+}
+
+/// Where both factors are rounded and their product is on ties in plenty, no thresholds tell the bytes.
+#[test]
+fn a_product_that_nothing_makes_is_refused() {
+    let (a, b) = ((0.0371, 3, 0), (0.0371, -5, 0));
+    let spec = |form| ProductSpec { form, a, b, y: (0.0371 * 128.0 * 0.0371, 1, 0), lo: -128, hi: 127 };
+    let (graph, _) = product(spec(ProductForm::Float));
+    let fault = solve(&graph, RescaleMode::Proved).unwrap_err();
+    assert_eq!(fault.0[0].code, code::RESCALE_INFEASIBLE);
+    let (graph, _) = product(spec(ProductForm::QLinear));
+    assert!(solve(&graph, RescaleMode::Proved).is_ok());
 }
 
 #[test]

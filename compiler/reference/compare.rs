@@ -358,7 +358,7 @@ fn float_means(graph: &IntGraph) -> Vec<String> {
 /// 3 to 11 on two MobileNetV2 of 65).
 fn near(graph: &IntGraph) -> f64 {
     let layer = |op: &IntOp| match op {
-        IntOp::Conv(_) | IntOp::Add(_) | IntOp::Table(_) | IntOp::AveragePool(_) => true,
+        IntOp::Conv(_) | IntOp::Add(_) | IntOp::Product(_) | IntOp::Table(_) | IntOp::AveragePool(_) => true,
         IntOp::Input(_) | IntOp::MaxPool(_) | IntOp::Select(_) | IntOp::Concat(_) | IntOp::Output(_) => false,
     };
     let layers = graph.ids().into_iter().filter(|id| layer(&graph.node(*id).op)).count();

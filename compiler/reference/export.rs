@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::build::{Builder, MICROSOFT, sizes};
 use super::{expression, layout, prepare, steps};
-use crate::arith::{AddForm, AverageForm};
+use crate::arith::{AddForm, AverageForm, ProductForm};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::expression::{Expression, Operand, Quantization, Step};
 use crate::graph::int::*;
@@ -96,6 +96,7 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
         IntOp::Input(_)
         | IntOp::Conv(_)
         | IntOp::Add(_)
+        | IntOp::Product(_)
         | IntOp::Table(_)
         | IntOp::MaxPool(_)
         | IntOp::AveragePool(_)
@@ -138,6 +139,7 @@ impl Exporter<'_> {
         let (lo, hi) = match &node.op {
             IntOp::Conv(conv) => (conv.rescale.lo, conv.rescale.hi),
             IntOp::Add(add) => (add.spec.lo, add.spec.hi),
+            IntOp::Product(product) => (product.spec.lo, product.spec.hi),
             IntOp::AveragePool(pool) => (pool.spec.lo, pool.spec.hi),
             IntOp::Table(_)
             | IntOp::MaxPool(_)
@@ -165,6 +167,10 @@ impl Exporter<'_> {
                 form @ (AddForm::Float | AddForm::Difference) => {
                     self.float(name, form.name(), &inputs, id, &target, vec![])?;
                 }
+            },
+            IntOp::Product(product) => match product.spec.form {
+                ProductForm::QLinear => self.qlinear(name, "QLinearMul", &inputs, id, &target, vec![])?,
+                ProductForm::Float => self.float(name, "Mul", &inputs, id, &target, vec![])?,
             },
             IntOp::MaxPool(pool) => {
                 let x = self.operand(inputs[0]);

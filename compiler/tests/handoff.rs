@@ -104,6 +104,12 @@ fn requantize(folder: &Folder, word: &str, lane: i64, acc: i64, q: &[i64]) -> i6
     i64::try_from(value.clamp(i128::from(q[0]), i128::from(q[1]))).unwrap()
 }
 
+/// The element of a tensor at a place, or at 0 along an axis where it has one.
+fn broadcast(t: &Tensor, place: [i64; 3]) -> i64 {
+    let [c, h, w] = std::array::from_fn(|d| if t.shape[d] == 1 { 0 } else { place[d] });
+    t.at(c, h, w).unwrap()
+}
+
 /// Compiles a model and computes every layer again.
 fn check(model: &str, extra: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -256,6 +262,10 @@ fn check(model: &str, extra: &[&str]) {
                     let sum: i64 = match unit {
                         "array" | "depthwise" => taps.iter().zip(&kernel).map(|(t, w)| value(t) * w).sum(),
                         "sum" => taps.iter().map(value).sum(),
+                        "product" | "product by thresholds" => {
+                            let factor = broadcast(reads[1], [o, y, z]);
+                            (value(&taps[0]) - pad) * (factor - number(&l["factor_zero"]))
+                        }
                         other => panic!("{other}"),
                     };
                     let acc = sum + folder.field("parameters", word, "bias", lane).unwrap();
@@ -271,7 +281,18 @@ fn check(model: &str, extra: &[&str]) {
                     let at = usize::try_from(256 * table + v + 128).unwrap();
                     folder.field(["table_a", "table_b"][which], &tables[which][at], "entry", 0).unwrap()
                 };
-                let s = entry(0, byte) + reads.get(1).map_or(0, |b| entry(1, b.at(o, y, z).unwrap()));
+                if unit == "product by thresholds" {
+                    let [a, b] = [x, reads[1]].map(|t| broadcast(t, [o, y, z]));
+                    let c = entry(1, if l["correct_by_b"] == true { b } else { a });
+                    let acc = *accs.last().unwrap();
+                    let least = entry(0, byte) + if acc < 0 { 255 - c } else { c };
+                    let y = byte + i64::from(256 * acc >= least);
+                    *qs.last_mut().unwrap() = y;
+                    ys.push(y);
+                    continue;
+                }
+                let residual = if unit == "product" { 2 } else { 1 };
+                let s = entry(0, byte) + reads.get(residual).map_or(0, |b| entry(1, b.at(o, y, z).unwrap()));
                 let v = s >> shift;
                 let tie = shift > 0 && s & ((1 << shift) - 1) == 0;
                 let odd = (v & 1 == 1) != (l["ties_to_odd"] == true);
@@ -297,6 +318,7 @@ fn every_value_follows_from_the_folder() {
     check("tflm_micro_speech_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16", "--lanes", "2"]);
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
     check("../testbench/mutants/six.onnx", &["--samples", "1", "--array", "2,4,8"]);
+    check("../testbench/mutants/product.onnx", &["--samples", "1", "--array", "4,2,4", "--lanes", "2"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,8"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16"]);
 }

@@ -9,7 +9,9 @@
 use super::o2c;
 
 use ndarray::{Array4, ArrayD, IxDyn};
-use o2c::arith::{AddForm, AddSpec, AverageForm, AverageSpec, RescaleSpec, unary_table};
+use o2c::arith::{
+    AddForm, AddSpec, AverageForm, AverageSpec, ProductForm, ProductSpec, RescaleSpec, unary_table,
+};
 use o2c::exec::Data;
 use o2c::graph::expression::{Binary, Expression, Operand, Quantization, Step};
 use o2c::graph::int::*;
@@ -150,6 +152,7 @@ impl Net {
             40..=49 => self.table(x),
             50..=61 => self.max_pool(x),
             62..=73 => self.average(x),
+            74..=81 => self.product(x),
             _ => self.addition(x),
         }
     }
@@ -460,6 +463,36 @@ impl Net {
         let spec =
             AddSpec { form, a: side(&self.fact_of(a)), b: side(&self.fact_of(b)), y: side(&fact), lo, hi };
         self.add(IntOp::Add(Add { spec }), &[a, b], fact)
+    }
+
+    /// x times a tensor of its shape, or of one channel, row or column for all of x's.
+    fn product(&mut self, x: Port) -> Port {
+        let xf = self.fact_of(x);
+        let [c, h, w] = xf.shape;
+        let other = match self.rng.range(0, 7) {
+            0 => self.table(x),
+            1 => x,
+            2 | 3 => self.same_conv(x),
+            4 | 5 => self.global_average(x),
+            _ => {
+                let one = |rng: &mut Rng, n: usize| if rng.chance(50) { 1 } else { n };
+                let shape = [one(&mut self.rng, c), one(&mut self.rng, h), one(&mut self.rng, w)];
+                let channels = (0..shape[0]).map(Some).collect();
+                let select =
+                    Select { channels, origin: [0, 0], steps: [1, 1], fill: xf.zero_point, exchanged: false };
+                self.add(IntOp::Select(select), &[x], QFact { shape, ..xf.clone() })
+            }
+        };
+        let of = self.fact_of(other);
+        let mut fact = self.fact(xf.shape);
+        let form = self.rng.pick(&[ProductForm::QLinear, ProductForm::QLinear, ProductForm::Float]);
+        let ties = form == ProductForm::QLinear && self.rng.chance(40);
+        let steps = if ties { self.power(5, 8) } else { self.rng.real(30.0, 300.0) };
+        fact.scale = xf.scale * of.scale * steps;
+        let side = |f: &QFact| (f.scale, f.zero_point + f.source_offset, f.source_offset);
+        let (lo, hi) = self.bounds(fact.zero_point);
+        let spec = ProductSpec { form, a: side(&xf), b: side(&of), y: side(&fact), lo, hi };
+        self.add(IntOp::Product(Product { spec }), &[x, other], fact)
     }
 
     fn table(&mut self, x: Port) -> Port {

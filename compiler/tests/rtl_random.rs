@@ -91,6 +91,7 @@ fn describe(graph: &IntGraph) -> String {
             IntOp::Input(_)
             | IntOp::Output(_)
             | IntOp::Add(_)
+            | IntOp::Product(_)
             | IntOp::Table(_)
             | IntOp::Select(_)
             | IntOp::Concat(_) => None,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx and product.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -13,6 +13,8 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   six   concatenations whose parts end inside words, read by pool and array; Slice with steps, Pad with channels
   seven depthwise layers: residual additions, strides of both axes, two rows at once, pads on every side or some, maps of one
         column and of one row, a partly filled last channel block; a kernel as high as a window of 4 rows
+  product  products of two tensors: one with a word, a column or a pixel for all of the other's, a further addition, thresholds
+        that either factor corrects
 """
 import pathlib
 
@@ -37,9 +39,9 @@ class Net:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
-    def quantize(self, value, name, scale, zero, kind):
+    def quantize(self, value, name, scale, zero, kind, shape=()):
         """QuantizeLinear and DequantizeLinear of a value; returns the dequantized tensor."""
-        s, z = self.constant(np.float32(scale)), self.constant(np.array(zero, kind))
+        s, z = self.constant(np.full(shape, scale, np.float32)), self.constant(np.full(shape, zero, kind))
         self.node("QuantizeLinear", [value, s, z], name + "_q")
         self.scale[name + "_d"] = np.float32(scale)
         return self.node("DequantizeLinear", [name + "_q", s, z], name + "_d")
@@ -203,6 +205,33 @@ def seven():
     n.save(HERE / "seven.onnx", [1, 5, 27, 7], y, [1, 11, 1, 2])
 
 
+def product():
+    n = Net(8)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    i8 = np.int8
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.quantize(n.conv("a", x, (19, 3, 3, 3), scales(19, .004), bias(19), pads=[1, 1, 1, 1]), "a", .03, 9, i8)
+    s = n.quantize(n.node("GlobalAveragePool", [a], "mean"), "mean", .007, -20, i8)
+    s = n.quantize(n.conv("s", s, (19, 19, 1, 1), scales(19, .01), bias(19)), "s", .03, 5, i8)
+    s = n.quantize(n.node("HardSigmoid", [s], "gate", alpha=.2, beta=.5), "gate", 1 / 255, -128, i8)
+    a = n.quantize(n.node("Mul", [a, s], "channels"), "channels", .022, 7, i8)
+    g = n.quantize(n.conv("g", a, (1, 19, 3, 3), scales(1, .006), bias(1), pads=[1, 1, 1, 1]), "g", .03, 3, i8)
+    g = n.quantize(n.node("Sigmoid", [g], "sigmoid"), "sigmoid", 1 / 255, -126, i8)
+    p = n.quantize(n.node("Mul", [g, a], "pixels"), "pixels", .017, -3, i8)
+    p = n.quantize(n.node("Add", [p, a], "add"), "add", .031, 11, i8)
+    # Ties that go to even with an odd zero point added; and one behind a convolution of its own.
+    t = n.quantize(n.conv("t", p, (19, 19, 1, 1), scales(19, .003), bias(19)), "t", 2 ** -6, 5, i8)
+    u = n.quantize(n.node("MaxPool", [t], "columns", kernel_shape=[5, 1]), "columns", 2 ** -6, 5, i8)
+    t = n.quantize(n.node("Mul", [t, u], "ties"), "ties", 2 ** -5, 13, i8)
+    # float32 rounds one factor of two.
+    v = n.quantize(n.conv("v", t, (19, 19, 1, 1), scales(19, .003), bias(19)), "v", .019, -7, i8, [1])
+    w = n.quantize(n.conv("w", t, (19, 19, 1, 1), scales(19, .003), bias(19)), "w", 2 ** -6, 3, i8, [1])
+    y = n.quantize(n.node("Mul", [v, w], "first"), "first", .019 / 2, 1, i8, [1])
+    y = n.quantize(n.node("Mul", [w, y], "second"), "second", .019 / 4, -9, i8, [1])
+    n.save(HERE / "product.onnx", [1, 3, 5, 6], y, [1, 19, 5, 6])
+
+
 one()
 two()
 three()
@@ -210,3 +239,4 @@ four()
 five()
 six()
 seven()
+product()

@@ -31,7 +31,8 @@ NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2
             "five": ["--array", "2,4,8", "--lanes", "4"],
             "six": ["--array", "2,4,8", "--lanes", "4"],
             "seven": ["--array", "4,4,16", "--lanes", "16"],
-            "eight": ["--array", "1,16,32", "--lanes", "4"]}
+            "eight": ["--array", "1,16,32", "--lanes", "4"],
+            "product": ["--array", "4,2,4", "--lanes", "2"]}
 MODEL = {"eight": "seven"}  # where it is not the network's own
 # What a folder is run with, in this order, until one notices.
 RUNS = [("none", []), ("random", ["--stall", "random", "--seed", "1"]), ("random", ["--stall", "random", "--seed", "2"]),

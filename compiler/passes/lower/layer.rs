@@ -29,7 +29,7 @@ pub(super) fn integers(graph: &FloatGraph, id: NodeId, port: Port) -> Lowered<&n
             "the weights or the bias are not constant",
             format!("operand \"{}\" is computed", graph.value(port).name),
         )
-        .remedy("products of two activations are not supported yet")),
+        .remedy("matrix products of two activations are not supported yet")),
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered
     Ok(move |o: usize| zero[if zero.len() == 1 { 0 } else { o }])
 }
 
-/// Most channels of a constant operand of an Add: its weights are a square of zeros.
+/// Most channels of a constant operand of an Add or Mul: its weights are a square of zeros.
 const LARGEST_CONSTANT: usize = 4096;
 
 /// Centred 8-bit weights lie in -255 ..= 255.
@@ -209,7 +209,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    /// A constant operand of an Add with one value per channel of `x`: a convolution of `x` without weights, whose
+    /// A constant operand of an Add or Mul with one value per channel of `x`: a convolution of `x` without weights, whose
     /// bias is the constant. Its rescale factor is 1.
     pub(super) fn constant(
         &mut self,
@@ -227,7 +227,7 @@ impl Lower<'_> {
         };
         let [c, h, w] = x.1.shape;
         if c > LARGEST_CONSTANT {
-            return Err(self.fault(id, format!("a constant of {c} channels is added")));
+            return Err(self.fault(id, format!("a constant operand has {c} channels")));
         }
         let yf = fact(graph, id, params, x.1.shape)?;
         let mut bias: Vec<Option<i32>> = vec![None; c];

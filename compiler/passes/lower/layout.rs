@@ -128,7 +128,7 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                             .collect();
                         return ([k, 1, s], simple(order));
                     }
-                    Kernel::Add(_) | Kernel::Mul | Kernel::Table(_) => from.clone(),
+                    Kernel::Add(_) | Kernel::Mul(_) | Kernel::Table(_) => from.clone(),
                     Kernel::Conv(_)
                     | Kernel::ConvTranspose(_)
                     | Kernel::Average(..)

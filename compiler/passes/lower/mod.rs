@@ -8,6 +8,7 @@ mod conv_transpose;
 mod host;
 mod layer;
 mod layout;
+mod product;
 mod refuse;
 mod select;
 
@@ -418,31 +419,16 @@ impl Lower<'_> {
             }
             Kernel::Table(source) => self.table(id, q, source),
             Kernel::Concat(at) => self.concat(id, *at, Some(q)),
-            // Products are refused before; Softmax is the host's.
-            Kernel::Mul | Kernel::Softmax(_) => Ok(()),
+            Kernel::Mul(form) => self.product(id, q, *form),
+            // The host's.
+            Kernel::Softmax(_) => Ok(()),
         }
     }
 
     fn residual(&mut self, id: NodeId, q: &Quantized, form: AddForm) -> Lowered<()> {
         let inputs = self.graph.inputs(id);
+        let [a, b] = self.pair(id, q)?;
         let constant = |p: Port| matches!(self.graph.node(p.node).op, Op::Const(_));
-        let (a, b) = match (constant(inputs[0]), constant(inputs[1])) {
-            (false, false) => (
-                self.operand(id, inputs[0], q.inputs.first())?,
-                self.operand(id, inputs[1], q.inputs.get(1))?,
-            ),
-            (false, true) => {
-                let x = self.operand(id, inputs[0], q.inputs.first())?;
-                let c = self.constant(id, &x, inputs[0], inputs[1], &q.inputs[1])?;
-                (x, c)
-            }
-            (true, false) => {
-                let x = self.operand(id, inputs[1], q.inputs.get(1))?;
-                let c = self.constant(id, &x, inputs[1], inputs[0], &q.inputs[0])?;
-                (c, x)
-            }
-            (true, true) => return Err(refuse::operand(self.graph, id, inputs[0])),
-        };
         let shapes = (&self.graph.value(inputs[0]).fact.shape, &self.graph.value(inputs[1]).fact.shape);
         let constants = constant(inputs[0]) || constant(inputs[1]);
         if !constants && shapes.0 != shapes.1 {

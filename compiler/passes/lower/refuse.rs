@@ -87,7 +87,6 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
             Op::Gather(_) | Op::Cast(_) => {
                 faults.push(of_activation(&op.name(), label(graph, id)));
             }
-            Op::Quantized(q) if q.kernel == Kernel::Mul => faults.push(two_activations(graph, id, "Mul")),
             // It would have moved to the integers if its operand's operator were there.
             Op::Transpose(_) if graph.inputs(id).iter().any(|p| !on_host(graph, p.node)) => {}
             Op::Unary(_) | Op::Clip(_) if !before.contains(&id) && dequantized(graph, id) => {}
@@ -156,8 +155,8 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
     }
 }
 
-/// A product, difference or the like whose operands are no functions of one tensor.
-pub(super) fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Diagnostic {
+/// A quotient, maximum or the like whose operands are no functions of one tensor.
+fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Diagnostic {
     let constant = graph.inputs(id).into_iter().find(|p| constant(graph, *p));
     if let Some(port) = constant {
         return at(
@@ -181,7 +180,7 @@ pub(super) fn two_activations(graph: &FloatGraph, id: NodeId, name: &str) -> Dia
             operands.join(" and ")
         ),
     )
-    .remedy("only Add and Sub combine different activations")
+    .remedy("only Add, Sub and Mul combine different activations")
 }
 
 /// Whether a value is constant, or the DequantizeLinear of a constant.
@@ -218,7 +217,7 @@ pub(super) fn no_table(
 fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     let name = graph.node(id).op.name();
     let quantized = |p: Port| constant(graph, p) || matches!(graph.node(p.node).op, Op::Dequantize(_));
-    if matches!(graph.node(id).op, Op::Binary(kind) if !matches!(kind, Binary::Add | Binary::Sub))
+    if matches!(graph.node(id).op, Op::Binary(kind) if !matches!(kind, Binary::Add | Binary::Sub | Binary::Mul))
         && graph.inputs(id).into_iter().all(quantized)
         && !one_tensor(graph, id.into())
     {
@@ -275,11 +274,13 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     }
 }
 
-/// An Add or Sub, quantized but for a constant of several elements.
+/// An Add, Sub or Mul, quantized but for a constant of several elements.
 fn float_constant(graph: &FloatGraph, id: NodeId) -> Option<Diagnostic> {
     let name = graph.node(id).op.name();
     let inputs = graph.inputs(id);
-    let (Op::Binary(Binary::Add | Binary::Sub), [a, b]) = (&graph.node(id).op, inputs.as_slice()) else {
+    let (Op::Binary(Binary::Add | Binary::Sub | Binary::Mul), [a, b]) =
+        (&graph.node(id).op, inputs.as_slice())
+    else {
         return None;
     };
     let is = |p: &Port, f: fn(&Op) -> bool| f(&graph.node(p.node).op);
