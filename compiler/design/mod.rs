@@ -604,7 +604,7 @@ impl Design {
     }
 
     /// A parameter's value, 0 for one that is not set.
-    fn value(&self, name: &str) -> i64 {
+    pub fn value(&self, name: &str) -> i64 {
         self.params.iter().find(|p| p.name == name).map_or(0, |p| p.value)
     }
 

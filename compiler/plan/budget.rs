@@ -121,9 +121,11 @@ impl<'a> Search<'_, 'a> {
 pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Shortage> {
     let need = Need::of(plan)?;
     let all = KEPT.map(|kept| need.all_groups(plan, options, usize::MAX, kept));
+    let all_on_chip = need.all(plan).div_ceil(8);
     let fits = |on_chip: usize| -> Result<bool> {
         let options = external::Options { on_chip, ..options };
-        if external::fits(&need.network(plan, &steps::whole(&plan.layers)), options) {
+        if on_chip >= all_on_chip || external::fits(&need.network(plan, &steps::whole(&plan.layers)), options)
+        {
             return Ok(true);
         }
         for groups in &all {
@@ -137,11 +139,7 @@ pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Short
         }
         Ok(false)
     };
-    let (mut less, mut enough) = (options.on_chip, need.all(plan).div_ceil(8));
-    // Beyond what a memory can have words there is nothing to find.
-    while !fits(enough)? && enough < external::MOST_BYTES {
-        enough *= 2;
-    }
+    let (mut less, mut enough) = (options.on_chip, all_on_chip);
     while enough - less > 1 {
         let between = less.midpoint(enough);
         if fits(between)? { enough = between } else { less = between }
