@@ -2,8 +2,9 @@
 //!
 //! In: a network with its proofs, a number of multipliers, a target. Out: a checked design that fits the target.
 //! Guarantees: only arrays that can be built are tried; fewest cycles first, among equal ones fewest multipliers;
-//! the result depends on nothing else. Within a budget of memory on the chip the search ends when the [`MOST_SHORT`] fastest
-//! arrays need more.
+//! the result depends on nothing else. Within a budget of memory on the chip only the [`MOST_TRIED`] arrays are
+//! compared that would be the fastest with everything on the chip, more only until one fits; the search ends when the
+//! [`MOST_SHORT`] fastest need more.
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -31,6 +32,8 @@ pub(crate) struct Wanted<'a> {
 
 /// Arrays that do not fit the budget before the search ends.
 const MOST_SHORT: usize = 12;
+/// Arrays that are tried within a budget, if one of them fits.
+const MOST_TRIED: usize = 3;
 
 /// A plan that may be built.
 struct Candidate<'a> {
@@ -68,10 +71,14 @@ pub(crate) fn fastest(
     let within = wanted.external.is_none();
     let mut candidates: Vec<_> = plans.into_iter().map(|plan| Candidate { plan, within }).collect();
     let order = |c: &Candidate<'_>| (c.plan.cycles(), size(&c.plan), c.plan.lanes(), c.plan.array());
-    let mut short: Vec<Plan<'_>> = Vec::new();
+    let (mut short, mut tried): (Vec<Plan<'_>>, _) = (Vec::new(), 0);
     while let Some(best) = (0..candidates.len()).min_by_key(|&i| order(&candidates[i])) {
         let Candidate { plan, within } = candidates.swap_remove(best);
         if let (false, Some(external)) = (within, wanted.external) {
+            if tried >= MOST_TRIED && candidates.iter().any(|c| c.within) {
+                continue;
+            }
+            tried += 1;
             match plan.within(external)? {
                 Some(plan) => candidates.push(Candidate { plan, within: true }),
                 None => short.push(plan),

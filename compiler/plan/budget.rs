@@ -102,7 +102,8 @@ impl<'a> Search<'_, 'a> {
             let chosen = self.need.groups(self.plan, &groups, self.options, (share, price));
             let Some(chosen) = chosen else { continue };
             let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes)).collect();
-            let cycles: usize = chosen.iter().map(|g| g.cycles).sum();
+            let cycles: usize =
+                chosen.iter().map(|g| self.need.cycles(self.plan, g, self.options, share).0).sum();
             if tried.contains(&kind) || self.best.as_ref().is_some_and(|best| best.cycles() <= cycles) {
                 continue;
             }
@@ -199,21 +200,32 @@ impl Need {
         options: external::Options,
         (share, price): (usize, usize),
     ) -> Option<Vec<Group>> {
-        let word_bits = 8 * plan.array.word();
-        let budget = 8 * options.on_chip;
-        let words = budget * share / 100 / word_bits;
-        let room = budget.saturating_sub(self.tables + words * word_bits) * 3 / 4;
-        let beats = self.bits[0].div_ceil(options.bus_bits);
+        let words = options.on_chip * share / 100 / plan.array.word();
         groups.best(words, |group| {
-            let [again, once] = group.weights;
-            let (load, steps) = if once * self.bits[0] <= room {
-                (once, 0)
-            } else {
-                (again, (again * self.bits[0]).checked_div(room / 2).unwrap_or(0))
-            };
-            let administration = external::administration([group.steps, steps, group.moves]);
-            group.cycles.max(load * beats) + price * administration
+            let (cycles, steps) = self.cycles(plan, group, options, share);
+            cycles + price * external::administration([group.steps, steps, group.moves])
         })
+    }
+
+    /// Cycles of a group with the loading of its weights, and steps beside those of its strips, about.
+    fn cycles(
+        &self,
+        plan: &Plan<'_>,
+        group: &Group,
+        options: external::Options,
+        share: usize,
+    ) -> (usize, usize) {
+        let budget = 8 * options.on_chip;
+        let words = options.on_chip * share / 100 / plan.array.word();
+        let room = budget.saturating_sub(self.tables + words * 8 * plan.array.word()) * 3 / 4;
+        let beats = self.bits[0].div_ceil(options.bus_bits);
+        let [again, once] = group.weights;
+        let (load, steps) = if once * self.bits[0] <= room {
+            (once, 0)
+        } else {
+            (again, (again * self.bits[0]).checked_div(room / 2).unwrap_or(0))
+        };
+        (group.cycles.max(load * beats), steps)
     }
 }
 

@@ -178,9 +178,19 @@ impl Options {
 
 /// The steps and commands with the fewest cycles inside the budget, if any fit.
 pub(crate) fn plan(network: &Network<'_, '_>, options: Options) -> Option<(Vec<Step>, External)> {
-    let cycles = |steps: &[Step]| steps.iter().map(|s| s.cycles).sum::<usize>();
-    fitting(network, options)
-        .reduce(|best, found| if cycles(&found.0) < cycles(&best.0) { found } else { best })
+    let natural: usize = network.strips.iter().map(|s| s.loops.cycles).sum();
+    let mut best: Option<(usize, (Vec<Step>, External))> = None;
+    for found in fitting(network, options) {
+        let cycles = found.0.iter().map(|s| s.cycles).sum();
+        if best.as_ref().is_none_or(|(least, _)| cycles < *least) {
+            best = Some((cycles, found));
+        }
+        // Others are hardly better.
+        if best.as_ref().is_some_and(|(least, _)| *least <= natural + natural / 200) {
+            break;
+        }
+    }
+    best.map(|(_, found)| found)
 }
 
 /// Whether any division fits into the budget.
@@ -200,7 +210,7 @@ fn fitting<'n>(
     tried.filter_map(move |(share, part)| {
         // More steps have more descriptors, which leaves less room: a few rounds show how many.
         let mut administration = 0;
-        for _ in 0..4 {
+        for _ in 0..6 {
             let room = budget.checked_sub(resident + administration)?;
             let params = (room / part / bits[1]).clamp(1, all_params);
             let weights = room.checked_sub(params * bits[1])? / bits[0];
@@ -208,8 +218,15 @@ fn fitting<'n>(
                 return None;
             }
             let depths = [weights.clamp(1, all_weights.max(1)), params];
-            let found = schedule(network, deal(network, depths, share)?, depths, options);
-            let needed = administration_bits(network, &found);
+            let steps = deal(network, depths, share)?;
+            // Without the commands that is known before they are.
+            let descriptors = descriptor_bits(network, &steps);
+            if descriptors > administration {
+                administration = descriptors;
+                continue;
+            }
+            let found = schedule(network, steps, depths, options);
+            let needed = descriptors + found.1.commands.len() * found.1.command_bits();
             if needed <= administration {
                 return Some(found);
             }
@@ -226,15 +243,15 @@ pub(crate) fn administration([strips, steps, moves]: [usize; 3]) -> usize {
     4 * descriptors + command * (2 * (strips + steps) + moves * 3 / 2)
 }
 
-/// Bits of descriptors and commands, at most.
-fn administration_bits(network: &Network<'_, '_>, (steps, external): &(Vec<Step>, External)) -> usize {
+/// Bits of descriptors, at most.
+fn descriptor_bits(network: &Network<'_, '_>, steps: &[Step]) -> usize {
+    let further = steps.iter().filter(|s| !s.begins).count();
     let words = if only_changes(network.layers.len(), steps.len()) {
-        let further = steps.iter().filter(|s| !s.begins).count();
         steps.len() + (steps.len() - further) * descriptor::WORDS + further * descriptor::CHANGES_OF_BLOCKS
     } else {
         steps.len() * descriptor::WORDS
     };
-    32 * words + external.commands.len() * external.command_bits()
+    32 * words
 }
 
 /// Whether descriptors are written as changes: where there are many for a layer.
