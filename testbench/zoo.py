@@ -104,25 +104,26 @@ def measure(folder, name, model):
 
 def document(found, info):
     head = ["model", "inputs", "differing, int8 session", "differing, canonical", "RTL differing", "cycles predicted", "measured", "efficiency", "array",
-            "on chip, KiB", "loaded, bytes", "top-1"]
+            "on chip, KiB", "moved, bytes", "top-1"]
     rows = []
     for f in found:
         if "refused" in f:
             continue
         bits, sim, report = f["bits"], f["sim"], f["report"]
         memory = sum(m["bits"] for m in report["memories"]) / 8192
-        loaded = report["external"]["bytes_loaded"] if report["external"] else 0
+        external = report["external"]
+        moved = sum(external[k] for k in ("bytes_loaded", "activation_bytes_loaded", "activation_bytes_stored")) if external else 0
         full = next((bits[k] for k in ("full-int8", "full-int8-moved") if k in bits and bits[k]["judged"]), None)
         rows.append([f"`{f['name']}`", number(f["samples"]), differing(full) if full else "no integer session", differing(bits["canonical"]),
                      f"{number(sim['mismatches'])} of {number(sim['values_compared'])}", number(sim["cycles"]["predicted"]),
                      number(sim["cycles"]["measured"]), percent(sim["efficiency"]), ",".join(map(str, report["array"])),
-                     f"{memory:,.1f}", number(loaded),
+                     f"{memory:,.1f}", number(moved),
                      f"{f['top1']['correct']} of {number(f['top1']['of'])}" if f["top1"] else "-"])
     refused = [[f"`{f['name']}`", f["refused"].replace("|", "\\|")] for f in found if "refused" in f]
     out = ["# Models tried", "",
            "Written by `make zoo` (`testbench/zoo.py`); do not edit. Counts are exact. "
            f"{info['runtime']}; CPU {info['cpu']}{' with' if info['vnni'] else ' without'} VNNI; the fastest array of {MACS} multipliers, "
-           f"{BUDGET} KiB on the chip or, where that is too little, what {ARRAY} needs at least; weights and parameters beyond that come over {BUS} bits from "
+           f"{BUDGET} KiB on the chip or, where that is too little, what {ARRAY} needs at least; what has no place there moves over {BUS} bits from and to "
            "external memory. One image simulated in Verilator. The int8 session runs the user's file, the canonical form every intermediate tensor.", "",
            table(head, rows)]
     if refused:

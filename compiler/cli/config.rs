@@ -36,7 +36,7 @@ pub(crate) struct Config {
     /// Data bits of both AXI4-Streams, a power of two from 8 to 512 [default: 32]
     #[arg(long, value_name = "N")]
     stream_bits: Option<usize>,
-    /// KiB of all memories on the chip: what of weights and parameters exceeds them is loaded from external memory through an AXI4 master [default: everything is on the chip]
+    /// KiB of all memories on the chip: weights, parameters and tensors that exceed them are in external memory, behind an AXI4 master; layers run strip by strip where that saves memory [default: everything is on the chip]
     #[arg(long, value_name = "KIB")]
     on_chip: Option<usize>,
     /// With --on-chip: data bits of the AXI4 master, a power of two from 32 to 512 [default: 128]

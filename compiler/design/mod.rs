@@ -204,8 +204,10 @@ pub struct Layer {
     pub macs: u64,
     /// Cycles from this descriptor's issue to the next one's (the last layer: to the last byte written).
     pub cycles: u64,
-    /// Bytes that are loaded for it from external memory.
+    /// Bytes of weights and parameters that are loaded for it from external memory.
     pub loaded_bytes: u64,
+    /// Bytes of activations that are loaded before its parts, and stored after them.
+    pub moved_bytes: [u64; 2],
     /// Of the cycles, those in which it waits for them.
     pub wait_cycles: u64,
     /// The ONNX tensor that it writes.

@@ -38,13 +38,19 @@ pub struct LayerReport {
     pub cycles_measured: Option<u64>,
     /// macs / (cycles * multipliers).
     pub efficiency: f64,
-    /// Bytes loaded for it from external memory.
+    /// Bytes of weights and parameters loaded for it from external memory.
     #[serde(default)]
     pub bytes_loaded: u64,
-    /// Of the predicted cycles, those in which it waits for them.
+    /// Bytes of activations loaded from there.
+    #[serde(default)]
+    pub activation_bytes_loaded: u64,
+    /// Bytes of activations stored there.
+    #[serde(default)]
+    pub activation_bytes_stored: u64,
+    /// Of the predicted cycles, those in which it waits for all these.
     #[serde(default)]
     pub wait_cycles: u64,
-    /// What its cycles are for, above all: `compute`, or `weights` where it waits for them.
+    /// What its cycles are for: `compute`, or where it waits what is the more to move, `weights` or `activations`.
     #[serde(default)]
     pub bound: String,
     /// Requantize lane.
@@ -130,9 +136,15 @@ pub struct ExternalReport {
     pub latency: usize,
     /// Bytes of the image.
     pub bytes: usize,
-    /// Bytes loaded for each sample.
+    /// Bytes of weights and parameters loaded for each sample.
     pub bytes_loaded: u64,
-    /// Cycles in which a sample's layers wait for them.
+    /// Bytes of activations loaded for each sample.
+    #[serde(default)]
+    pub activation_bytes_loaded: u64,
+    /// Bytes of activations stored for each sample.
+    #[serde(default)]
+    pub activation_bytes_stored: u64,
+    /// Cycles in which a sample's layers wait for all these.
     pub wait_cycles: u64,
 }
 
@@ -244,8 +256,15 @@ impl Report {
                 cycles_measured: None,
                 efficiency: ratio(l.macs, l.cycles, multipliers),
                 bytes_loaded: l.loaded_bytes,
+                activation_bytes_loaded: l.moved_bytes[0],
+                activation_bytes_stored: l.moved_bytes[1],
                 wait_cycles: l.wait_cycles,
-                bound: if l.wait_cycles > 0 { "weights" } else { "compute" }.into(),
+                bound: match l.wait_cycles {
+                    0 => "compute",
+                    _ if l.moved_bytes.iter().sum::<u64>() > l.loaded_bytes => "activations",
+                    _ => "weights",
+                }
+                .into(),
                 lane: f.lane.clone(),
                 reachable: f.reachable,
                 accumulator_bits: f.accumulator_bits,
@@ -305,6 +324,8 @@ impl Report {
                 latency: e.latency,
                 bytes: e.bytes.len(),
                 bytes_loaded: d.layers.iter().map(|l| l.loaded_bytes).sum(),
+                activation_bytes_loaded: d.layers.iter().map(|l| l.moved_bytes[0]).sum(),
+                activation_bytes_stored: d.layers.iter().map(|l| l.moved_bytes[1]).sum(),
                 wait_cycles: d.layers.iter().map(|l| l.wait_cycles).sum(),
             }),
             host_before: facts.host_before.clone(),
@@ -459,15 +480,21 @@ struct Page<'a> {
     r: &'a Report,
 }
 
+impl LayerReport {
+    /// Bytes moved between the chip and external memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes_loaded + self.activation_bytes_loaded + self.activation_bytes_stored
+    }
+}
+
 impl Page<'_> {
     fn roofline(&self, e: &ExternalReport) -> Option<Roofline> {
         roofline(&self.r.layers, self.r.multipliers, e.bus_bits / 8)
     }
     fn intensity(&self, l: &LayerReport) -> String {
-        if l.bytes_loaded == 0 {
-            "–".into()
-        } else {
-            format!("{:.1}", l.macs as f64 / l.bytes_loaded as f64)
+        match l.bytes() {
+            0 => "–".into(),
+            bytes => format!("{:.1}", l.macs as f64 / bytes as f64),
         }
     }
     fn shape(&self, s: &[usize; 3]) -> String {

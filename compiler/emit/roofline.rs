@@ -39,7 +39,7 @@ const MARGIN: f64 = 40.0;
 /// The picture of the layers that have multiplications and move bytes; `None` without any.
 pub fn roofline(layers: &[LayerReport], multipliers: usize, bytes_per_cycle: usize) -> Option<Roofline> {
     let of = |l: &LayerReport| {
-        let (macs, bytes, cycles) = (l.macs as f64, l.bytes_loaded as f64, l.cycles_predicted as f64);
+        let (macs, bytes, cycles) = (l.macs as f64, l.bytes() as f64, l.cycles_predicted as f64);
         (macs > 0.0 && bytes > 0.0 && cycles > 0.0).then(|| (macs / bytes, macs / cycles))
     };
     let found: Vec<(&LayerReport, f64, f64)> =

@@ -14,7 +14,7 @@ use super::bits::Word;
 use super::cycles::Array;
 use super::dma::Dma;
 use super::images::Places;
-use super::steps::{Step, Strip};
+use super::steps::{Move, Step, Strip};
 use crate::hw::descriptor;
 
 /// The external memory, and how much is allowed on the chip.
@@ -549,7 +549,14 @@ impl External {
         })
     }
 
-    /// Bytes that a step's loads move.
+    /// Bytes of activations that are loaded before a step, and stored after it; `bits` of a word.
+    pub(crate) fn moved(&self, step: &Step, bits: usize) -> [usize; 2] {
+        let Strip { loads, stores, .. } = &step.strip;
+        let bytes = |of: &[Move]| of.iter().map(Move::words).sum::<usize>() * self.options.word_bytes(bits);
+        [if step.begins { bytes(loads) } else { 0 }, if step.ends { bytes(stores) } else { 0 }]
+    }
+
+    /// Bytes of weights and parameters that are loaded for a step.
     pub(crate) fn bytes(&self, step: &Step, bits: [usize; 2]) -> usize {
         step.loaded.iter().zip(bits).map(|(words, bits)| words * self.options.word_bytes(bits)).sum()
     }

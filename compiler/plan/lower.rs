@@ -560,6 +560,10 @@ fn named_layers<'a>(
         plan.external.as_ref().map_or(0, of)
     };
     // What comes on top of the step's own cycles and of the next descriptor's fetch.
+    let moved = |s: &Step| {
+        let of = |e: &External| e.moved(s, 8 * plan.array.word()).map(|bytes| bytes as u64);
+        plan.external.as_ref().map_or([0; 2], of)
+    };
     let waited = |s: &Step| {
         let natural = s.strip.loops.of_blocks(s.blocks.len());
         s.cycles.saturating_sub(natural.max(descriptor::WORDS + 3))
@@ -591,6 +595,7 @@ fn named_layers<'a>(
             macs: macs as u64,
             cycles: cycles_of(layers.len()),
             loaded_bytes: steps_of(layers.len()).map(loaded).sum::<usize>() as u64,
+            moved_bytes: steps_of(layers.len()).map(moved).fold([0; 2], |[a, b], [c, d]| [a + c, b + d]),
             wait_cycles: steps_of(layers.len()).map(waited).sum::<usize>() as u64,
             tensor: tensor(Port::from(l.layer.last)),
             reads: [l.layer.input].into_iter().chain(l.layer.others()).map(tensor).collect(),

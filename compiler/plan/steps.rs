@@ -34,6 +34,11 @@ impl Move {
         Move { owner, rows, base: 0, outside: 0, columns: 0, planes: 0, plane: 0, ring: 1 }
     }
 
+    /// Words that are moved.
+    pub(crate) fn words(&self) -> usize {
+        self.rows.len() * self.columns * self.planes
+    }
+
     /// Rows that follow each other in the ring.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Range<usize>> {
         let Range { start, end } = self.rows;
