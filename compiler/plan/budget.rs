@@ -26,6 +26,8 @@ const SHARES: [usize; 15] = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30,
 pub(super) struct Shortage {
     /// In all.
     pub(super) least: usize,
+    /// KiB that do: another division may be chosen there, so not always the next above the least.
+    pub(super) kib: usize,
     /// For activations.
     pub(super) activations: usize,
 }
@@ -145,8 +147,12 @@ pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Short
         let between = less.midpoint(enough);
         if fits(between)? { enough = between } else { less = between }
     }
+    let mut kib = enough.div_ceil(1024);
+    while !fits(1024 * kib)? {
+        kib += 1;
+    }
     let activations = all.iter().map(Groups::least).min().unwrap_or(0);
-    Ok(Shortage { least: enough, activations: activations * plan.array.word() })
+    Ok(Shortage { least: enough, kib, activations: activations * plan.array.word() })
 }
 
 /// What does not depend on how the tensors lie.

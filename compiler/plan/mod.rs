@@ -197,7 +197,7 @@ impl<'a> Plan<'a> {
 
     /// The refusal of a budget, with the least that would do for this array.
     pub fn refusal(&self, options: external::Options) -> Diagnostics {
-        let Shortage { least, activations } = match budget::least(self, options) {
+        let Shortage { least, kib, activations } = match budget::least(self, options) {
             Ok(found) => found,
             Err(faults) => return faults,
         };
@@ -208,7 +208,7 @@ impl<'a> Plan<'a> {
             options.on_chip
         );
         Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
-            .remedy(format!("give --on-chip {} or more", least.div_ceil(1024)))
+            .remedy(format!("give --on-chip {kib} or more"))
             .into()
     }
 
