@@ -294,7 +294,8 @@ impl<'p, 'a> Network<'p, 'a> {
         for (&m, &rows) in &needed {
             let memory = &self.memories[m];
             let rows = if memory.pairs { rows.next_multiple_of(2) } else { rows };
-            let kept = m != self.from && !memory.spilled && !self.inside(m, [first, last]);
+            let across = m != self.from && !memory.spilled && !self.inside(m, [first, last]);
+            let kept = across || !memory.rows;
             let whole = kept || rows >= memory.h;
             rings.insert(m, if whole { memory.h } else { rows });
         }

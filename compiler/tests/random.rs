@@ -26,6 +26,8 @@ pub(crate) struct Profile {
     pub(crate) macs: usize,
     /// Dilated averages, uint8 turned into int8: what the hardware can do, and the export does not write.
     pub(crate) beyond: bool,
+    /// Inputs of many rows: what lies between the layers is more than their weights.
+    pub(crate) tall: bool,
 }
 
 /// Deterministic pseudo-random numbers (SplitMix64).
@@ -109,6 +111,7 @@ impl Net {
         let mut rng = Rng(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x1234_5678);
         let offset = if rng.chance(50) { 128 } else { 0 };
         let shape = match rng.range(0, 9) {
+            _ if profile.tall => [rng.size(2, 8), rng.size(20, 40), rng.size(8, 16)],
             0 => [rng.size(1, 40), 1, 1],
             1 => [rng.size(1, 5), rng.size(1, 2), rng.size(20, 48)],
             2 => [rng.size(1, 5), rng.size(20, 48), rng.size(1, 2)],

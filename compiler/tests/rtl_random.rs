@@ -19,7 +19,7 @@ mod random;
 
 use random::{Profile, Rng, number};
 
-const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, beyond: true };
+const PROFILE: Profile = Profile { nodes: (10, 20), macs: 40_000, beyond: true, tall: false };
 
 /// Pixels, channels, outputs.
 const ARRAYS: [[usize; 3]; 18] = [
@@ -219,7 +219,13 @@ fn external_memory() {
         (seed, array, bus, 1 << rng.size(0, 6), rng.size(1, 8), rng.pick(&[0, 0, 1, 2]))
     });
     for (seed, array, bus_bits, burst, outstanding, quarters) in fixed.into_iter().chain(more) {
-        let mut graph = random::graph(seed, Profile { nodes: (5, 8), macs: 20_000, ..PROFILE });
+        // Every second one has tall maps.
+        let profile = if seed % 2 == 0 {
+            Profile { nodes: (5, 9), macs: 200_000, tall: true, ..PROFILE }
+        } else {
+            Profile { nodes: (5, 8), macs: 20_000, ..PROFILE }
+        };
+        let mut graph = random::graph(seed, profile);
         o2c::passes::own_memory::run(&mut graph);
         let within = |on_chip| {
             let external = external::Options { on_chip, bus_bits, burst, outstanding, latency: 20 };
@@ -241,6 +247,12 @@ fn external_memory() {
         // Descriptors and commands may be worth more than what they move.
         let Some(external) = &compiled.design.external else { continue };
         let ring = |name| usize::from(compiled.design.value(name) > 0);
+        eprintln!(
+            "seed {seed} {array:?} {bus_bits} {burst} {outstanding} {quarters}: {} {} {}",
+            ring("HAS_RING"),
+            ring("IN_RING"),
+            external.spill_bytes
+        );
         for (count, seen) in
             seen.iter_mut().zip([1, ring("HAS_RING"), ring("IN_RING"), usize::from(external.spill_bytes > 0)])
         {

@@ -18,7 +18,7 @@ use crate::reference::ort::{Session, Setting, runtime};
 use random::{Profile, inputs, number};
 
 fn graph(seed: u64) -> IntGraph {
-    random::graph(seed, Profile { nodes: (3, 9), macs: 100_000, beyond: false })
+    random::graph(seed, Profile { nodes: (3, 9), macs: 100_000, beyond: false, tall: false })
 }
 
 fn assert_equal(result: &SettingResult, seed: u64) {
