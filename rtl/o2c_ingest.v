@@ -270,6 +270,9 @@ module o2c_ingest #(
     reg [O_W-1:0] column_q;
     reg [R_W-1:0] slot_q;
     reg [15:0]    row_q, rows_q;
+    reg [1:0]     held_q, stale_q;  // words that wait for the write port; of those a dropped sample's
+    wire          sent = wr_valid_o && wr_ready_i;
+    wire [1:0]    held = held_q + {1'b0, hand} - {1'b0, sent};
     assign row_end  = front_end && column_q == OutLast[O_W-1:0];
     assign ring_end = row_end && slot_q == RingLast[R_W-1:0];
     assign admit    = {1'b0, row_q} < {1'b0, freed_i} + Ring[16:0];
@@ -287,7 +290,15 @@ module o2c_ingest #(
         end
       end
       if (!rst_ni || too_short || (state_q == Full && free_i)) rows_q <= 16'd0;
-      else if (wr_valid_o && wr_ready_i && wr_row_end) rows_q <= rows_q + 16'd1;
+      else if (sent && wr_row_end && stale_q == 2'd0) rows_q <= rows_q + 16'd1;
+      if (!rst_ni) begin
+        held_q <= 2'd0;
+        stale_q <= 2'd0;
+      end else begin
+        held_q <= held;
+        if (too_short) stale_q <= held;
+        else if (sent && stale_q != 2'd0) stale_q <= stale_q - 2'd1;
+      end
     end
   end else begin : gen_whole
     assign row_end  = 1'b0;
