@@ -156,9 +156,11 @@ int main(int argc, char** argv) {
     for (uint64_t i = 0; i < samples || packets.empty() || packets.back().kind != GOOD; ++i) {
       Packet p{pace.source == 100 && P_RING == 0 ? GOOD : static_cast<Kind>(random.below(3)), {}};
       if (p.kind == SHORT && BYTES == 1) p.kind = GOOD;
-      const size_t n = p.kind == GOOD    ? static_cast<size_t>(BYTES)
+      size_t n = p.kind == GOOD    ? static_cast<size_t>(BYTES)
                        : p.kind == SHORT ? static_cast<size_t>(random.range(1, BYTES - 1))
                                          : static_cast<size_t>(BYTES + random.range(1, 2 * P_W));
+      // The end of a packet near that of a row: the words of both are on their way.
+      if (P_RING > 0 && p.kind == SHORT && random.chance(40)) n = static_cast<size_t>(random.range(1, P_IN_H - 1) * P_IN_W * P_IN_C + random.range(0, 2));
       for (size_t b = 0; b < n; ++b) p.bytes.push_back(static_cast<uint8_t>(random.next()));
       want_short += p.kind == SHORT;
       want_long += p.kind == LONG;
