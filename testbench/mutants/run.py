@@ -89,7 +89,8 @@ class Images:
         top = (folder / f"rtl/{self.report['name']}.v").read_text()
         self.steps, self.changes = (int(re.search(rf"\.{name}\((\d+)\)", top)[1]) for name in ("NLAYERS", "CHANGES"))
         self.width = {pathlib.Path(f["path"]).stem: f["width"] for f in manifest["files"] if f["path"].startswith("mem/")}
-        packing = next(f["packing"] for f in manifest["files"] if f["path"] == "mem/parameters.hex")
+        # Not where they come from external memory.
+        packing = next((f["packing"] for f in manifest["files"] if f["path"] == "mem/parameters.hex"), "0")
         self.lanes = int(packing.split()[0])
         at, self.entry = 0, {}
         for name, bits in re.findall(r"(bias|multiplier|offset|shift - \d+|exact) (\d+)", packing):
