@@ -146,12 +146,13 @@ class Ring {
 int main(int argc, char** argv) {
   const uint64_t samples = argument(argc, argv, 1, 20);
   Random random(argument(argc, argv, 2, 1));
-  uint64_t cycles = 0, shorts = 0, longs = 0;
+  uint64_t cycles = 0, shorts = 0, longs = 0, want_spoilt = 0;
   for (const Pace& pace : PACES) {
     Vtop top;
     std::deque<Packet> packets;
     std::deque<std::vector<uint8_t>> regions;
     Ring ring(pace.name);
+    bool spoilt = false;  // a cycle ago
     uint64_t want_short = 0, want_long = 0, got_short = 0, got_long = 0;
     for (uint64_t i = 0; i < samples || packets.empty() || packets.back().kind != GOOD; ++i) {
       Packet p{pace.source == 100 && P_RING == 0 ? GOOD : static_cast<Kind>(random.below(3)), {}};
@@ -167,7 +168,7 @@ int main(int argc, char** argv) {
       if (p.kind != SHORT) regions.push_back(layout(p.bytes));
       if (P_RING > 0) {
         std::vector<uint8_t> sample = p.bytes;
-        sample.resize(static_cast<size_t>(BYTES));
+        sample.resize(static_cast<size_t>(BYTES), P_XOR);  // canonical zeros
         ring.samples.push_back(layout(sample));
       }
       packets.push_back(std::move(p));
@@ -176,6 +177,7 @@ int main(int argc, char** argv) {
     size_t at = 0;
     bool held = false, held_write = false;
     uint64_t hold = 0, began = 0, stuck = 0;
+    bool begun = false;    // somebody computes on the sample that is being taken
     bool checked = false;  // this full region has been compared
     int next_word = 0;
     std::vector<uint8_t> last_write;
@@ -191,6 +193,9 @@ int main(int argc, char** argv) {
       top.wr_ready_i = random.chance(pace.sink);
       top.free_i = t > 3 && checked && hold == 0;
       top.freed_i = static_cast<uint16_t>(ring.freed);
+      top.begun_i = begun;
+      want_spoilt += spoilt;
+      CHECK(t <= 3 || top.spoilt_o == spoilt, "%s: spoilt_o is %d", pace.name, top.spoilt_o);
       top.clk_i = 0;
       top.eval();
       const bool ready = top.s_ready_o;
@@ -255,8 +260,13 @@ int main(int argc, char** argv) {
         }
       }
       const bool taken = held && ready && t > 3;
-      const bool dropped = taken && packets.front().kind == SHORT && at + 1 == packets.front().bytes.size();
+      const bool early = taken && packets.front().kind == SHORT && at + 1 == packets.front().bytes.size();
+      const bool dropped = early && !begun;
+      spoilt = early && begun;
+      if (spoilt) regions.emplace_front();  // zeros complete it
       if (P_RING > 0 && (dropped || top.free_i)) ring.follow(random);
+      if (dropped || top.free_i) begun = false;
+      else if (P_RING > 0 && top.rows_o >= P_RING && random.chance(2)) begun = true;
       if (taken && at == 0) began = t;
       top.clk_i = 1;
       top.eval();
@@ -275,6 +285,7 @@ int main(int argc, char** argv) {
     shorts += got_short;
     longs += got_long;
   }
+  CHECK(P_RING == 0 || want_spoilt > 0, "no sample was spoilt");
   std::printf("%d bytes to %d words in %llu cycles; %llu cycles, %llu short, %llu long packets\n", BYTES, WORDS,
               static_cast<unsigned long long>(predicted()), static_cast<unsigned long long>(cycles),
               static_cast<unsigned long long>(shorts), static_cast<unsigned long long>(longs));
