@@ -29,7 +29,8 @@
 //   PAD_VALUE    0..255: the zero point as a canonical byte
 // Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
 //          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
-//          starts a sample at BASE. Missing: the sample is taken, err_long_o pulses, bytes up to
+//          starts a sample at BASE; with RING and begun_i high, canonical zeros complete it first and spoilt_o pulses, a
+//          cycle after the byte. Missing: the sample is taken, err_long_o pulses, bytes up to
 //          and including s_last_i are thrown away.
 // Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
 //          not depend on it.
@@ -86,7 +87,9 @@ module o2c_ingest #(
   output wire           full_o,
   output wire    [15:0] rows_o,
   input  wire    [15:0] freed_i,
+  input  wire           begun_i,     // somebody computes on the sample that is being taken
   input  wire           free_i,
+  output wire           spoilt_o,
   output wire           err_short_o,
   output wire           err_long_o
 );
@@ -130,6 +133,8 @@ module o2c_ingest #(
   reg [X_W-1:0] x_q;
   reg [Y_W-1:0] y_q;
   reg           err_short_q, err_long_q;
+  reg           fill_q;     // zeros complete the sample
+  reg           spoilt_q;
 
   wire room;                // the front stage can take a byte
   wire front_busy;          // the front stage holds a part of the sample
@@ -139,12 +144,14 @@ module o2c_ingest #(
   wire y_end = (y_q == YLast[Y_W-1:0]);
 
   wire want  = (state_q == Load) && !discard_q && room;
-  wire take  = s_valid_i && want;
+  wire take  = (s_valid_i || fill_q) && want;
   wire final_byte = c_end && x_end && y_end;
-  wire too_short = take && s_last_i && !final_byte;
-  wire too_long  = take && !s_last_i && final_byte;
-  wire [7:0] value = s_data_i ^ Xor[7:0];
-  assign s_ready_o = want || discard_q;
+  wire early     = take && !fill_q && s_last_i && !final_byte;
+  wire spoils    = RING > 0 && early && begun_i;
+  wire too_short = early && !spoils;
+  wire too_long  = take && !fill_q && !s_last_i && final_byte;
+  wire [7:0] value = fill_q ? 8'd0 : s_data_i ^ Xor[7:0];
+  assign s_ready_o = (want && !fill_q) || discard_q;
   // The last word is being written, or has been.
   wire written = !front_busy && write_room && (!wr_valid_o || wr_ready_i);
 
@@ -156,9 +163,13 @@ module o2c_ingest #(
       x_q <= {X_W{1'b0}};
       y_q <= {Y_W{1'b0}};
       err_short_q <= 1'b0;
+      spoilt_q <= 1'b0;
+      fill_q <= 1'b0;
       err_long_q <= 1'b0;
     end else begin
-      err_short_q <= too_short;
+      err_short_q <= early;
+      spoilt_q <= spoils;
+      fill_q <= spoils || (fill_q && !(take && final_byte));
       err_long_q <= too_long;
       if (too_long) discard_q <= 1'b1;
       else if (discard_q && s_valid_i && s_last_i) discard_q <= 1'b0;
@@ -182,6 +193,7 @@ module o2c_ingest #(
     end
   end
   assign full_o      = (state_q == Full);
+  assign spoilt_o    = spoilt_q;
   assign err_short_o = err_short_q;
   assign err_long_o  = err_long_q;
 
@@ -270,6 +282,9 @@ module o2c_ingest #(
     reg [O_W-1:0] column_q;
     reg [R_W-1:0] slot_q;
     reg [15:0]    row_q, rows_q;
+    reg [1:0]     held_q, stale_q;  // words that wait for the write port; of those a dropped sample's
+    wire          sent = wr_valid_o && wr_ready_i;
+    wire [1:0]    held = held_q + {1'b0, hand} - {1'b0, sent};
     assign row_end  = front_end && column_q == OutLast[O_W-1:0];
     assign ring_end = row_end && slot_q == RingLast[R_W-1:0];
     assign admit    = {1'b0, row_q} < {1'b0, freed_i} + Ring[16:0];
@@ -287,7 +302,15 @@ module o2c_ingest #(
         end
       end
       if (!rst_ni || too_short || (state_q == Full && free_i)) rows_q <= 16'd0;
-      else if (wr_valid_o && wr_ready_i && wr_row_end) rows_q <= rows_q + 16'd1;
+      else if (sent && wr_row_end && stale_q == 2'd0) rows_q <= rows_q + 16'd1;
+      if (!rst_ni) begin
+        held_q <= 2'd0;
+        stale_q <= 2'd0;
+      end else begin
+        held_q <= held;
+        if (too_short) stale_q <= held;
+        else if (sent && stale_q != 2'd0) stale_q <= stale_q - 2'd1;
+      end
     end
   end else begin : gen_whole
     assign row_end  = 1'b0;

@@ -20,7 +20,9 @@
 //   bus_error_i      pulse: a response of external memory was an error
 //   ext_base_o       where the image lies in external memory, a multiple of 4 KiB
 //   run_o            level: a sample may be started (ctrl.auto, or a start is remembered)
-//   sample_ready_o   level: a whole sample stands in the input region
+//   sample_ready_o   level: a whole sample stands in the input region; with IN_RING, its first rows. Where such a sample's
+//                    packet ends too early after its start, zeros complete it, its out_done_i brings no result and
+//                    counts for nothing, and a remembered start that it used up is remembered again
 //   sample_start_i   pulse, only while run_o and sample_ready_o: the engine begins; uses up one
 //                    remembered start unless ctrl.auto is set
 //   busy_i           level, high from the cycle of sample_start_i to that of out_done_i, both
@@ -172,7 +174,7 @@ module o2c_shell #(
     .status_output_full_i(!out_ready_o),
     .status_start_pending_i(starts_q != 8'd0), .status_resetting_i(resetting),
     .irq_enable_done_o(irq_done_enable), .irq_enable_error_o(irq_error_enable),
-    .irq_status_done_set_i(out_done_i), .irq_status_done_o(irq_done),
+    .irq_status_done_set_i(result), .irq_status_done_o(irq_done),
     .irq_status_error_set_i(error_short || error_long || bad_access || bus_error_i),
     .irq_status_error_o(irq_error),
     .error_short_packet_set_i(error_short), .error_short_packet_o(unused_short),
@@ -213,7 +215,13 @@ module o2c_shell #(
 
   // ---- Starts and counters ----------------------------------------------------------------------
   wire use_start = sample_start_i && !auto && starts_q != 8'd0;
-  wire add_start = start && starts_q != 8'd255;
+  reg  begun_q, used_q, bad_q;  // the input region's sample is being computed; it has used a start; it is to be dropped
+  wire spoilt;
+  wire begun     = begun_q || sample_start_i;
+  wire bad       = bad_q || spoilt;
+  wire result    = out_done_i && !bad;
+  wire again     = out_done_i && bad && used_q;
+  wire [8:0] starts = {1'b0, starts_q} + {8'd0, start} + {8'd0, again} - {8'd0, use_start};
   reg  [31:0] count_q;  // cycles of the sample under way, this one not included
   wire [31:0] count = (sample_start_i ? 32'd0 : count_q) + {31'd0, busy_i};
   always @(posedge clk_i) begin
@@ -223,12 +231,17 @@ module o2c_shell #(
       samples_q <= 32'd0;
       total_q <= 64'd0;
       count_q <= 32'd0;
+      begun_q <= 1'b0;
+      used_q <= 1'b0;
+      bad_q <= 1'b0;
     end else begin
-      if (add_start && !use_start) starts_q <= starts_q + 8'd1;
-      else if (use_start && !add_start) starts_q <= starts_q - 8'd1;
+      starts_q <= starts[8] ? 8'd255 : starts[7:0];
+      begun_q <= begun && !in_free_i;
+      if (sample_start_i) used_q <= use_start;
+      bad_q <= bad && !out_done_i && !sample_start_i;
       count_q <= count;
       if (busy_i) total_q <= total_q + 64'd1;
-      if (out_done_i) begin
+      if (result) begin
         cycles_q <= count;
         samples_q <= samples_q + 32'd1;
       end
@@ -259,8 +272,8 @@ module o2c_shell #(
     .clk_i(clk_i), .rst_ni(core_rst_n),
     .s_valid_i(in_valid), .s_ready_o(in_ready), .s_data_i(in_data), .s_last_i(in_last),
     .wr_valid_o(wr_valid_o), .wr_ready_i(wr_ready_i), .wr_addr_o(wr_addr_o), .wr_data_o(wr_data_o),
-    .full_o(in_full), .rows_o(in_rows_o), .freed_i(in_freed_i), .free_i(in_free_i),
-    .err_short_o(error_short), .err_long_o(error_long)
+    .full_o(in_full), .rows_o(in_rows_o), .freed_i(in_freed_i), .begun_i(begun), .free_i(in_free_i),
+    .spoilt_o(spoilt), .err_short_o(error_short), .err_long_o(error_long)
   );
 
   // A sample may start with its first rows: as many as the region holds.
@@ -274,7 +287,7 @@ module o2c_shell #(
     .W(W), .AW(AW), .BASE(OUT_BASE), .PIXEL_STEP(OUT_PIXEL_STEP), .WORD_STEP(OUT_WORD_STEP),
     .OUT_PIXELS(OUT_PIXELS), .OUT_C(OUT_C), .XOR(OUT_XOR)
   ) u_egress (
-    .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(out_done_i), .empty_o(out_ready_o),
+    .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(result), .empty_o(out_ready_o),
     .rd_valid_o(rd_valid_o), .rd_ready_i(rd_ready_i), .rd_addr_o(rd_addr_o),
     .rd_data_valid_i(rd_data_valid_i), .rd_data_i(rd_data_i),
     .m_valid_o(out_valid), .m_ready_i(out_ready), .m_data_o(out_data), .m_last_o(out_last)

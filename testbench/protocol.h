@@ -63,7 +63,10 @@ class Protocol {
       b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK);
       for (const size_t bytes : {design::kInputBytes - 1, (design::kInputBytes + 1) / 2}) {
         if (bytes == 0 || bytes >= design::kInputBytes) continue;
-        b.source().send(packet(&input_.bytes[0], bytes, design::kBeat));
+        // None of its bytes is the next sample's.
+        std::vector<uint8_t> other(&input_.bytes[0], &input_.bytes[0] + bytes);
+        for (uint8_t& byte : other) byte ^= 0x55;
+        b.source().send(packet(other.data(), bytes, design::kBeat));
         b.wait("the short packet to be taken", [&] { return b.source().idle(); });
         b.run(256 * design::kBeat + 64);  // bytes on their way, each of which may complete a window of many words
         check(b, b.get(O2C_ERROR) == O2C_ERROR_SHORT_PACKET_MASK, "ERROR.short_packet");

@@ -271,4 +271,35 @@ mod tests {
         let d = Descriptor { q_hi: 127, q_lo: 0x80, mode: 2, ..Descriptor::default() };
         assert_eq!(d.words().unwrap()[0], 0x7f80_0002);
     }
+
+    /// The sequencer's reading of the ROM: a word that tells which, then those.
+    #[test]
+    fn changes_decode_to_the_descriptors() {
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+            state >> 8
+        };
+        for few in [2, 3, 20] {
+            let mut all = vec![[0u32; WORDS]];
+            for i in 1..60 {
+                let before: [u32; WORDS] = all[i - 1];
+                all.push(before.map(|word| if random() % few == 0 { random() % 3 } else { word }));
+            }
+            let rom = changes(&all);
+            let (mut words, mut at) = ([u32::MAX; WORDS], 0);
+            for (i, descriptor) in all.iter().enumerate() {
+                let which = rom[at];
+                assert!(i > 0 || which.count_ones() == 30, "the first has all");
+                for (n, word) in words.iter_mut().enumerate().filter(|(n, _)| which >> n & 1 == 1) {
+                    at += 1;
+                    assert!(i == 0 || *word != rom[at], "word {n} of {i} does not change");
+                    *word = rom[at];
+                }
+                at += 1;
+                assert_eq!(words, *descriptor, "{i}");
+            }
+            assert_eq!(at, rom.len());
+        }
+    }
 }

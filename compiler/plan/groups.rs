@@ -565,3 +565,25 @@ impl<'p, 'a> Groups<'p, 'a> {
         enough
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_passes() {
+        assert_eq!(passes(1), [1]);
+        assert_eq!(passes(5), [1, 2, 3, 5]);
+        assert_eq!(passes(12), [1, 2, 3, 4, 6, 12]);
+        for rows in 1..=500 {
+            let all = passes(rows);
+            assert!(
+                all.is_sorted_by(|a, b| a < b) && all[0] == 1 && all.iter().all(|&n| n <= MOST_PASSES),
+                "{rows}"
+            );
+            // Each number that some rows of a pass lead to, and no other.
+            let reached = |n: usize| (1..=rows).any(|of_pass| rows.div_ceil(of_pass) == n);
+            assert!((1..=MOST_PASSES).all(|n| reached(n) == all.contains(&n)), "{rows}");
+        }
+    }
+}

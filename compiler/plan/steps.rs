@@ -163,3 +163,30 @@ pub(crate) fn resident(strips: Vec<Strip>) -> Vec<Step> {
     };
     strips.into_iter().enumerate().map(step).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::NodeId;
+
+    #[test]
+    fn parts_of_a_move() {
+        let owner = Port::from(NodeId(0));
+        let check = |ring: usize, rows: Range<usize>, expect: &[Range<usize>]| {
+            let parts: Vec<Range<usize>> = Move { ring, ..Move::of(owner, rows.clone()) }.parts().collect();
+            assert_eq!(parts, expect, "{rows:?} in a ring of {ring}");
+            // One behind the other, and none goes around.
+            assert!(parts.iter().all(|part| part.start % ring + part.len() <= ring));
+            assert_eq!(parts.into_iter().flatten().collect::<Vec<_>>(), rows.collect::<Vec<_>>());
+        };
+        check(8, 0..5, &[0..5]);
+        check(8, 0..8, &[0..8]);
+        check(8, 6..8, &[6..8]);
+        check(8, 6..9, &[6..8, 8..9]);
+        check(8, 13..21, &[13..16, 16..21]);
+        check(8, 16..24, &[16..24]);
+        check(1, 7..8, &[7..8]);
+        check(40, 3..40, &[3..40]);
+        check(8, 5..5, &[]);
+    }
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx and product.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx and ten.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -15,6 +15,8 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
         column and of one row, a partly filled last channel block; a kernel as high as a window of 4 rows
   product  products of two tensors: one with a word, a column or a pixel for all of the other's, a further addition, thresholds
         that either factor corrects
+  nine  maps so large that only some rows of them fit: windows of the array, the pool and depthwise layers on rings
+  ten   more maps than fit, each read again much later
 """
 import pathlib
 
@@ -232,6 +234,50 @@ def product():
     n.save(HERE / "product.onnx", [1, 3, 5, 6], y, [1, 19, 5, 6])
 
 
+def nine():
+    n = Net(9)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    i8 = np.int8
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.quantize(n.conv("a", x, (13, 3, 3, 3), scales(13, .004), bias(13), pads=[1, 1, 1, 1]), "a", .03, 9, i8)
+    b = n.conv("b", a, (13, 1, 3, 3), scales(13, .007), bias(13), group=13, pads=[1, 1, 1, 1])
+    b = n.quantize(b, "b", .04, -7, i8)
+    c = n.quantize(n.node("MaxPool", [b], "max", kernel_shape=[3, 2], pads=[1, 0, 1, 1]), "max", .04, -7, i8)
+    d = n.quantize(n.conv("d", c, (13, 13, 3, 3), scales(13, .003), bias(13), pads=[1, 1, 1, 1]), "d", .06, 8, i8)
+    d = n.quantize(n.node("Add", [c, d], "add"), "add", .07, 5, i8)
+    e = n.conv("e", d, (13, 1, 3, 3), scales(13, .008), bias(13), group=13, strides=[2, 2], pads=[1, 1, 1, 1])
+    e = n.quantize(e, "e", .08, -19, i8)
+    f = n.conv("f", e, (16, 13, 3, 3), scales(16, .003), bias(16), strides=[2, 2], pads=[0, 1, 1, 0])
+    f = n.quantize(f, "f", .09, 3, i8)
+    n.save(HERE / "nine.onnx", [1, 3, 40, 22], f, [1, 16, 10, 5])
+
+
+def ten():
+    n = Net(10)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    i8 = np.int8
+
+    def conv(name, x, shape, zero, **attributes):
+        y = n.conv(name, x, shape, scales(shape[0], .003), bias(shape[0]), **attributes)
+        return n.quantize(y, name, .05, zero, i8)
+
+    def add(name, a, b):
+        return n.quantize(n.node("Add", [a, b], name), name, .06, -3, i8)
+
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = conv("a", x, (12, 3, 3, 3), 9, pads=[1, 1, 1, 1])
+    b = conv("b", a, (16, 12, 3, 3), -4, strides=[2, 2], pads=[1, 1, 1, 1])
+    c = conv("c", b, (40, 16, 3, 3), 2, pads=[1, 1, 1, 1])
+    d = conv("d", c, (16, 40, 3, 3), 7, pads=[1, 1, 1, 1])
+    d = add("sum", d, b)
+    e = conv("e", a, (16, 12, 1, 1), 11, strides=[2, 2])
+    d = add("sum2", d, e)
+    f = conv("f", d, (24, 16, 3, 3), -8, strides=[2, 2], pads=[1, 1, 1, 1])
+    n.save(HERE / "ten.onnx", [1, 3, 32, 24], f, [1, 24, 8, 6])
+
+
 one()
 two()
 three()
@@ -240,3 +286,5 @@ five()
 six()
 seven()
 product()
+nine()
+ten()

@@ -25,14 +25,17 @@ HERE = ROOT / "testbench/mutants"
 WORK = ROOT / "build/mutants"
 # Array and requantize lanes of each network: slices of a word; K > P*C, and a lane a value; a row alone; more slots than
 # the float32 adder's loop is long; two rows at once, and weights of several array rows; slots of several cycles, and
-# K > P*C again.
+# K > P*C again; rings of rows for layers of every kind, an input that arrives in rows, descriptors as changes, and tensors in
+# external memory.
 NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2,8", "--lanes", "4"],
             "three": ["--array", "1,4,8", "--lanes", "4"], "four": ["--array", "4,2,4", "--lanes", "2"],
             "five": ["--array", "2,4,8", "--lanes", "4"],
             "six": ["--array", "2,4,8", "--lanes", "4"],
             "seven": ["--array", "4,4,16", "--lanes", "16"],
             "eight": ["--array", "1,16,32", "--lanes", "4"],
-            "product": ["--array", "4,2,4", "--lanes", "2"]}
+            "product": ["--array", "4,2,4", "--lanes", "2"],
+            "nine": ["--array", "4,4,16", "--lanes", "16", "--on-chip", "26"],
+            "ten": ["--array", "2,4,8", "--lanes", "4", "--on-chip", "26"]}
 MODEL = {"eight": "seven"}  # where it is not the network's own
 # What a folder is run with, in this order, until one notices.
 RUNS = [("none", []), ("random", ["--stall", "random", "--seed", "1"]), ("random", ["--stall", "random", "--seed", "2"]),
@@ -84,8 +87,11 @@ class Images:
                        for m in re.finditer(r"^    (\w+): (\d+), (\d+), (\d+);", table, re.M)}
         self.words = int(re.search(r"WORDS: usize = (\d+)", table)[1])
         manifest = json.loads((folder / "manifest.json").read_text())
+        top = (folder / f"rtl/{self.report['name']}.v").read_text()
+        self.steps, self.changes = (int(re.search(rf"\.{name}\((\d+)\)", top)[1]) for name in ("NLAYERS", "CHANGES"))
         self.width = {pathlib.Path(f["path"]).stem: f["width"] for f in manifest["files"] if f["path"].startswith("mem/")}
-        packing = next(f["packing"] for f in manifest["files"] if f["path"] == "mem/parameters.hex")
+        # Not where they come from external memory.
+        packing = next((f["packing"] for f in manifest["files"] if f["path"] == "mem/parameters.hex"), "0")
         self.lanes = int(packing.split()[0])
         at, self.entry = 0, {}
         for name, bits in re.findall(r"(bias|multiplier|offset|shift - \d+|exact) (\d+)", packing):
@@ -100,11 +106,28 @@ class Images:
         digits = -(-self.width[name] // 4)
         (self.folder / f"mem/{name}.hex").write_text("".join(f"{w:0{digits}x}\n" for w in words))
 
+    def place(self, words, layer, word):
+        """Where a descriptor's word is: a layer's, or that of step N, written #N."""
+        if layer.startswith("#"):
+            step = int(layer[1:])
+        elif self.steps == len(self.names):
+            step = self.names.index(layer)
+        else:
+            raise Unusable("layers have several descriptors: name one by #N")
+        if not self.changes:
+            return step * self.words + word
+        at = 0
+        for _ in range(step):
+            at += 1 + words[at].bit_count()
+        if not words[at] >> word & 1:
+            raise Unusable("the word is that of the descriptor before")
+        return at + 1 + (words[at] & (1 << word) - 1).bit_count()
+
     def field(self, layer, name, change=None):
         """A descriptor's field; `change` maps the old value to the new one."""
         words = self.load("descriptors")
         word, low, bits = self.fields[name]
-        at, mask = self.names.index(layer) * self.words + word, (1 << bits) - 1
+        at, mask = self.place(words, layer, word), (1 << bits) - 1
         value = words[at] >> low & mask
         if change:
             words[at] = words[at] & ~(mask << low) | (change(value) & mask) << low
@@ -123,7 +146,7 @@ class Images:
     def edit(self, text):
         before = {name: self.load(name) for name in self.width}
         what, *rest = text.split()
-        if what == "descriptor":  # LAYER FIELD =|+|- N, or LAYER FIELD of OTHER
+        if what == "descriptor":  # LAYER FIELD =|+|- N, or LAYER FIELD of OTHER; LAYER may be #N
             layer, name, how, operand = rest
             other = self.field(operand, name) if how == "of" else int(operand)
             self.field(layer, name, lambda v: {"=": other, "of": other, "+": v + other, "-": v - other}.get(how))
@@ -323,7 +346,8 @@ def main():
                 print(line, end="", flush=True)
         unit.wait()
     if "system" in stages:
-        for network in NETWORKS:
+        used = {m[0] for m in lines(HERE / "system.txt") if pattern in " | ".join(m)}
+        for network in (n for n in NETWORKS if n in used):
             compile_folder(ROOT / "target/release/onnx2chip", network, WORK / network)
             build(WORK / network, network)
             found = notice(WORK / network)

@@ -4,9 +4,14 @@
 #include "Vtop.h"
 #include "bench.h"
 
+#ifndef P_HAS_RING
+#define P_HAS_RING 0
+#endif
+
 struct Layer {
   int slots, out_w, out_h, blocks, wait, hold, in_h, in_w, first_h, first_w, stride_h, stride_w;
-  uint64_t base, slot_step, pair_step, column_step, block_step;
+  uint64_t base, slot_step, pair_step, column_step, block_step, ring_step;
+  int ring_slot;  // the slot behind which ring_step is the step
   int emit_first, emit_step, emit_wrap;  // the last two in slots, not minus 1
   uint32_t rows, cols;
 };
@@ -53,6 +58,7 @@ static bool expect(const Layer& l, Want& want) {
       Slot here{};
       here.addr = (l.base + static_cast<uint64_t>(block) * l.block_step + static_cast<uint64_t>(column) * l.column_step +
                    static_cast<uint64_t>(s % l.slots) * l.slot_step) & MASK;
+      if (P_HAS_RING != 0 && s % l.slots > l.ring_slot) here.addr = (here.addr + l.ring_step - l.slot_step) & MASK;
       here.pair = (here.addr + l.pair_step) & MASK;
       here.cols = on_map(w, l.in_w, l.cols, 4);
       const auto output = due.find(s);
@@ -110,13 +116,14 @@ int main(int argc, char** argv) {
     l.first_w = large && random.chance(50) ? pick(-MOST, MOST) : pick(-3, 3);
     l.stride_h = pick(1, large ? 20 : 3);
     l.stride_w = pick(1, large ? 20 : 3);
-    for (uint64_t* address : {&l.base, &l.slot_step, &l.pair_step, &l.column_step, &l.block_step}) *address = random.next() & MASK;
+    for (uint64_t* address : {&l.base, &l.slot_step, &l.pair_step, &l.column_step, &l.block_step, &l.ring_step}) *address = random.next() & MASK;
     l.emit_first = pick(0, 4);
     l.emit_step = pick(1, 3);
     l.emit_wrap = pick(1, large ? 20 : 6);
     l.rows = static_cast<uint32_t>(random.next()) & ((1u << P_LR) - 1);
     l.cols = static_cast<uint32_t>(random.next()) & 15;
     if (random.chance(10)) l.emit_first = pick(5, 255);
+    l.ring_slot = random.chance(10) ? (1 << P_CW) - 1 : pick(0, l.slots);
     Want want;
     if (!expect(l, want) || want.end > 20000) continue;
     ++n;
@@ -138,6 +145,8 @@ int main(int argc, char** argv) {
     set_integer(top.pair_step_i, l.pair_step, P_AW);
     set_integer(top.column_step_i, l.column_step, P_AW);
     set_integer(top.block_step_i, l.block_step, P_AW);
+    set_integer(top.ring_slot_i, l.ring_slot, P_CW);
+    set_integer(top.ring_step_i, l.ring_step, P_AW);
     set_integer(top.emit_first_i, l.emit_first, 8);
     set_integer(top.emit_step_i, l.emit_step - 1, 8);
     set_integer(top.emit_wrap_i, l.emit_wrap - 1, 8);
