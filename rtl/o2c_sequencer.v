@@ -3,8 +3,8 @@
 //
 // A descriptor is NWORDS words of 32 bits; the ROM holds NLAYERS of them in execution order. They are shifted into
 // a shadow register, one word a cycle, and become the configuration in the cycle in which the layer is issued.
-// With CHANGES = 1 the ROM holds before each descriptor a word with a bit for each of its words, and only those words whose
-// bit is set; the others are as in the descriptor before. A sample's first descriptor has all.
+// With CHANGES = 1 the ROM holds before each descriptor a word with a bit for each of its words, and only those words
+// whose bit is set; the others are as in the descriptor before. A sample's first descriptor has all.
 //
 //   issue: the engine is idle or the previous layer is done, the shadow is full, and
 //          - for the first layer: run_i, and a sample stands in the input region (sample_ready_i)
