@@ -29,8 +29,8 @@
 //   PAD_VALUE    0..255: the zero point as a canonical byte
 // Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
 //          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
-//          starts a sample at BASE; with RING and begun_i high, canonical zeros complete it first and spoilt_o pulses, a
-//          cycle after the byte. Missing: the sample is taken, err_long_o pulses, bytes up to
+//          starts a sample at BASE; with RING and begun_i high, canonical zeros complete it first and spoilt_o
+//          pulses, a cycle after the byte. Missing: the sample is taken, err_long_o pulses, bytes up to
 //          and including s_last_i are thrown away.
 // Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
 //          not depend on it.

@@ -12,7 +12,8 @@
 //          - with EXT: as many load tokens are there as the layer waits for; it uses them up. load_i brings one, which
 //            counts from the next cycle on; at most 2^16 - 1 may be unused at a time.
 //          - with IN_RING: as many rows of the sample stand in the input region as the layer needs (in_rows_i).
-//            The rows that no further layer needs are free after it (in_freed_o); none once the whole region is
+//            The rows that no further layer needs are free after it (in_freed_o); none once the whole region
+//            is
 //
 //   clk          _/-\_/-\_/-\_/-\_/-\_
 //   done_i       __/---\______________   last write of the previous layer

@@ -20,8 +20,8 @@
 //   bus_error_i      pulse: a response of external memory was an error
 //   ext_base_o       where the image lies in external memory, a multiple of 4 KiB
 //   run_o            level: a sample may be started (ctrl.auto, or a start is remembered)
-//   sample_ready_o   level: a whole sample stands in the input region; with IN_RING, its first rows. Where such a sample's
-//                    packet ends too early after its start, zeros complete it, its out_done_i brings no result and
+//   sample_ready_o   level: a whole sample stands in the input region; with IN_RING, its first rows. Where such a
+//                    sample's packet ends too early after its start, zeros complete it, its out_done_i brings no result and
 //                    counts for nothing, and a remembered start that it used up is remembered again
 //   sample_start_i   pulse, only while run_o and sample_ready_o: the engine begins; uses up one
 //                    remembered start unless ctrl.auto is set

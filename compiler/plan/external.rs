@@ -506,14 +506,17 @@ impl External {
                 blocked |= command.steps > 0;
                 if blocked {
                     let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
-                    let (bits, run): (_, fn(&mut Dma, u64, u64, u64) -> u64) = match command.kind {
-                        Kind::Weights => (sizes.bits[0], Dma::command),
-                        Kind::Parameters => (sizes.bits[1], Dma::command),
-                        Kind::Load(_) => (sizes.word, Dma::command),
-                        Kind::Store(_) => (sizes.word, Dma::store),
+                    let bits = match command.kind {
+                        Kind::Weights => sizes.bits[0],
+                        Kind::Parameters => sizes.bits[1],
+                        Kind::Load(_) | Kind::Store(_) => sizes.word,
                     };
-                    let beats = command.words * self.options.beats(bits);
-                    loaded = run(&mut dma, earliest, command.offset as u64, beats as u64);
+                    let beats = (command.words * self.options.beats(bits)) as u64;
+                    let offset = command.offset as u64;
+                    loaded = match command.kind {
+                        Kind::Store(_) => dma.store(earliest, offset, beats),
+                        _ => dma.command(earliest, offset, beats),
+                    };
                 }
                 if command.releases {
                     break;

@@ -170,6 +170,7 @@ mod tests {
     use crate::graph::NodeId;
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "a list of one part")]
     fn parts_of_a_move() {
         let owner = Port::from(NodeId(0));
         let check = |ring: usize, rows: Range<usize>, expect: &[Range<usize>]| {

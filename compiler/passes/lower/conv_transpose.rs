@@ -99,7 +99,7 @@ impl Lower<'_> {
                 id,
                 code::ATTRIBUTE_UNSUPPORTED,
                 "pads that exceed the kernel by so much are not supported",
-                format!("{}", conv.describe()),
+                conv.describe().to_string(),
             )
             .remedy("crop the operand with a Slice instead"));
         };
