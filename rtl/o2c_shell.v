@@ -21,8 +21,8 @@
 //   ext_base_o       where the image lies in external memory, a multiple of 4 KiB
 //   run_o            level: a sample may be started (ctrl.auto, or a start is remembered)
 //   sample_ready_o   level: a whole sample stands in the input region; with IN_RING, its first rows. Where such a
-//                    sample's packet ends too early after its start, zeros complete it, its out_done_i brings no result and
-//                    counts for nothing, and a remembered start that it used up is remembered again
+//                    sample's packet ends too early after its start, zeros complete it, its out_done_i brings no
+//                    result and counts for nothing, and a remembered start that it used up is remembered again
 //   sample_start_i   pulse, only while run_o and sample_ready_o: the engine begins; uses up one
 //                    remembered start unless ctrl.auto is set
 //   busy_i           level, high from the cycle of sample_start_i to that of out_done_i, both
