@@ -88,6 +88,13 @@ bench: setup build ## measures bits, cycles and speed of the models; writes docs
 zoo: setup build ## every model of a folder: what compiles, bits, cycles, accuracy; writes docs/zoo.md (ZOO=DIR)
 	.venv/bin/python testbench/zoo.py $(or $(ZOO),../shared/zoo)
 
+.PHONY: large
+large: setup build ## a ResNet-50 with random weights in ON_CHIP=512 KiB: compile, simulate one image in Verilog
+	mkdir -p build/large
+	test -f build/large/resnet50.onnx || .venv/bin/python models/make_resnet50.py build/large/resnet50.onnx
+	$(O2C) compile build/large/resnet50.onnx -o build/large/resnet50 --macs 256 --on-chip $(or $(ON_CHIP),512) --bus-bits 128 --samples 1 >/dev/null
+	$(O2C) simulate build/large/resnet50
+
 .PHONY: synth
 synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area on 7 series, into docs/ and README
 	.venv/bin/python -m pip install -q --disable-pip-version-check -r .ci/requirements-synth.txt

@@ -79,6 +79,7 @@ struct Outcome {
 #[derive(Deserialize)]
 struct ExternalTraffic {
     beats: u64,
+    beats_written: u64,
     bytes: u64,
     busy: f64,
     latency: u64,
@@ -383,9 +384,10 @@ fn show(report: &Report, outcome: &Outcome) -> String {
     );
     if let Some(e) = &outcome.external {
         out += &format!(
-            "external memory: {} bytes in {} beats, latency {}, a beat in {:.1}% of the cycles\n",
+            "external memory: {} bytes read in {} beats, {} written, latency {}, a beat read in {:.1}% of the cycles\n",
             term::group(e.bytes),
             term::group(e.beats),
+            term::group(e.beats_written),
             e.latency,
             100.0 * e.busy
         );
