@@ -254,7 +254,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let mut planned = plan.layers.clone();
     for (l, &group) in planned.iter_mut().zip(&of_layer) {
         let folded = l.layer.input == plan.input;
-        let other = l.other();
+        let other = l.layer.residual();
         let mut place = |port: Port| {
             let (map, _) = layouts.get(&port)?;
             let Some(owner) = owner(port) else { return Some((map.ring, map.plane)) };
@@ -297,7 +297,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     };
     for (i, &group) in of_layer.iter().enumerate() {
         let l = &ringed.layers[i];
-        let (input, other, last) = (l.layer.input, l.other(), Port::from(l.layer.last));
+        let (input, other, last) = (l.layer.input, l.layer.residual(), Port::from(l.layer.last));
         let at = |port| base_in(&ringed, port, group);
         let bases = [at(input)?, other.map_or(Ok(0), at)?, at(last)?];
         ringed.layers[i].bases = bases;

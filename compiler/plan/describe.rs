@@ -101,10 +101,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let completes = plan.steps.iter().rfind(|s| writes(s)) == Some(step);
     let back = (int(kw) - 1) * int(dw);
     let down = int(dh) * pitch - back;
-    let factor = match layer.kernel {
-        Kernel::Product(factor) => Some(factor),
-        Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => None,
-    };
+    let factor = layer.factor();
     let other = factor.map(|f| Other::of(plan, &f, out_w, [before, rows.start])).transpose()?;
     let (a, b, c, inc_a, inc_b, inc_c) = match slide {
         None if other.is_some() => {

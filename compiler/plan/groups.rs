@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 
-use super::layers::Tail;
 use super::slide::PAIR_PITCH;
 use super::steps::{Move, Strip};
 use super::{Plan, Planned};
@@ -129,12 +128,9 @@ impl<'p, 'a> Network<'p, 'a> {
         let at = |port: Port| plan.layouts.get(&port).map_or(0, |(_, region)| index[&region.owner]);
         let input: Vec<usize> = layers.iter().map(|l| at(l.layer.input)).collect();
         let output: Vec<usize> = layers.iter().map(|l| at(Port::from(l.layer.last))).collect();
-        let other = |l: &Planned<'_>| match l.layer.tail {
-            Tail::Add { other, .. } => Some(at(other)),
-            Tail::None | Tail::Table => None,
-        };
-        let other: Vec<Option<usize>> = layers.iter().map(other).collect();
-        let factor: Vec<Option<usize>> = layers.iter().map(|l| l.layer.factor().map(at)).collect();
+        let other: Vec<Option<usize>> = layers.iter().map(|l| l.layer.residual().map(at)).collect();
+        let factor: Vec<Option<usize>> =
+            layers.iter().map(|l| l.layer.factor().map(|factor| at(factor.port))).collect();
         for &m in factor.iter().flatten() {
             memories[m].rows = false;
         }
@@ -161,7 +157,7 @@ impl<'p, 'a> Network<'p, 'a> {
         if row >= l.layer.y.shape[1] {
             return usize::MAX;
         }
-        let first = reads(l, row).0;
+        let first = l.reads(&(row..row + 1)).start;
         if self.memories[self.input[layer]].pairs { first / 2 * 2 } else { first }
     }
 
@@ -228,7 +224,8 @@ impl<'p, 'a> Network<'p, 'a> {
                 let m = self.output[layer];
                 let by_reader = |r: usize| {
                     let rows = targets[r];
-                    let by_window = (self.input[r] == m && rows > 0).then(|| reads(&layers[r], rows - 1).1);
+                    let by_window =
+                        (self.input[r] == m && rows > 0).then(|| layers[r].reads(&(rows - 1..rows)).end);
                     let by_addition = (self.other[r] == Some(m)).then_some(rows);
                     by_window.max(by_addition)
                 };
@@ -461,21 +458,6 @@ fn passes(rows: usize) -> Vec<usize> {
     all.retain(|&p| p <= MOST_PASSES);
     all.reverse();
     all
-}
-
-/// First row, and the one behind the last, that a layer reads of its input's map for one row of its output.
-fn reads(l: &Planned<'_>, row: usize) -> (usize, usize) {
-    let strip = Strip {
-        layer: 0,
-        rows: row..row + 1,
-        slide: None,
-        loops: l.loops,
-        input_rows: [0, 0],
-        loads: vec![],
-        stores: vec![],
-    };
-    let rows = strip.reads(l);
-    (rows.start, rows.end)
 }
 
 impl Memory {

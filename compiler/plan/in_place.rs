@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layers::{Layer, Tail};
+use super::layers::Layer;
 use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
 
@@ -18,11 +18,11 @@ pub(crate) fn in_place(graph: &IntGraph, layers: &[Layer<'_>], ends: [Port; 2]) 
     };
     let reads = |l: &Layer<'_>, port| l.input == port || l.others().any(|other| other == port);
     let result = |(i, layer): (usize, &Layer<'_>)| {
-        let Tail::Add { other, .. } = layer.tail else { return None };
+        let other = layer.residual()?;
         let y = Port::from(layer.last);
         let later = layers.iter().skip(i + 1).any(|l| reads(l, other));
         let free = ![y, other].iter().any(|&port| ends.contains(&port) || joined(port));
-        let walked = layer.input == other || layer.factor() == Some(other);
+        let walked = layer.input == other || layer.factor().is_some_and(|factor| factor.port == other);
         (free && !later && !walked).then_some((y, other))
     };
     layers.iter().enumerate().filter_map(result).collect()

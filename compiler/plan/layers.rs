@@ -106,7 +106,7 @@ pub(crate) struct Layer<'a> {
     pub(crate) y: &'a QFact,
 }
 
-impl Layer<'_> {
+impl<'a> Layer<'a> {
     /// Rows and columns of the result in the order in which they are computed.
     pub(crate) fn walk(&self) -> [usize; 2] {
         let [_, h, w] = self.y.shape;
@@ -118,23 +118,27 @@ impl Layer<'_> {
         matches!(self.kernel, Kernel::Select(Select { exchanged: true, .. }))
     }
 
-    /// Tensors that it reads beside its input: the second factor, the residual operand.
-    pub(crate) fn others(&self) -> impl Iterator<Item = Port> {
-        let residual = match self.tail {
+    /// The residual operand.
+    pub(crate) fn residual(&self) -> Option<Port> {
+        match self.tail {
             Tail::Add { other, .. } => Some(other),
             Tail::None | Tail::Table => None,
-        };
-        self.factor().into_iter().chain(residual)
+        }
     }
 
     /// A product's second factor.
-    pub(crate) fn factor(&self) -> Option<Port> {
+    pub(crate) fn factor(&self) -> Option<Factor<'a>> {
         match self.kernel {
-            Kernel::Product(factor) => Some(factor.port),
+            Kernel::Product(factor) => Some(factor),
             Kernel::Array(_) | Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) => {
                 None
             }
         }
+    }
+
+    /// Tensors that it reads beside its input.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Port> {
+        self.factor().map(|factor| factor.port).into_iter().chain(self.residual())
     }
 }
 

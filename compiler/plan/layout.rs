@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cycles::Array;
-use super::layers::{Kernel, Layer, Tail};
+use super::layers::{Kernel, Layer};
 use super::slide::PAIR_PITCH;
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::Port;
@@ -132,10 +132,7 @@ pub(crate) fn layouts(
         } else {
             let Some(layer) = layers.iter().find(|l| l.last == id) else { continue };
             let [_, h, w] = layer.y.shape;
-            let other = match layer.tail {
-                Tail::Add { other, .. } => lay(&other),
-                Tail::None | Tail::Table => None,
-            };
+            let other = layer.residual().and_then(|other| lay(&other));
             let carried = match layer.kernel {
                 Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
                     lay(&layer.input)

@@ -26,6 +26,7 @@ mod slide;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -90,34 +91,63 @@ impl<'a> Planned<'a> {
         folding: Folding,
         has_slide: bool,
     ) -> Planned<'a> {
-        let plain = folding == Folding::Plain;
         let reach = Reach::of(&layer.kernel, array, &map, y);
-        let kernel = folding.replace(layer.kernel.window().kernel, 1);
-        let [_, rows, _] = layer.y.shape;
-        let loops = cycles::loops(layer, array, &reach, kernel, [y.extent(), rows], has_slide);
-        let residual = matches!(layer.tail, Tail::Add { .. });
-        let group_cycles = cycles::group_cycles(layer, array);
-        let slide = Slide::of(layer, array, [&map, y], group_cycles, residual, &(0..rows))
-            .filter(|_| has_slide && plain)
-            .map(|slide| (slide, cycles::slide_loops(layer, array, &slide, [y.blocks, rows])))
-            .filter(|(_, faster)| faster.cycles < loops.cycles);
-        let (slide, loops) = slide.map_or((None, loops), |(slide, faster)| (Some(slide), faster));
-        Planned { layer: layer.clone(), map, y: y.clone(), reach, loops, folding, slide, bases: [0; 3] }
+        let rows = 0..layer.y.shape[1];
+        let y = y.clone();
+        let written = [y.extent(), rows.len()];
+        let walked = cycles::loops(layer, array, &reach, kernel(layer, folding), written, has_slide);
+        let (layer, slide, bases) = (layer.clone(), None, [0; 3]);
+        let l = Planned { layer, map, y, reach, loops: walked, folding, slide, bases };
+        let may_slide = has_slide && folding == Folding::Plain;
+        match l.slid(array, &rows).filter(|(_, faster)| may_slide && faster.cycles < walked.cycles) {
+            Some((slide, loops)) => Planned { slide: Some(slide), loops, ..l },
+            None => l,
+        }
     }
 }
 
+/// The kernel on the map: what is folded is one row or column.
+fn kernel(layer: &Layer<'_>, folding: Folding) -> [usize; 2] {
+    folding.replace(layer.kernel.window().kernel, 1)
+}
+
 impl Planned<'_> {
+    /// The loops of some rows, window by window.
+    fn walked(&self, array: Array, has_slide: bool, rows: &Range<usize>) -> Loops {
+        let written = [self.y.extent(), rows.len()];
+        cycles::loops(&self.layer, array, &self.reach, kernel(&self.layer, self.folding), written, has_slide)
+    }
+
+    /// How the window slides over some rows, and their loops, if it can.
+    fn slid(&self, array: Array, rows: &Range<usize>) -> Option<(Slide, Loops)> {
+        let group_cycles = cycles::group_cycles(&self.layer, array);
+        let residual = self.layer.residual().is_some();
+        let slide = Slide::of(&self.layer, array, [&self.map, &self.y], group_cycles, residual, rows)?;
+        Some((slide, cycles::slide_loops(&self.layer, array, &slide, [self.y.blocks, rows.len()])))
+    }
+
+    /// Rows of the map that windows read for some rows.
+    fn reads(&self, rows: &Range<usize>) -> Range<usize> {
+        // Its rows become columns.
+        if self.layer.exchanges() {
+            return 0..self.map.h;
+        }
+        let window = self.layer.kernel.window();
+        let [kernel, _] = kernel(&self.layer, self.folding);
+        let [stride, _] = self.folding.replace(window.strides, 1);
+        let [top, _] = self.folding.replace(self.layer.kernel.origin(), 0);
+        // A row of the map, or the one behind its last.
+        let row = |n: usize, more: usize| {
+            let at = i64::try_from(n * stride + more).unwrap_or(i64::MAX).saturating_add(top);
+            usize::try_from(at.max(0)).unwrap_or(usize::MAX).min(self.map.h)
+        };
+        let end = row(rows.end - 1, (kernel - 1) * window.dilations[0] + 1);
+        row(rows.start, 0).min(end)..end
+    }
+
     /// Channels of a block of output channels.
     pub(crate) fn block(&self, array: Array) -> usize {
         if self.slide.is_some() || !self.layer.kernel.on_array() { array.word() } else { array.k }
-    }
-
-    /// The residual operand.
-    fn other(&self) -> Option<Port> {
-        match self.layer.tail {
-            Tail::Add { other, .. } => Some(other),
-            Tail::None | Tail::Table => None,
-        }
     }
 
     /// Whether a ring holds its input or its output.
@@ -441,7 +471,7 @@ fn on_array<'a>(
     };
     for i in 0..plan.layers.len() {
         let l = &plan.layers[i];
-        let other = l.other().map_or(Ok(0), |other| base(&plan, other))?;
+        let other = l.layer.residual().map_or(Ok(0), |other| base(&plan, other))?;
         let bases = [base(&plan, l.layer.input)?, other, base(&plan, Port::from(l.layer.last))?];
         plan.layers[i].bases = bases;
     }

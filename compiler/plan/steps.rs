@@ -6,8 +6,7 @@
 use std::ops::Range;
 
 use super::Planned;
-use super::cycles::{self, Array, Loops};
-use super::layers::Tail;
+use super::cycles::{Array, Loops};
 use super::slide::Slide;
 use crate::graph::Port;
 
@@ -102,37 +101,19 @@ impl Strip {
         has_slide: bool,
         rows: Range<usize>,
     ) -> Option<Strip> {
-        let count = rows.len();
         let (slide, loops) = if l.slide.is_some() {
-            let residual = matches!(l.layer.tail, Tail::Add { .. });
-            let group_cycles = cycles::group_cycles(&l.layer, array);
-            let slide = Slide::of(&l.layer, array, [&l.map, &l.y], group_cycles, residual, &rows)?;
-            (Some(slide), cycles::slide_loops(&l.layer, array, &slide, [l.y.blocks, count]))
+            let (slide, loops) = l.slid(array, &rows)?;
+            (Some(slide), loops)
         } else {
-            let kernel = l.folding.replace(l.layer.kernel.window().kernel, 1);
-            (None, cycles::loops(&l.layer, array, &l.reach, kernel, [l.y.extent(), count], has_slide))
+            (None, l.walked(array, has_slide, &rows))
         };
         Some(Strip { layer, rows, slide, loops, input_rows: [0, 0], loads: vec![], stores: vec![] })
     }
 
     /// Rows of the map that are read for them.
     pub(crate) fn reads(&self, l: &Planned<'_>) -> Range<usize> {
-        // Its rows become columns.
-        if l.layer.exchanges() {
-            return 0..l.map.h;
-        }
-        let window = l.layer.kernel.window();
-        let [kernel, _] = l.folding.replace(window.kernel, 1);
-        let [stride, _] = l.folding.replace(window.strides, 1);
-        let [top, _] = l.folding.replace(l.layer.kernel.origin(), 0);
-        // A row of the map, or the one behind its last.
-        let row = |n: usize, more: usize| {
-            let at = i64::try_from(n * stride + more).unwrap_or(i64::MAX).saturating_add(top);
-            usize::try_from(at.max(0)).unwrap_or(usize::MAX).min(l.map.h)
-        };
-        let first = self.slide.map_or_else(|| row(self.rows.start, 0), |slide| slide.first_row);
-        let end = row(self.rows.end - 1, (kernel - 1) * window.dilations[0] + 1);
-        first.min(end)..end
+        let Range { start, end } = l.reads(&self.rows);
+        self.slide.map_or(start, |slide| slide.first_row).min(end)..end
     }
 }
 
