@@ -308,6 +308,16 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let mut strips = Vec::new();
     for (group, g) in groups.into_iter().enumerate() {
         for mut strip in g.strips {
+            let l = &ringed.layers[strip.layer];
+            let parts = [
+                Some((l.layer.input, strip.reads(l))),
+                l.layer.residual().map(|other| (other, strip.rows.clone())),
+                Some((Port::from(l.layer.last), strip.rows.clone())),
+            ];
+            let owned = |(port, rows)| ringed.layouts.get(&port).map(|(_, region)| (region.owner, rows));
+            let touched = parts.into_iter().flatten().filter_map(owned);
+            strip.touched = touched.filter(|(owner, _)| spilled.contains(owner)).collect();
+            strip.group = group;
             for moved in strip.loads.iter_mut().chain(&mut strip.stores) {
                 let map = super::lay(&ringed, moved.owner)?;
                 let outside = *outside.entry(moved.owner).or_insert_with(|| {

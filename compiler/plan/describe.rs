@@ -86,7 +86,6 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     let [in_base, other_base, out_base] = l.bases;
     // Blocks before this step's: their output planes, and what they read.
     let before = step.blocks.start;
-    let groups = before * l.block(array) / array.group();
     let out_base = out_base + before * l.block(array) / array.word() * y.plane;
     let res_delta = match layer.tail {
         Tail::Add { .. } => int(other_base) - int(l.bases[2]),
@@ -216,7 +215,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
             (None, None) => weight_base as u64,
         },
         param_base: param_base as u64,
-        out_groups: (y.extent().div_ceil(array.group()) - groups) as u64,
+        out_groups: l.groups_from(before, array) as u64,
         out_base: out_base as u64,
         res_delta: step_of(res_delta),
         pixels: (out_h * out_w) as u64,

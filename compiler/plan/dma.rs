@@ -3,7 +3,7 @@
 //! In: the bus, and command by command where it reads and from when it may. Out: the cycle from which its load token
 //! counts. Guarantees: exactly the hardware's cycles, by the recurrence in that file's header, for a memory that accepts
 //! a request in every cycle, gives the first beat `latency` cycles after it and one beat a cycle from there, takes a beat
-//! in every cycle and responds `latency` cycles after a burst's last one; and with nothing else at the scratchpad's port B.
+//! in every cycle and responds `latency` cycles after a burst's last one; words of the scratchpad wait for its port B.
 //! Held against the RTL by `testbench/unit/dma_cases.txt`.
 
 use std::collections::VecDeque;
@@ -26,6 +26,8 @@ pub(crate) struct Dma {
     next_start: u64,
     next_request: u64,
     next_beat: u64,
+    /// In which the last word that was loaded into the scratchpad is written.
+    written: u64,
     /// In which the data side is done with the last command.
     done: u64,
     /// In which it began with the last [`QUEUE`] commands.
@@ -48,6 +50,7 @@ impl Dma {
             next_start: 0,
             next_request: 0,
             next_beat: 0,
+            written: 0,
             done: 0,
             begun: VecDeque::new(),
             ends: VecDeque::new(),
@@ -59,45 +62,114 @@ impl Dma {
     /// first cycle in which the sequencer can issue a layer for the command's load token; without a token, the same of one.
     pub(crate) fn command(&mut self, earliest: u64, offset_bytes: u64, beats: u64) -> u64 {
         let start = self.start(earliest);
-        for (_, count) in self.bursts(offset_bytes, beats) {
-            let free = if self.ends.len() == self.outstanding { self.ends.pop_front() } else { None };
-            let request = (start + 1).max(self.next_request).max(free.map_or(0, |end| end + 1));
-            let first = (request + 1 + self.latency).max(self.next_beat);
-            self.next_request = request + 1;
+        for count in self.bursts(offset_bytes, beats) {
+            let first = self.request(start, self.next_request);
             self.next_beat = first + count;
             self.ends.push_back(first + count - 1);
-            // The next command starts together with the last request.
-            self.next_start = request;
         }
-        let begun = self.begin(start);
-        self.done = self.next_beat.saturating_sub(1);
-        if beats == 0 {
-            // The data side has to take it over before the next command starts.
-            self.next_start = begun + 1;
-            self.done = begun + 1;
-        }
-        self.done + 2
+        self.end(start, beats)
     }
 
-    /// Runs one command that writes `beats`, else as [`Dma::command`]: its token comes when the last response has come.
-    pub(crate) fn store(&mut self, earliest: u64, offset_bytes: u64, beats: u64) -> u64 {
+    /// The same for words of `of_word` beats that go to the scratchpad. `free` tells the first cycle from a given one on in
+    /// which its port B is free.
+    pub(crate) fn load(
+        &mut self,
+        earliest: u64,
+        offset_bytes: u64,
+        [words, of_word]: [u64; 2],
+        mut free: impl FnMut(u64) -> u64,
+    ) -> u64 {
+        let beats = words * of_word;
+        let start = self.start(earliest);
+        let mut place = 0;
+        for count in self.bursts(offset_bytes, beats) {
+            let mut beat = self.request(start, self.next_request);
+            for n in 0..count {
+                beat = if n == 0 { beat } else { self.next_beat };
+                self.next_beat = beat + 1;
+                place += 1;
+                // No beat is taken while a whole word waits.
+                if place == of_word {
+                    place = 0;
+                    self.written = free(beat + 1);
+                    self.next_beat = self.written;
+                }
+            }
+            self.ends.push_back(beat);
+        }
+        let counts = self.end(start, beats);
+        if beats == 0 { counts } else { self.written + 1 }
+    }
+
+    /// Runs one command that writes `words` of `of_word` beats, else as [`Dma::load`]: its token comes when the last response
+    /// has come.
+    pub(crate) fn store(
+        &mut self,
+        earliest: u64,
+        offset_bytes: u64,
+        [words, of_word]: [u64; 2],
+        mut free: impl FnMut(u64) -> u64,
+    ) -> u64 {
+        let beats = words * of_word;
         if beats == 0 {
             return self.command(earliest, offset_bytes, 0);
         }
         let start = self.start(earliest);
         let begun = self.begin(start);
-        let (mut next_request, mut next_beat) = (begun + 2, begun + 6);
+        let (mut next_request, mut next_beat) = (begun + 2, 0);
         let mut responses = VecDeque::new();
-        for (_, count) in self.bursts(offset_bytes, beats) {
-            let free = if responses.len() == self.outstanding { responses.pop_front() } else { None };
-            let request = next_request.max(free.map_or(0, |response| response + 1));
+        // A word is taken from the scratchpad where there is room for it: four are on their way at most.
+        let (mut next_take, mut place) = ((begun + 2).max(self.written + 1), 0);
+        let mut moved: VecDeque<u64> = VecDeque::new();
+        for count in self.bursts(offset_bytes, beats) {
+            let answered = if responses.len() == self.outstanding { responses.pop_front() } else { None };
+            let request = next_request.max(answered.map_or(0, |response| response + 1));
             next_request = request + 1;
-            next_beat = next_beat.max(request + 1) + count;
+            for _ in 0..count {
+                if place == 0 {
+                    let room = if moved.len() == 4 { moved.pop_front() } else { None };
+                    let take = free(next_take.max(room.map_or(0, |moved| moved + 1)));
+                    next_take = take + 1;
+                    // It moves on with the last beat of the word before.
+                    let on = (take + 3).max(next_beat.max(1) - 1);
+                    moved.push_back(on);
+                    next_beat = next_beat.max(on + 1);
+                }
+                next_beat = next_beat.max(request + 1) + 1;
+                place = (place + 1) % of_word;
+            }
             responses.push_back(next_beat - 1 + self.latency);
         }
         self.done = next_beat - 1 + self.latency;
         // The next command starts when everything is written.
         self.next_start = self.done + 1;
+        self.done + 2
+    }
+
+    /// When the next command can start, as far as the commands before it are concerned.
+    pub(crate) fn next_start(&self) -> u64 {
+        self.next_start
+    }
+
+    /// Makes the next request of a command that started in `start`, no sooner than `earliest`; the cycle of its first beat.
+    fn request(&mut self, start: u64, earliest: u64) -> u64 {
+        let free = if self.ends.len() == self.outstanding { self.ends.pop_front() } else { None };
+        let request = (start + 1).max(earliest).max(free.map_or(0, |end| end + 1));
+        self.next_request = request + 1;
+        // The next command starts together with the last request.
+        self.next_start = request;
+        (request + 1 + self.latency).max(self.next_beat)
+    }
+
+    /// The data side of a command that reads and started in `start`; when its token counts.
+    fn end(&mut self, start: u64, beats: u64) -> u64 {
+        let begun = self.begin(start);
+        self.done = self.ends.back().copied().unwrap_or(0);
+        if beats == 0 {
+            // The data side has to take it over before the next command starts.
+            self.next_start = begun + 1;
+            self.done = (begun + 1).max(self.written);
+        }
         self.done + 2
     }
 
@@ -118,15 +190,14 @@ impl Dma {
         begun
     }
 
-    /// First beat and number of beats of each burst.
-    fn bursts(&self, offset_bytes: u64, beats: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
+    /// Beats of each burst.
+    fn bursts(&self, offset_bytes: u64, beats: u64) -> impl Iterator<Item = u64> + use<> {
         let (burst, mut at, mut left) = (self.burst, offset_bytes / self.bus_bytes, beats);
         std::iter::from_fn(move || {
             let count = left.min(burst - at % burst);
-            let first = at;
             at += count;
             left -= count;
-            (count > 0).then_some((first, count))
+            (count > 0).then_some(count)
         })
     }
 }
@@ -167,7 +238,8 @@ mod tests {
     fn cases() -> String {
         let mut out = String::from(
             "# Written by the tests of compiler/plan/dma.rs: what o2c_dma has to do, and when.\n\
-             # case: bits of a beat, beats of a burst, outstanding, weight bits, parameter bits, scratchpad bytes, latency\n\
+             # case: bits of a beat, beats of a burst, outstanding, weight bits, parameter bits, scratchpad bytes, latency,\n\
+             #   period in cycles, and how many of its first cycles the scratchpad's port is not free in\n\
              # steps: cycles of step tokens\n\
              # command: offset, first word, kind, words, token, steps waited for, columns - 1, planes - 1, plane step,\n\
              #   cycles of two samples' tokens\n",
@@ -221,6 +293,8 @@ mod tests {
                     now += 1 + rng.below(pace);
                     steps.push(now);
                 }
+                let (period, others) = [(1, 0), (4, 1), (7, 5), (2, 1), (33, 20), (16, 15)][case];
+                let free = |t: u64| if t % period < others { t - t % period + others } else { t };
                 let mut dma = Dma::new(bus / 8, burst, outstanding, latency);
                 let mut used = 0;
                 let mut seen = [const { Vec::new() }; 2];
@@ -228,14 +302,17 @@ mod tests {
                     for &[at, _, kind, words, _, wait, ..] in &commands {
                         used += usize::try_from(wait).unwrap();
                         let enough = used.checked_sub(1).map_or(0, |last| steps[last] + 1);
-                        let beats = words * per_word(kind);
-                        let run = if kind == 3 { Dma::store } else { Dma::command };
-                        cycles.push(run(&mut dma, enough.max(ARMED), at, beats));
+                        let (words, from) = ([words, per_word(kind)], enough.max(ARMED));
+                        cycles.push(match kind {
+                            3 => dma.store(from, at, words, free),
+                            2 => dma.load(from, at, words, free),
+                            _ => dma.command(from, at, words[0] * words[1]),
+                        });
                     }
                 }
                 let list = |v: &[u64]| v.iter().map(|n| format!(" {n}")).collect::<String>();
-                writeln!(out, "case {bus} {burst} {outstanding} {weight} {param} {scratchpad} {latency}")
-                    .unwrap();
+                let shape = shape.map(|n| n.to_string()).join(" ");
+                writeln!(out, "case {shape} {latency} {period} {others}").unwrap();
                 writeln!(out, "steps{}", list(&steps)).unwrap();
                 for ((c, first), second) in commands.iter().zip(&seen[0]).zip(&seen[1]) {
                     writeln!(out, "command{} {first} {second}", list(c)).unwrap();
@@ -272,7 +349,7 @@ mod tests {
         let mut dma = Dma::new(8, 16, 1, 30);
         // Starts in 100, the data side in 101, the bursts' own part in 102. The first request in 103, but data from 107 on:
         // 107..=112, its response in 142; the second one's request in 143, data 144..=157, response in 187.
-        assert_eq!(dma.store(100, 80, 20), 189);
+        assert_eq!(dma.store(100, 80, [10, 2], |t| t), 189);
         // Starts in 188; requested in 189, the beat comes in 220.
         assert_eq!(dma.command(0, 0, 1), 222);
     }

@@ -7,13 +7,14 @@
 //!
 //! Both memories are filled in a circle, one step's words after the other's, as far ahead as there is room.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Planned;
 use super::bits::Word;
 use super::cycles::Array;
-use super::dma::Dma;
 use super::images::Places;
+use super::order::{Wanted, order};
 use super::steps::{Move, Step, Strip};
 use crate::hw::descriptor;
 
@@ -376,102 +377,86 @@ fn schedule(
     let bits = network.sizes.bits;
     let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
     let first_param = totals(network)[0] * options.word_bytes(bits[0]);
-    let mut list = List { commands: Vec::new(), last: vec![None; steps.len()], ended: 0 };
-    // What is moved between two steps stands in the list where it must at the latest: before what can be loaded only when the
-    // second one has ended. So further weights are loaded before it.
-    let mut moved = 0;
+    let mut weights = VecDeque::new();
     for i in 0..steps.len() {
         let (l, of) = (&network.layers[steps[i].strip.layer], &network.places[steps[i].strip.layer]);
         let mut at = [0, 0];
         for (which, words) in words(&steps[i], l, of).into_iter().enumerate() {
             match circles[which].place(&words, i) {
                 Place::Held(from) => at[which] = from,
-                Place::Loaded(to, before) => {
-                    while moved < before {
-                        moved += 1;
-                        list.moves(network, &steps, moved, options);
-                    }
+                Place::Loaded(to, after) => {
                     let kind = [Kind::Weights, Kind::Parameters][which];
                     let offset = words.start * options.word_bytes(bits[which]) + [0, first_param][which];
-                    list.push(
-                        Command { offset, to, kind, words: words.len(), releases: false, steps: 0 },
-                        before,
-                        i,
-                    );
+                    let command =
+                        Command { offset, to, kind, words: words.len(), releases: false, steps: 0 };
+                    weights.push_back(Wanted { command, after, by: i, stores: 0 });
                     (at[which], steps[i].loaded[which]) = (to, words.len());
                 }
             }
         }
         steps[i].loaded_at = Some(at);
     }
-    while moved + 1 < steps.len() {
-        moved += 1;
-        list.moves(network, &steps, moved, options);
-    }
-    // A step waits for a token where its last command is behind those of all steps before.
-    let mut reached = None;
-    for (step, last) in steps.iter_mut().zip(&list.last) {
-        if *last > reached {
-            reached = *last;
-            step.loads = 1;
-            if let Some(command) = last.and_then(|at| list.commands.get_mut(at)) {
-                command.releases = true;
-            }
-        }
-    }
+    let [stores, loads] = moves(network, &steps, options);
+    let mut commands = order(network, &mut steps, [weights, stores, loads], options);
     // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
-    let end = Command { offset: 0, to: 0, kind: Kind::Weights, words: 0, releases: false, steps: 0 };
-    let count = steps.len();
-    list.push(end, count, count);
+    let waited: usize = commands.iter().map(|c| c.steps).sum();
+    let left = steps.len() - waited;
+    commands.push(Command { offset: 0, to: 0, kind: Kind::Weights, words: 0, releases: false, steps: left });
     let spill_bytes = network.spilled * options.word_bytes(network.sizes.word);
-    let external = External { options, depths, commands: list.commands, spill_bytes };
-    external.time(&mut steps, network.sizes);
-    (steps, external)
+    (steps, External { options, depths, commands, spill_bytes })
 }
 
-/// Commands in the order in which they run.
-struct List {
-    commands: Vec<Command>,
-    /// The last command that each step waits for.
-    last: Vec<Option<usize>>,
-    /// Steps whose end commands have waited for.
-    ended: usize,
-}
-
-impl List {
-    /// A command that waits until `ended` steps have, and is for the step `by`.
-    fn push(&mut self, command: Command, ended: usize, by: usize) {
-        let steps = ended.saturating_sub(self.ended);
-        self.ended += steps;
-        if let Some(last) = self.last.get_mut(by) {
-            *last = Some(self.commands.len());
+/// What is stored and what is loaded, in the order of the steps. A strip's rows can be stored when it has ended, and have to
+/// be before others take their places in the ring. Rows can be loaded when nobody needs the rows any more that have their
+/// places.
+fn moves(network: &Network<'_, '_>, steps: &[Step], options: Options) -> [VecDeque<Wanted>; 2] {
+    let bytes = options.word_bytes(network.sizes.word);
+    let command = |m: &Move, part: &Range<usize>, kind: fn(Walk) -> Kind| {
+        let row = m.columns * m.planes;
+        Command {
+            offset: network.image(options) + (m.outside + part.start * row) * bytes,
+            to: m.base + part.start % m.ring * m.columns,
+            kind: kind(Walk { columns: m.columns, planes: m.planes, step: m.plane }),
+            words: part.len() * row,
+            releases: false,
+            steps: 0,
         }
-        self.commands.push(Command { steps, ..command });
-    }
-
-    /// What is stored after the step before `step`, and loaded before `step`: while no step runs.
-    fn moves(&mut self, network: &Network<'_, '_>, steps: &[Step], step: usize, options: Options) {
-        let Some([before, next]) = steps.get(step - 1..=step) else { return };
-        let stores = before.ends.then_some(&before.strip.stores).into_iter().flatten();
-        let loads = next.begins.then_some(&next.strip.loads).into_iter().flatten();
-        let moves = stores.map(|m| (m, true)).chain(loads.map(|m| (m, false)));
-        for (moved, store) in moves {
-            for part in moved.parts() {
-                let walk = Walk { columns: moved.columns, planes: moved.planes, step: moved.plane };
-                let row = moved.columns * moved.planes;
-                let bytes = options.word_bytes(network.sizes.word);
-                let command = Command {
-                    offset: network.image(options) + (moved.outside + part.start * row) * bytes,
-                    to: moved.base + part.start % moved.ring * moved.columns,
-                    kind: if store { Kind::Store(walk) } else { Kind::Load(walk) },
-                    words: part.len() * row,
-                    releases: false,
-                    steps: 0,
-                };
-                self.push(command, step, step);
+    };
+    // A group's first step: memories are others' before it.
+    let first = |group: usize| steps.partition_point(|s| s.strip.group < group);
+    let (mut stores, mut loads) = (VecDeque::new(), VecDeque::new());
+    let mut stored: Vec<&Move> = Vec::new();
+    for (i, step) in steps.iter().enumerate() {
+        let group = step.strip.group;
+        let begin = first(group);
+        for m in step.strip.loads.iter().filter(|_| step.begins) {
+            for part in m.parts() {
+                let before = |rows: &Range<usize>| rows.start + m.ring < part.end;
+                let touched = steps[begin..i].iter().rposition(|s| s.strip.touches(m.owner).any(&before));
+                let same = stores.iter().zip(&stored).rposition(|(w, other): (&Wanted, &&Move)| {
+                    w.after <= begin || (other.owner == m.owner && before(&other.rows))
+                });
+                loads.push_back(Wanted {
+                    command: command(m, &part, Kind::Load),
+                    after: begin + touched.map_or(0, |at| at + 1),
+                    by: i,
+                    stores: same.map_or(0, |at| at + 1),
+                });
+            }
+        }
+        for m in step.strip.stores.iter().filter(|_| step.ends) {
+            let end = first(group + 1);
+            let taken = steps[i + 1..end].iter().position(|s| {
+                s.strip.touches(m.owner).any(|rows| rows.end > m.rows.start + m.ring)
+            });
+            for part in m.parts() {
+                let by = taken.map_or(end, |at| i + 1 + at);
+                stores.push_back(Wanted { command: command(m, &part, Kind::Store), after: i + 1, by, stores: 0 });
+                stored.push(m);
             }
         }
     }
+    [stores, loads]
 }
 
 /// A step's words in the order of all weights, and of all parameters.
@@ -488,52 +473,6 @@ fn words(step: &Step, l: &Planned<'_>, of: &Places) -> [Range<usize>; 2] {
 }
 
 impl External {
-    /// Sets the steps' cycles: each begins when the one before has ended and its words are there. At the first step's
-    /// issue everything is loaded that needs no step to end.
-    fn time(&self, steps: &mut [Step], sizes: Sizes) {
-        let Options { bus_bits, burst, outstanding, latency, .. } = self.options;
-        let mut dma = Dma::new(bus_bits / 8, burst, outstanding, latency);
-        let mut commands = self.commands.iter();
-        let (mut waited, mut blocked) = (0, false);
-        // When the end of a step can be seen, step by step.
-        let mut ends: Vec<u64> = Vec::with_capacity(steps.len());
-        let mut issue = 0;
-        for i in 0..steps.len() {
-            let mut loaded = 0;
-            let awaited = if steps[i].loads == 0 { 0 } else { usize::MAX };
-            for command in commands.by_ref().take(awaited) {
-                waited += command.steps;
-                blocked |= command.steps > 0;
-                if blocked {
-                    let earliest = waited.checked_sub(1).map_or(0, |step| ends[step]);
-                    let bits = match command.kind {
-                        Kind::Weights => sizes.bits[0],
-                        Kind::Parameters => sizes.bits[1],
-                        Kind::Load(_) | Kind::Store(_) => sizes.word,
-                    };
-                    let beats = (command.words * self.options.beats(bits)) as u64;
-                    let offset = command.offset as u64;
-                    loaded = match command.kind {
-                        Kind::Store(_) => dma.store(earliest, offset, beats),
-                        _ => dma.command(earliest, offset, beats),
-                    };
-                }
-                if command.releases {
-                    break;
-                }
-            }
-            if i > 0 {
-                let fetched = issue + descriptor::WORDS as u64 + 3;
-                let next = ends[i - 1].max(fetched).max(loaded);
-                steps[i - 1].cycles = usize::try_from(next - issue).unwrap_or(usize::MAX);
-                issue = next;
-            }
-            let natural = steps[i].strip.loops.of_blocks(steps[i].blocks.len());
-            ends.push(issue + natural as u64);
-            steps[i].cycles = natural;
-        }
-    }
-
     /// Whether words of the scratchpad are moved.
     pub(crate) fn spills(&self) -> bool {
         self.commands.iter().any(Command::spills)

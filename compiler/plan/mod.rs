@@ -19,6 +19,8 @@ mod in_place;
 mod layers;
 mod layout;
 mod lower;
+mod order;
+mod port;
 mod reach;
 mod requant;
 mod schedule;
@@ -148,6 +150,11 @@ impl Planned<'_> {
     /// Channels of a block of output channels.
     pub(crate) fn block(&self, array: Array) -> usize {
         if self.slide.is_some() || !self.layer.kernel.on_array() { array.word() } else { array.k }
+    }
+
+    /// Groups of output channels from a block of them on.
+    pub(crate) fn groups_from(&self, block: usize, array: Array) -> usize {
+        self.y.extent().div_ceil(array.group()) - block * self.block(array) / array.group()
     }
 
     /// Whether a ring holds its input or its output.

@@ -59,9 +59,13 @@ pub(crate) struct Strip {
     pub(crate) loops: Loops,
     /// Rows of the network's input that have to be there, and that are free afterwards; where it is there as a whole, 0.
     pub(crate) input_rows: [usize; 2],
+    /// The group of layers that it belongs to.
+    pub(crate) group: usize,
     /// What is loaded before it, and stored after it.
     pub(crate) loads: Vec<Move>,
     pub(crate) stores: Vec<Move>,
+    /// Rows that it reads or writes of tensors that are moved, by their memories.
+    pub(crate) touched: Vec<(Port, Range<usize>)>,
 }
 
 /// One descriptor.
@@ -107,7 +111,23 @@ impl Strip {
         } else {
             (None, l.walked(array, has_slide, &rows))
         };
-        Some(Strip { layer, rows, slide, loops, input_rows: [0, 0], loads: vec![], stores: vec![] })
+        let input_rows = [0, 0];
+        Some(Strip {
+            layer,
+            rows,
+            slide,
+            loops,
+            input_rows,
+            group: 0,
+            loads: vec![],
+            stores: vec![],
+            touched: vec![],
+        })
+    }
+
+    /// Rows that it touches of a memory that is moved.
+    pub(crate) fn touches(&self, owner: Port) -> impl Iterator<Item = &Range<usize>> {
+        self.touched.iter().filter(move |(of, _)| *of == owner).map(|(_, rows)| rows)
     }
 
     /// Rows of the map that are read for them.
@@ -127,8 +147,10 @@ pub(crate) fn whole(layers: &[Planned<'_>]) -> Vec<Strip> {
             slide: l.slide,
             loops: l.loops,
             input_rows: [0, 0],
+            group: 0,
             loads: vec![],
             stores: vec![],
+            touched: vec![],
         }
     };
     layers.iter().enumerate().map(strip).collect()

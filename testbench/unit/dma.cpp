@@ -26,6 +26,8 @@ struct Command {
 };
 struct Case {
   unsigned latency = 0;
+  // The scratchpad's port is another's in the first `others` of every `period` cycles.
+  unsigned period = 1, others = 0;
   std::vector<uint64_t> steps;
   std::vector<Command> commands;
 };
@@ -39,11 +41,13 @@ static std::vector<Case> load() {
     std::istringstream in(line);
     in >> word;
     if (word == "case") {
-      unsigned v[7];
+      unsigned v[9];
       for (unsigned& n : v) in >> n;
       mine = v[0] == P_BUS_W && v[1] == P_BURST && v[2] == P_OUTSTANDING && v[3] == P_WEIGHT_W && v[4] == P_PARAM_W &&
              v[5] == P_SPILL * P_W;
-      if (mine) cases.emplace_back(), cases.back().latency = v[6];
+      if (!mine) continue;
+      cases.emplace_back();
+      cases.back().latency = v[6], cases.back().period = v[7], cases.back().others = v[8];
     } else if (mine && word == "steps") {
       for (uint64_t n; in >> n;) cases.back().steps.push_back(n);
     } else if (mine && word == "command") {
@@ -115,7 +119,7 @@ class Bench {
     top.m_axi_bvalid_i = responds_;
     top.m_axi_bresp_i = bad_write ? 2 + (words & 1) : 0;
     // Scratchpad.
-    top.spill_ready_i = ideal_ || random_.chance(port_pace_);
+    top.spill_ready_i = ideal_ ? now % case_.period >= case_.others : random_.chance(port_pace_);
     const auto& read = reads_[time_ % 2];
     for (unsigned b = 0; b < P_W; ++b)
       set_byte(top.spill_data_i, b, read.empty() ? static_cast<uint8_t>(random_.next()) : read[b]);
