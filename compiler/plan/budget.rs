@@ -99,11 +99,11 @@ impl<'a> Search<'_, 'a> {
         }
         let room = self.options.on_chip / self.plan.array.word();
         let groups = self.need.all_groups(self.plan, self.options, room, kept);
-        let mut tried: Vec<Vec<([usize; 2], usize)>> = Vec::new();
+        let mut tried: Vec<Vec<([usize; 2], usize, bool)>> = Vec::new();
         for (share, price) in tries() {
             let chosen = self.need.groups(self.plan, &groups, self.options, (share, price));
             let Some(chosen) = chosen else { continue };
-            let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes)).collect();
+            let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes, g.ahead)).collect();
             let cycles: usize =
                 chosen.iter().map(|g| self.need.cycles(self.plan, g, self.options, share).0).sum();
             if tried.contains(&kind) || self.best.as_ref().is_some_and(|best| best.cycles() <= cycles) {

@@ -14,7 +14,7 @@ use super::Planned;
 use super::bits::Word;
 use super::cycles::Array;
 use super::images::Places;
-use super::order::{Wanted, order};
+use super::order::{Queues, Wanted, order};
 use super::steps::{Move, Step, Strip};
 use crate::hw::descriptor;
 
@@ -181,7 +181,8 @@ impl Options {
 pub(crate) fn plan(network: &Network<'_, '_>, options: Options) -> Option<(Vec<Step>, External)> {
     let natural: usize = network.strips.iter().map(|s| s.loops.cycles).sum();
     let mut best: Option<(usize, (Vec<Step>, External))> = None;
-    for found in fitting(network, options) {
+    for division in fitting(network, options) {
+        let found = division.timed(network, options);
         let cycles = found.0.iter().map(|s| s.cycles).sum();
         if best.as_ref().is_none_or(|(least, _)| cycles < *least) {
             best = Some((cycles, found));
@@ -199,11 +200,15 @@ pub(crate) fn fits(network: &Network<'_, '_>, options: Options) -> bool {
     fitting(network, options).next().is_some()
 }
 
+/// Steps whose words have their places, and what is to be moved for them.
+struct Division {
+    steps: Vec<Step>,
+    queues: Queues,
+    depths: [usize; 2],
+}
+
 /// The divisions that are tried and fit.
-fn fitting<'n>(
-    network: &'n Network<'_, '_>,
-    options: Options,
-) -> impl Iterator<Item = (Vec<Step>, External)> + 'n {
+fn fitting<'n>(network: &'n Network<'_, '_>, options: Options) -> impl Iterator<Item = Division> + 'n {
     let Sizes { bits, resident, .. } = network.sizes;
     let [all_weights, all_params] = totals(network);
     let budget = 8 * options.on_chip;
@@ -226,10 +231,10 @@ fn fitting<'n>(
                 administration = descriptors;
                 continue;
             }
-            let found = schedule(network, steps, depths, options);
-            let needed = descriptors + found.1.commands.len() * found.1.command_bits();
+            let division = Division::of(network, steps, depths, options);
+            let needed = descriptors + division.command_bits();
             if needed <= administration {
-                return Some(found);
+                return Some(division);
             }
             administration = needed;
         }
@@ -367,43 +372,55 @@ impl Circle {
     }
 }
 
-/// Places, commands and cycles of steps.
-fn schedule(
-    network: &Network<'_, '_>,
-    mut steps: Vec<Step>,
-    depths: [usize; 2],
-    options: Options,
-) -> (Vec<Step>, External) {
-    let bits = network.sizes.bits;
-    let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
-    let first_param = totals(network)[0] * options.word_bytes(bits[0]);
-    let mut weights = VecDeque::new();
-    for i in 0..steps.len() {
-        let (l, of) = (&network.layers[steps[i].strip.layer], &network.places[steps[i].strip.layer]);
-        let mut at = [0, 0];
-        for (which, words) in words(&steps[i], l, of).into_iter().enumerate() {
-            match circles[which].place(&words, i) {
-                Place::Held(from) => at[which] = from,
-                Place::Loaded(to, after) => {
-                    let kind = [Kind::Weights, Kind::Parameters][which];
-                    let offset = words.start * options.word_bytes(bits[which]) + [0, first_param][which];
-                    let command =
-                        Command { offset, to, kind, words: words.len(), releases: false, steps: 0 };
-                    weights.push_back(Wanted { command, after, by: i, stores: 0 });
-                    (at[which], steps[i].loaded[which]) = (to, words.len());
+impl Division {
+    /// Places and commands of steps.
+    fn of(network: &Network<'_, '_>, mut steps: Vec<Step>, depths: [usize; 2], options: Options) -> Division {
+        let bits = network.sizes.bits;
+        let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
+        let first_param = totals(network)[0] * options.word_bytes(bits[0]);
+        let mut weights = VecDeque::new();
+        for i in 0..steps.len() {
+            let (l, of) = (&network.layers[steps[i].strip.layer], &network.places[steps[i].strip.layer]);
+            let mut at = [0, 0];
+            for (which, words) in words(&steps[i], l, of).into_iter().enumerate() {
+                match circles[which].place(&words, i) {
+                    Place::Held(from) => at[which] = from,
+                    Place::Loaded(to, after) => {
+                        let kind = [Kind::Weights, Kind::Parameters][which];
+                        let offset = words.start * options.word_bytes(bits[which]) + [0, first_param][which];
+                        let command =
+                            Command { offset, to, kind, words: words.len(), releases: false, steps: 0 };
+                        weights.push_back(Wanted { command, after, by: i, stores: 0 });
+                        (at[which], steps[i].loaded[which]) = (to, words.len());
+                    }
                 }
             }
+            steps[i].loaded_at = Some(at);
         }
-        steps[i].loaded_at = Some(at);
+        let [stores, loads] = moves(network, &steps, options);
+        Division { steps, queues: [weights, stores, loads], depths }
     }
-    let [stores, loads] = moves(network, &steps, options);
-    let mut commands = order(network, &mut steps, [weights, stores, loads], options);
-    // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
-    let waited: usize = commands.iter().map(|c| c.steps).sum();
-    let left = steps.len() - waited;
-    commands.push(Command { offset: 0, to: 0, kind: Kind::Weights, words: 0, releases: false, steps: left });
-    let spill_bytes = network.spilled * options.word_bytes(network.sizes.word);
-    (steps, External { options, depths, commands, spill_bytes })
+
+    /// Bits of all commands.
+    fn command_bits(&self) -> usize {
+        let [_, stores, loads] = &self.queues;
+        let spills = !stores.is_empty() || !loads.is_empty();
+        let count = self.queues.iter().map(VecDeque::len).sum::<usize>() + 1;
+        count * COMMAND_BITS[usize::from(spills)]
+    }
+
+    /// The steps with their cycles, and the commands in their order.
+    fn timed(self, network: &Network<'_, '_>, options: Options) -> (Vec<Step>, External) {
+        let Division { mut steps, queues, depths } = self;
+        let mut commands = order(network, &mut steps, queues, options);
+        // A sample's last command waits for its last step, so that the next sample finds everything as this one did.
+        let waited: usize = commands.iter().map(|c| c.steps).sum();
+        let left = steps.len() - waited;
+        let end = Command { offset: 0, to: 0, kind: Kind::Weights, words: 0, releases: false, steps: left };
+        commands.push(end);
+        let spill_bytes = network.spilled * options.word_bytes(network.sizes.word);
+        (steps, External { options, depths, commands, spill_bytes })
+    }
 }
 
 /// What is stored and what is loaded, in the order of the steps. A strip's rows can be stored when it has ended, and have to
@@ -446,12 +463,17 @@ fn moves(network: &Network<'_, '_>, steps: &[Step], options: Options) -> [VecDeq
         }
         for m in step.strip.stores.iter().filter(|_| step.ends) {
             let end = first(group + 1);
-            let taken = steps[i + 1..end].iter().position(|s| {
-                s.strip.touches(m.owner).any(|rows| rows.end > m.rows.start + m.ring)
-            });
+            let taken = steps[i + 1..end]
+                .iter()
+                .position(|s| s.strip.touches(m.owner).any(|rows| rows.end > m.rows.start + m.ring));
             for part in m.parts() {
                 let by = taken.map_or(end, |at| i + 1 + at);
-                stores.push_back(Wanted { command: command(m, &part, Kind::Store), after: i + 1, by, stores: 0 });
+                stores.push_back(Wanted {
+                    command: command(m, &part, Kind::Store),
+                    after: i + 1,
+                    by,
+                    stores: 0,
+                });
                 stored.push(m);
             }
         }

@@ -9,6 +9,7 @@
 //! later ones need. Halos stay in the rings: no row is computed twice.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::slide::PAIR_PITCH;
 use super::steps::{Move, Strip};
@@ -76,6 +77,8 @@ pub(crate) struct Group {
     pub(crate) layers: [usize; 2],
     /// Passes over the last layer's rows.
     pub(crate) passes: usize,
+    /// Whether rings have room for rows that are moved while the next ones are computed.
+    pub(crate) ahead: bool,
     pub(crate) strips: Vec<Strip>,
     /// Cycles of the strips, nothing waiting.
     pub(crate) cycles: usize,
@@ -190,8 +193,9 @@ impl<'p, 'a> Network<'p, 'a> {
         (0..self.memories.len()).filter(in_use)
     }
 
-    /// Layers `first` to `last` in so many passes; `None` where they can't run so.
-    fn run(&self, [first, last]: [usize; 2], passes: usize) -> Option<Group> {
+    /// Layers `first` to `last` in so many passes; `None` where they can't run so. `ahead`: with room for rows that are moved
+    /// while the next ones are computed.
+    fn run(&self, [first, last]: [usize; 2], passes: usize, ahead: bool) -> Option<Group> {
         let layers = &self.plan.layers;
         let height = |layer: usize| layers[layer].layer.y.shape[1];
         let group = first..=last;
@@ -212,7 +216,9 @@ impl<'p, 'a> Network<'p, 'a> {
             let later = outside(m) && self.memories[m].touch[1] > last;
             group.clone().rev().find(|&l| later && self.output[l] == m)
         };
-        let (mut moved, mut moves) = (0, 0);
+        let (mut moved, mut moves, mut stores) = (0, 0, 0);
+        // Rows of what is moved that are in use during each strip that moves some.
+        let mut turns: BTreeMap<usize, Vec<Range<usize>>> = BTreeMap::new();
         let mut produced = vec![0; layers.len()];
         let mut needed: BTreeMap<usize, usize> = BTreeMap::new();
         let mut strips: Vec<Strip> = Vec::new();
@@ -263,6 +269,7 @@ impl<'p, 'a> Network<'p, 'a> {
                     let end = by_window.max(by_addition).max(*there);
                     if end > *there {
                         strip.loads.push(Move::of(self.memories[o].owner, *there..end));
+                        turns.entry(o).or_default().push(tail(o).min(*there)..end);
                         moved += (end - *there) * self.memories[o].row;
                         moves += 1;
                     }
@@ -271,8 +278,10 @@ impl<'p, 'a> Network<'p, 'a> {
                 }
                 if stored_by(m) == Some(layer) {
                     strip.stores.push(Move::of(self.memories[m].owner, rows.clone()));
+                    turns.entry(m).or_default().push(tail(m).min(rows.start)..rows.end);
                     moved += rows.len() * self.memories[m].row;
                     moves += 1;
+                    stores += 1;
                 }
                 for (m, rows) in live {
                     let most = needed.entry(m).or_default();
@@ -285,6 +294,16 @@ impl<'p, 'a> Network<'p, 'a> {
                 produced[layer] = targets[layer];
                 strips.push(strip);
             }
+        }
+        // The next turn's rows come, or this one's leave, meanwhile; where results take the operands' places, both.
+        for (m, turns) in turns.iter().filter(|_| ahead) {
+            let beside = if stored_by(*m).is_some() && loaded.contains_key(m) { 4 } else { 2 };
+            let rows = |turns: &[Range<usize>]| {
+                let from = turns.iter().map(|rows| rows.start).min().unwrap_or(0);
+                turns.iter().map(|rows| rows.end).max().unwrap_or(0) - from
+            };
+            let most = turns.windows(beside.min(turns.len())).map(rows).max();
+            needed.entry(*m).and_modify(|rows| *rows = most.unwrap_or(0).max(*rows));
         }
         // Two rows at once are a slot of the ring's; operands of additions have the rings of the results.
         let mut rings: BTreeMap<usize, usize> = BTreeMap::new();
@@ -325,12 +344,19 @@ impl<'p, 'a> Network<'p, 'a> {
         if let Some(rows) = input.filter(|&rows| rows < from.h) {
             by_owner.insert(from.owner, rows);
         }
+        let computed = strips.iter().map(|s| s.loops.cycles).sum::<usize>();
+        let beats = moved * self.bus[0];
+        let cycles = if ahead {
+            // What is loaded for the first pass and stored after the last is waited for.
+            computed.max(beats + stores * self.bus[1]) + beats / passes + 2 * self.bus[1]
+        } else {
+            computed + beats + moves * self.bus[1]
+        };
         Some(Group {
             layers: [first, last],
             passes,
-            cycles: strips.iter().map(|s| s.loops.cycles).sum::<usize>()
-                + moved * self.bus[0]
-                + moves * self.bus[1],
+            ahead,
+            cycles,
             rings: by_owner,
             words: self.in_use([first, last]).map(words).sum(),
             input: input.map(|rows| rows * from.row),
@@ -390,7 +416,7 @@ impl<'p, 'a> Network<'p, 'a> {
 
     /// Whether the input's rows are there when they are needed, with a ring of so many. The ingest unit goes on in every cycle
     /// but those in which the scratchpad's port B is another's: at most one for each word that the post pipeline reads or
-    /// writes, and for each that the output stream reads of the sample before.
+    /// writes, for each that the output stream reads of the sample before, and for each that is stored outside.
     fn keeps_pace(&self, strips: &[Strip], ring: usize) -> bool {
         let work = |row: usize| {
             let before = row.checked_sub(1).map_or(0, |before| self.arrival[before]);
@@ -399,7 +425,14 @@ impl<'p, 'a> Network<'p, 'a> {
         let (mut there, mut freed) = (ring, 0);
         // Cycles of work done on row `there`; cycles that the output stream may still take.
         let (mut done, mut owed) = (0, self.sent);
-        for strip in strips {
+        // A strip's rows have been stored at the latest when their places are taken: two stores later.
+        let stored = |s: &Strip, m: &Move| m.rows.len() * self.memories[self.output[s.layer]].row;
+        let stores: Vec<(usize, usize)> = strips
+            .iter()
+            .enumerate()
+            .flat_map(|(i, s)| s.stores.iter().map(move |m| (i, stored(s, m))))
+            .collect();
+        for (i, strip) in strips.iter().enumerate() {
             let [needed, free] = strip.input_rows;
             if needed > there {
                 return false;
@@ -408,7 +441,10 @@ impl<'p, 'a> Network<'p, 'a> {
             let pixels = strip.rows.len() * l.layer.y.shape[2];
             let groups = l.y.extent().div_ceil(self.plan.array.group());
             let uses = pixels * groups * if self.other[strip.layer].is_some() { 2 } else { 1 };
-            let free_cycles = strip.loops.cycles.saturating_sub(uses);
+            let before = stores.partition_point(|&(at, _)| at < i);
+            let storing: usize =
+                stores[before.saturating_sub(2)..before].iter().map(|(_, words)| words).sum();
+            let free_cycles = strip.loops.cycles.saturating_sub(uses + storing);
             let late = owed.min(free_cycles);
             owed -= late;
             done += free_cycles - late;
@@ -438,12 +474,15 @@ impl<'p, 'a> Network<'p, 'a> {
                     continue;
                 }
                 let single = first == last;
-                found.extend(single.then(|| self.run(layers, 1)).flatten());
+                found.extend(single.then(|| self.run(layers, 1, false)).flatten());
                 if single && first > 0 {
                     continue;
                 }
                 for passes in passes(rows).into_iter().filter(|&p| p > 1) {
-                    found.extend(self.run(layers, passes).map(|g| Group { strips: vec![], ..g }));
+                    let plain = self.run(layers, passes, false);
+                    let moves = plain.as_ref().is_some_and(|g| g.moves > 0);
+                    let ahead = moves.then(|| self.run(layers, passes, true)).flatten();
+                    found.extend(plain.into_iter().chain(ahead).map(|g| Group { strips: vec![], ..g }));
                 }
             }
         }
@@ -532,7 +571,7 @@ impl<'p, 'a> Groups<'p, 'a> {
             }
         }
         let (_, chosen) = best?;
-        let again = |&i: &usize| self.network.run(self.all[i].layers, self.all[i].passes);
+        let again = |&i: &usize| self.network.run(self.all[i].layers, self.all[i].passes, self.all[i].ahead);
         chosen.iter().map(again).collect()
     }
 

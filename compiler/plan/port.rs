@@ -4,9 +4,14 @@
 //! `rtl/o2c_post.v` writes a group or reads a residual operand's word; groups beyond the layer's channels and pixels are not
 //! written, but their operand is read.
 
+use std::ops::Range;
+
 use super::Planned;
 use super::cycles::Array;
 use super::steps::Step;
+
+/// Cycles behind which nothing is planned.
+const FAR: u64 = 1 << 40;
 
 /// One step's uses of port B, in cycles from its issue on.
 #[derive(Clone, Debug)]
@@ -46,25 +51,42 @@ enum Order {
     },
 }
 
+/// What a cycle is to the groups of a step.
+struct Turn {
+    /// A group is due in it.
+    due: bool,
+    /// It is written.
+    written: bool,
+    /// No group is due in so many cycles from it on, or behind it if one is due in it.
+    rest: u64,
+}
+
 impl Order {
-    /// Whether a group is due `t` cycles after the first one's write, and whether it is written.
-    fn group(&self, t: u64) -> Option<bool> {
+    /// The cycle `t` cycles after the first group's write.
+    fn turn(&self, t: u64) -> Turn {
         match *self {
             Order::Units { period, units, vectors, groups, group, tiles, pixels, written } => {
-                let (unit, rest) = (t / period, t % period);
-                let (index, between) = (rest / group, rest % group);
-                let due = unit < units && between == 0 && index < vectors * groups;
-                due.then(|| {
-                    let pixel = unit % tiles * vectors + index / groups;
-                    pixel < pixels && unit / tiles * groups + index % groups < written
-                })
+                let (unit, in_unit) = (t / period, t % period);
+                let (index, between) = (in_unit / group, in_unit % group);
+                let inside = unit < units && index < vectors * groups;
+                let due = inside && between == 0;
+                let rest = match inside {
+                    _ if unit >= units => FAR,
+                    true if index + 1 < vectors * groups => group - between,
+                    _ => period - in_unit,
+                };
+                let pixel = unit % tiles * vectors + index / groups;
+                let lies = pixel < pixels && unit / tiles * groups + index % groups < written;
+                Turn { due, written: due && lies, rest: rest - u64::from(due) }
             }
             Order::Columns { period, blocks, hold, slots, columns, step, rows } => {
-                let (block, rest) = (t / period, t % period);
-                let (slot, between) = (rest / hold, rest % hold);
+                let (block, in_block) = (t / period, t % period);
+                let (slot, between) = (in_block / hold, in_block % hold);
                 let (column, slot) = (slot / slots, slot % slots);
                 let on_row = slot.is_multiple_of(step) && slot / step < rows;
-                (block < blocks && between == 0 && column < columns && on_row).then_some(true)
+                let due = block < blocks && between == 0 && column < columns && on_row;
+                let rest = if block >= blocks { FAR } else { hold - between };
+                Turn { due, written: due, rest: rest - u64::from(due) }
             }
         }
     }
@@ -119,10 +141,16 @@ impl Uses {
         Uses { first, ahead, order }
     }
 
-    /// Whether port B is in use `t` cycles after the issue.
-    fn at(&self, t: u64) -> bool {
-        let group = |t: u64| t.checked_sub(self.first).and_then(|t| self.order.group(t));
-        group(t) == Some(true) || self.ahead.is_some_and(|ahead| group(t + ahead).is_some())
+    /// Whether port B is in use `t` cycles after the issue, and for how many cycles from then on it surely is not.
+    fn at(&self, t: u64) -> (bool, u64) {
+        let turn = |t: u64| match t.checked_sub(self.first) {
+            Some(t) => self.order.turn(t),
+            None => Turn { due: false, written: false, rest: self.first - t },
+        };
+        let write = turn(t);
+        let Some(ahead) = self.ahead else { return (write.written, write.rest) };
+        let read = turn(t + ahead);
+        (write.written || read.due, write.rest.min(read.rest))
     }
 }
 
@@ -132,30 +160,42 @@ pub(crate) struct Port {
     issued: Vec<(u64, Uses)>,
     /// The step that was looked at last.
     near: usize,
+    /// Cycles in which the port is free.
+    free: Range<u64>,
 }
 
 impl Port {
     /// A further step is issued in cycle `issue`, behind the end of the one before.
     pub(crate) fn issue(&mut self, issue: u64, step: &Step, l: &Planned<'_>, array: Array) {
+        self.free = 0..0;
         self.issued.push((issue, Uses::of(step, l, array)));
     }
 
     /// The first cycle from `t` on in which the post pipeline leaves the port free.
     pub(crate) fn free_from(&mut self, mut t: u64) -> u64 {
-        while self.in_use(t) {
+        while !self.free.contains(&t) && self.in_use(t) {
             t += 1;
         }
         t
     }
 
+    /// Whether the port is in use; sets the cycles in which it is free.
     fn in_use(&mut self, t: u64) -> bool {
-        let begins = |at: usize| self.issued.get(at).map(|(issue, _)| *issue);
-        while self.near > 0 && begins(self.near).is_some_and(|issue| issue > t) {
+        let begins = |at: usize| self.issued.get(at).map_or(u64::MAX, |(issue, _)| *issue);
+        while self.near > 0 && begins(self.near) > t {
             self.near -= 1;
         }
-        while begins(self.near + 1).is_some_and(|issue| issue <= t) {
+        while begins(self.near + 1) <= t {
             self.near += 1;
         }
-        self.issued.get(self.near).is_some_and(|(issue, uses)| t >= *issue && uses.at(t - issue))
+        let next = begins(self.near + 1);
+        let (used, rest) = match self.issued.get(self.near) {
+            Some((issue, uses)) if *issue <= t => uses.at(t - issue),
+            _ => (false, FAR),
+        };
+        if !used {
+            self.free = t..(t + rest.max(1)).min(next);
+        }
+        used
     }
 }
