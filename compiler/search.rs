@@ -45,7 +45,7 @@ struct Candidate<'a> {
 /// The design with the fewest cycles.
 ///
 /// # Errors
-/// The refusal of the smallest array if none is good; of the fastest one, if the budget is what all lack.
+/// The refusal of the smallest array if none is good; that of the one that needs least, if the budget is what all lack.
 pub(crate) fn fastest(
     graph: &IntGraph,
     quantized: &Quantized,
@@ -94,8 +94,8 @@ pub(crate) fn fastest(
             return Ok(design);
         }
     }
-    if let (Some(plan), Some(external)) = (short.first(), wanted.external) {
-        return Err(plan.refusal(external));
+    if let (false, Some(external)) = (short.is_empty(), wanted.external) {
+        return Err(plan::refusal(&short, external));
     }
     let none = || {
         let cause = format!("at most {} multipliers were asked for", wanted.macs);

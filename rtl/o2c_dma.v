@@ -43,7 +43,7 @@
 //
 // Cycles, with a memory that always accepts, gives a burst's first beat LATENCY cycles after its request was accepted
 // (or one cycle after the beat before) and one beat a cycle from there, takes what is written in every cycle and
-// responds LATENCY cycles after a burst's last beat; and with spill_ready_i high. For command i: a(i) it has been
+// responds LATENCY cycles after a burst's last beat. For command i: a(i) it has been
 // fetched, s(i) it starts, l(i) its data side starts, d(i) its last beat comes. For its bursts k, counted over all
 // commands: b(k) the request is made (and is on the bus in the next cycle), e(k) the last beat comes; n(k) beats.
 //   a(i) = max(a(i-1) + 1, l(i-16) + 5)
@@ -54,14 +54,18 @@
 //   e(k) = max(b(k) + 1 + LATENCY, e(k-1) + 1) + n(k) - 1
 //   l(i) = max(s(i) + 1, d(i-1))
 //   d(i) = e of its last burst; without words l(i) + 1
+// A load's word whose last beat comes in t is written in w, the first cycle from t + 1 on with spill_ready_i; the next
+// beat comes in w at the earliest. Without such waits w = t + 1, and e(k) is as above.
 // For a store these, with bursts counted in it alone; its n(k) beats go until e(k), its response comes in r(k):
 //   b(k) = max(l(i) + 2, b(k-1) + 1, r(k-OUTSTANDING) + 1)
 //   e(k) = max(b(k) + 1, e(k-1) + 1, l(i) + 6) + n(k) - 1
 //   r(k) = e(k) + LATENCY
 //   d(i) = r of its last burst
+// That is where no word waits. Word j is taken in t(j), the first cycle with spill_ready_i from max(l(i) + 2, t(j-1) + 1,
+// m(j-4) + 1, the cycle after the last w) on; it moves on in m(j) = max(t(j) + 3, last beat of word j-1), and its beats
+// come from m(j) + 1 on, each after the one before and after its burst's b(k).
 // A token of step_i in cycle t suffices from t + 1. The last word is written in cycle d(i) + 1; load_done_o
-// comes with it and counts in o2c_sequencer from d(i) + 2. Where that word waits for spill_ready_i, so does
-// load_done_o.
+// comes with it and counts in o2c_sequencer from d(i) + 2; a load's in w, and from w + 1.
 //
 //   clk_i             _/-\_/-\_/-\_/-\_/-\_/-\_/-\_/-\_/-\_
 //   s(i)              < s >

@@ -232,23 +232,6 @@ impl<'a> Plan<'a> {
         budget::within(self, options)
     }
 
-    /// The refusal of a budget, with the least that would do for this array.
-    pub fn refusal(&self, options: external::Options) -> Diagnostics {
-        let Shortage { least, kib, activations } = match budget::least(self, options) {
-            Ok(found) => found,
-            Err(faults) => return faults,
-        };
-        let [p, c, k] = self.array();
-        let cause = format!(
-            "{} bytes on the chip are allowed; with the array {p},{c},{k} activations, tables and the largest part of a layer \
-             that can't be divided need {least}, of them {activations} for activations",
-            options.on_chip
-        );
-        Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
-            .remedy(format!("give --on-chip {kib} or more"))
-            .into()
-    }
-
     /// The netlist, with both AXI4-Streams of `stream_bits` bits.
     ///
     /// # Errors
@@ -256,6 +239,28 @@ impl<'a> Plan<'a> {
     pub fn design(&self, name: &str, stream_bits: usize) -> Result<Checked<Design>> {
         lower::design(self, name, stream_bits)
     }
+}
+
+/// The refusal of a budget by all of these plans, with the least that would do for one of them.
+pub fn refusal(plans: &[Plan<'_>], options: external::Options) -> Diagnostics {
+    let least = |plan: &Plan<'_>| budget::least(plan, options).map(|shortage| (shortage, plan.array()));
+    let found = match plans.iter().map(least).collect::<Result<Vec<_>>>() {
+        Ok(found) => found,
+        Err(faults) => return faults,
+    };
+    let Some((Shortage { least, kib, activations }, [p, c, k])) =
+        found.into_iter().min_by_key(|(shortage, _)| (shortage.kib, shortage.least))
+    else {
+        return internal("a budget is refused, but by no plan");
+    };
+    let cause = format!(
+        "{} bytes on the chip are allowed; with the array {p},{c},{k} activations, tables and the largest part of a layer that \
+         can't be divided need {least}, of them {activations} for activations",
+        options.on_chip
+    );
+    Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
+        .remedy(format!("give --on-chip {kib} or more"))
+        .into()
 }
 
 /// Whether the streams can have this width: 8, 16, 32, 64, 128, 256 or 512 bits, the range of `rtl/o2c_axis_pack.v`.
@@ -306,7 +311,10 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let chosen =
         chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried"))?;
     let Some(external) = options.external else { return Ok(chosen) };
-    chosen.within(external)?.ok_or_else(|| chosen.refusal(external))
+    match chosen.within(external)? {
+        Some(plan) => Ok(plan),
+        None => Err(refusal(&[chosen], external)),
+    }
 }
 
 /// The value, or nothing and its faults in the list.

@@ -191,11 +191,70 @@ impl Port {
         let next = begins(self.near + 1);
         let (used, rest) = match self.issued.get(self.near) {
             Some((issue, uses)) if *issue <= t => uses.at(t - issue),
-            _ => (false, FAR),
+            Some((issue, _)) => (false, issue - t),
+            None => (false, FAR),
         };
         if !used {
             self.free = t..(t + rest.max(1)).min(next);
         }
         used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(
+        period: u64,
+        [vectors, groups, group]: [u64; 3],
+        tiles: u64,
+        [pixels, written]: [u64; 2],
+    ) -> Order {
+        Order::Units { period, units: 2 * tiles, vectors, groups, group, tiles, pixels, written }
+    }
+
+    /// What is remembered of free cycles changes no answer, and nothing is in use but by a group.
+    #[test]
+    fn free_cycles() {
+        let columns = |hold, step| Order::Columns {
+            period: 200,
+            blocks: 3,
+            hold,
+            slots: 11,
+            columns: 4,
+            step,
+            rows: 3,
+        };
+        let orders = [
+            units(9, [4, 1, 2], 5, [20, 2]),
+            units(8, [4, 2, 1], 3, [10, 3]),
+            units(1, [1, 1, 1], 40, [40, 2]),
+            units(37, [2, 1, 4], 3, [5, 2]),
+            columns(1, 1),
+            columns(4, 2),
+        ];
+        for (n, order) in orders.into_iter().enumerate() {
+            for ahead in [None, Some(9)] {
+                let uses = Uses { first: 30, ahead, order: order.clone() };
+                let span = 30 + order.span();
+                let used = |t: u64| uses.at(t).0;
+                assert!(used(30) && !used(span + 1), "{n}");
+                let writes = (30..=span).filter(|&t| order.turn(t - 30).written).count();
+                let words = match order {
+                    Order::Units { pixels, written, .. } => pixels * written,
+                    Order::Columns { blocks, columns, rows, .. } => blocks * columns * rows,
+                };
+                assert_eq!(writes as u64, words, "{n}");
+                // Two steps, the second in cycle 1000.
+                let issued = vec![(5, uses.clone()), (1000, uses.clone())];
+                let mut port = Port { issued, ..Port::default() };
+                let plainly = |t: u64| if t >= 1000 { used(t - 1000) } else { t >= 5 && used(t - 5) };
+                for t in (0..1700).chain((0..1700).rev()) {
+                    let expect = (t..).find(|&t| !plainly(t));
+                    assert_eq!(Some(port.free_from(t)), expect, "{n}, {ahead:?}, cycle {t}");
+                }
+            }
+        }
     }
 }
