@@ -6,13 +6,15 @@
 //   s_axis -> o2c_axis_unpack -> o2c_ingest -> write port (input regions)
 //   read port (output regions) -> o2c_egress -> o2c_axis_pack -> m_axis
 //
-// A packet of s_axis holds the bytes of N_IN tensors one after another, each for a region of its own; one of m_axis those
-// of N_OUT regions. TLAST belongs on the last byte of all. Below, the input region and the output region are all of them:
-// they are full, freed, written and sent together. A packet that ends too early is dropped as a whole.
+// A packet of s_axis holds the bytes of N_IN tensors one after another, each for a region of its
+// own; one of m_axis those of N_OUT regions. TLAST belongs on the last byte of all. Below, the input
+// region and the output region are all of them: they are full, freed, written and sent together. A
+// packet that ends too early is dropped as a whole.
 //
-// Speed    While wr_ready_i is high and bytes are there, a tensor's first byte is taken in the cycle in which the tensor
-//          before it is full: sample_ready_o rises after the sum of the cycles that the header of o2c_ingest gives for
-//          each, counted from the first byte. A result's tensor is read when the one before has been sent.
+// Speed    While wr_ready_i is high and bytes are there, a tensor's first byte is taken in the cycle
+//          in which the tensor before it is full: sample_ready_o rises after the sum of the cycles
+//          that the header of o2c_ingest gives for each, counted from the first byte. A tensor of
+//          the result is read when the one before has been sent.
 //
 // Parameters (checked here or in the units below)
 //   W, AW            bytes of a scratchpad word, address bits of the scratchpad: see o2c_ingest
@@ -151,7 +153,7 @@ module o2c_shell #(
                || LAYERS < 0 || LAYERS > 65535 || N_IN < 1 || N_IN > 255 || N_OUT < 1 || N_OUT > 255
                || (N_IN > 1 && IN_RING != 0)) begin : gen_bad_parameter
 `ifdef VERILATOR
-    $error("o2c_shell: LOG2_P, LOG2_C, LOG2_K must be 0..15, LAYERS 0..65535, N_IN and N_OUT 1..255, IN_RING 0 for N_IN > 1");
+    $error("o2c_shell: a parameter is outside its range, see the header");
 `else
     o2c_shell_ERROR_a_parameter_is_outside_its_range u_bad ();
 `endif
