@@ -728,8 +728,10 @@ impl Design {
             let mut next = 0;
             for t in &s.tensors {
                 if t.shape.iter().product::<usize>() != t.bytes || t.offset != next {
-                    let cause =
-                        format!("stream {}: {} bytes at {} for shape {:?}", t.tensor, t.bytes, t.offset, t.shape);
+                    let cause = format!(
+                        "stream {}: {} bytes at {} for shape {:?}",
+                        t.tensor, t.bytes, t.offset, t.shape
+                    );
                     return fail(cause);
                 }
                 next += t.bytes;

@@ -107,8 +107,10 @@ fn orders(graph: &IntGraph, design: &Design) -> Result<Vec<HostArray>> {
         let [c, h, w] = tensor.shape;
         let at = |pixel: usize| (0..c).map(move |channel| i64::from(edge.source[channel * h * w + pixel]));
         let elements: Vec<i64> = (0..h * w).flat_map(at).collect();
-        let what =
-            format!("the element of {} (row-major, one sample) for each of its bytes in a packet", edge.tensor);
+        let what = format!(
+            "the element of {} (row-major, one sample) for each of its bytes in a packet",
+            edge.tensor
+        );
         let data = array(&[elements.len()], elements)
             .ok_or_else(|| internal(format!("layout change {k} does not fit its stream")))?;
         out.push(HostArray { name: edge.file, what, data: Data::I64(data) });

@@ -224,7 +224,14 @@ pub(super) fn rearranged(graph: &IntGraph) -> Vec<Rearranged<'_>> {
                 }
                 i += 1;
                 let source = host.arrangement.source.as_deref();
-                out.extend(source.map(|source| Rearranged { input: true, tensor, file, source, node, edge: node }));
+                out.extend(source.map(|source| Rearranged {
+                    input: true,
+                    tensor,
+                    file,
+                    source,
+                    node,
+                    edge: node,
+                }));
             }
             IntOp::Output(host) => {
                 let (tensor, file) = match outputs {

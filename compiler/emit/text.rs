@@ -174,7 +174,10 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
             model: comment(&facts.model),
             before: plain(&facts.host_before),
             after: plain(&facts.host_after),
-            tensors: tensors.into_iter().map(|(way, t)| (way, t, comment(&t.tensor).replace('|', "?"))).collect(),
+            tensors: tensors
+                .into_iter()
+                .map(|(way, t)| (way, t, comment(&t.tensor).replace('|', "?")))
+                .collect(),
         },
     )
 }

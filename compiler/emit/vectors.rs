@@ -144,7 +144,11 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
 
 /// The file of a tensor's golden bytes.
 pub(super) fn file(stream: &Stream, name: &str, tensor: usize) -> String {
-    if stream.tensors.len() == 1 { format!("vectors/{name}.npy") } else { format!("vectors/{name}_{tensor}.npy") }
+    if stream.tensors.len() == 1 {
+        format!("vectors/{name}.npy")
+    } else {
+        format!("vectors/{name}_{tensor}.npy")
+    }
 }
 
 /// An array of bytes, signed or not.

@@ -368,9 +368,8 @@ impl<'p, 'a> Network<'p, 'a> {
         let inside = from.rows && first <= begin && end <= last;
         let Some(needed) = needed.filter(|&rows| inside && rows < from.h) else { return Some(Some(from.h)) };
         // What each strip needs and leaves.
-        let readers: Vec<usize> = (first..=last)
-            .filter(|&r| self.input[r] == at || self.other[r] == Some(at))
-            .collect();
+        let readers: Vec<usize> =
+            (first..=last).filter(|&r| self.input[r] == at || self.other[r] == Some(at)).collect();
         let last_reader = strips.iter().rposition(|s| readers.contains(&s.layer))?;
         let mut produced = vec![0; self.plan.layers.len()];
         let (mut there, mut step) = (0, 0);

@@ -10,7 +10,8 @@ use super::layers::Kernel;
 use super::steps::Step;
 use super::{Plan, Planned, base, describe, image, internal, lay, slide};
 use crate::design::{
-    self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, ParamValue, Recipe, Storage, Stream,
+    self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, ParamValue, Recipe, Storage,
+    Stream,
 };
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};

@@ -216,7 +216,10 @@ fn streams_of_other_widths() {
                 assert_eq!(t["offset"], next);
                 next += t["bytes"].as_u64().unwrap();
             }
-            assert_eq!((packet["bytes"].as_u64(), tensors.len()), (Some(next), if net == ends { 2 } else { 1 }));
+            assert_eq!(
+                (packet["bytes"].as_u64(), tensors.len()),
+                (Some(next), if net == ends { 2 } else { 1 })
+            );
         }
         let file = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
         let manifest: serde_json::Value = serde_json::from_str(&file("manifest.json")).unwrap();

@@ -111,7 +111,9 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
     net.output("output", x);
     if ends.chance(35) {
         let others: Vec<Port> = net.ports.iter().copied().filter(|&port| port != x).collect();
-        for name in ["output2", "output3"].into_iter().take(if others.is_empty() { 0 } else { ends.size(1, 2) }) {
+        for name in
+            ["output2", "output3"].into_iter().take(if others.is_empty() { 0 } else { ends.size(1, 2) })
+        {
             net.output(name, ends.pick(&others));
         }
     }
