@@ -121,8 +121,10 @@ class Bench {
     top.busy_i = work_ != 0;
     if (top.busy_i) ++busy_, ++total_busy;
     // Scratchpad.
-    top.wr_ready_i = random_.chance(70);
-    top.rd_ready_i = random_.chance(70);
+    // Now and then the engine has it for a while.
+    blocked_ = blocked_ > 0 ? blocked_ - 1 : random_.chance(3) ? static_cast<int>(random_.below(20)) : 0;
+    top.wr_ready_i = blocked_ == 0 && random_.chance(70);
+    top.rd_ready_i = blocked_ == 0 && random_.chance(70);
     top.rd_data_valid_i = !reads_.empty() && reads_.front().first == cycles;
     for (unsigned b = 0; b < P_W; ++b) set_byte(top.rd_data_i, b, top.rd_data_valid_i ? memory_[reads_.front().second * P_W + b] : 0x55);
     if (top.rd_data_valid_i) reads_.pop_front();
@@ -200,6 +202,7 @@ class Bench {
   AxilPins pins_;
   bool held_ = false;
   size_t sent_ = 0;
+  int blocked_ = 0;
   uint64_t work_ = 0, length_ = 0, busy_ = 0, quiet_ = 0;
 };
 
