@@ -216,14 +216,17 @@ mod tests {
         };
         let x = "input x: u8[1,4,4,4]\n";
         check(format!("{x}{}output a: u8", conv("a", 1)), &[]);
-        check(
-            format!("{x}{}{}output a: u8\noutput b: u8", conv("a", 4), conv("b", 2)),
-            &[(code::INPUT_UNSUPPORTED, None)],
-        );
+        check(format!("{x}{}{}output a: u8\noutput b: u8", conv("a", 4), conv("b", 2)), &[]);
+        let outputs = |n| {
+            let names: Vec<String> = (0..n).map(|i| format!("o{i}")).collect();
+            let convs: String = names.iter().map(|name| conv(name, 4)).collect();
+            convs + &names.iter().map(|name| format!("output {name}: u8\n")).collect::<String>()
+        };
+        check(format!("{x}{}", outputs(256)), &[(code::INPUT_UNSUPPORTED, None)]);
         // A proof that fails hides nothing of the planner's.
         let overflow = "b = QLinearConv(x, f32 0.5, u8 10, i8[4,4,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20, i32[4] 2147483647) name=\"b\"\n";
         check(
-            format!("{x}{}{overflow}output a: u8\noutput b: u8", conv("a", 4)),
+            format!("{x}{overflow}output b: u8\n{}", outputs(255)),
             &[(code::ACCUMULATOR_OVERFLOW, Some("node \"b\" (Conv)")), (code::INPUT_UNSUPPORTED, None)],
         );
     }

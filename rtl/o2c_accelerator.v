@@ -5,10 +5,11 @@
 // EXT        1: weights and parameters come from external memory through m_axi_*; 0: they are WEIGHT_INIT and PARAM_INIT, and
 //            m_axi_* does nothing. ADDR_W, BUS_W, BURST, OUTSTANDING, NCMDS, CMD_INIT: see o2c_dma
 // SPILL      1, with EXT: activations are stored in external memory and loaded from there; 0: the write channels do nothing
+// N_IN, N_OUT   tensors of a sample and of a result; IN_*, FOLD_*, PAD_VALUE and OUT_* have 32 bits for each, see o2c_shell
 // All other parameters: see o2c_engine, o2c_ingest and o2c_egress (IN_*, FOLD_*, OUT_*).
 //
-// One packet of s_axis is one sample, quantized bytes in row, column, channel order; one packet of m_axis is its
-// result. Registers: see o2c_axil_regs. A sample starts when it is complete, ctrl.auto is set or a start is
+// One packet of s_axis is one sample, the quantized bytes of one input after another, each in row, column, channel order;
+// one packet of m_axis is its result, likewise. Registers: see o2c_axil_regs. A sample starts when it is complete, ctrl.auto is set or a start is
 // remembered, and its result may be written. The next sample's input and the previous one's output move meanwhile,
 // in slots of the scratchpad's port B that the engine leaves free.
 //
@@ -60,29 +61,31 @@ module o2c_accelerator #(
   parameter integer OUTSTANDING = 4,
   parameter integer NCMDS       = 1,
   parameter integer SPILL       = 0,
-  parameter integer IN_BASE     = 0,
-  parameter integer IN_PIXEL_STEP = 1,
-  parameter integer IN_WORD_STEP  = 1,
-  parameter integer IN_H        = 32,
-  parameter integer IN_W        = 32,
-  parameter integer IN_C        = 3,
-  parameter integer IN_XOR      = 0,
-  parameter integer FOLD_KH     = 1,
-  parameter integer FOLD_KW     = 1,
-  parameter integer FOLD_STRIDE_H = 1,
-  parameter integer FOLD_STRIDE = 1,
-  parameter integer FOLD_PAD_T  = 0,
-  parameter integer FOLD_PAD_L  = 0,
-  parameter integer FOLD_OUT_H  = 1,
-  parameter integer FOLD_OUT_W  = 1,
+  parameter integer N_IN        = 1,
+  parameter integer N_OUT       = 1,
+  parameter [32*N_IN-1:0] IN_BASE = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] IN_PIXEL_STEP = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] IN_WORD_STEP = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] IN_H = {N_IN{32'd32}},
+  parameter [32*N_IN-1:0] IN_W = {N_IN{32'd32}},
+  parameter [32*N_IN-1:0] IN_C = {N_IN{32'd3}},
+  parameter [32*N_IN-1:0] IN_XOR = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] FOLD_KH = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_KW = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_STRIDE_H = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_STRIDE = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_PAD_T = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] FOLD_PAD_L = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] FOLD_OUT_H = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_OUT_W = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] PAD_VALUE = {N_IN{32'd0}},
   parameter integer IN_RING     = 0,
-  parameter integer PAD_VALUE   = 0,
-  parameter integer OUT_BASE    = 0,
-  parameter integer OUT_PIXEL_STEP = 1,
-  parameter integer OUT_WORD_STEP  = 1,
-  parameter integer OUT_PIXELS  = 1,
-  parameter integer OUT_C       = 10,
-  parameter integer OUT_XOR     = 0,
+  parameter [32*N_OUT-1:0] OUT_BASE = {N_OUT{32'd0}},
+  parameter [32*N_OUT-1:0] OUT_PIXEL_STEP = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] OUT_WORD_STEP = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] OUT_PIXELS = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] OUT_C = {N_OUT{32'd10}},
+  parameter [32*N_OUT-1:0] OUT_XOR = {N_OUT{32'd0}},
   parameter         DESC_INIT   = "",
   parameter         WEIGHT_INIT = "",
   parameter         PARAM_INIT  = "",
@@ -180,7 +183,7 @@ module o2c_accelerator #(
 
   o2c_shell #(
     .W (W), .AW (AW), .S_DATA_W (STREAM_W), .M_DATA_W (STREAM_W),
-    .IN_BASE (IN_BASE), .IN_PIXEL_STEP (IN_PIXEL_STEP), .IN_WORD_STEP (IN_WORD_STEP), .IN_H (IN_H), .IN_W (IN_W), .IN_C (IN_C), .IN_XOR (IN_XOR),
+    .N_IN (N_IN), .N_OUT (N_OUT), .IN_BASE (IN_BASE), .IN_PIXEL_STEP (IN_PIXEL_STEP), .IN_WORD_STEP (IN_WORD_STEP), .IN_H (IN_H), .IN_W (IN_W), .IN_C (IN_C), .IN_XOR (IN_XOR),
     .FOLD_KH (FOLD_KH), .FOLD_KW (FOLD_KW), .FOLD_STRIDE_H (FOLD_STRIDE_H), .FOLD_STRIDE (FOLD_STRIDE),
     .FOLD_PAD_T (FOLD_PAD_T), .FOLD_PAD_L (FOLD_PAD_L), .FOLD_OUT_H (FOLD_OUT_H), .FOLD_OUT_W (FOLD_OUT_W),
     .IN_RING (IN_RING), .PAD_VALUE (PAD_VALUE), .OUT_BASE (OUT_BASE), .OUT_PIXEL_STEP (OUT_PIXEL_STEP), .OUT_WORD_STEP (OUT_WORD_STEP),

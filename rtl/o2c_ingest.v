@@ -27,11 +27,13 @@
 //   FOLD_PAD_T, FOLD_PAD_L   0..65535
 //   RING         0: the region holds the whole sample; 1..65535: so many of its rows, fewer than it has
 //   PAD_VALUE    0..255: the zero point as a canonical byte
+//   MORE         1: the packet goes on behind these bytes, so that s_last_i belongs on none of them; then RING is 0
 // Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
 //          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
 //          starts a sample at BASE; with RING and begun_i high, canonical zeros complete it first and spoilt_o
 //          pulses, a cycle after the byte. Missing: the sample is taken, err_long_o pulses, bytes up to
-//          and including s_last_i are thrown away.
+//          and including s_last_i are thrown away; discard_o is high meanwhile. drop_o is high in the cycle
+//          in which a sample is dropped.
 // Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
 //          not depend on it.
 // Region   full_o rises when the last word has been written and falls with free_i (a pulse while
@@ -69,7 +71,8 @@ module o2c_ingest #(
   parameter integer FOLD_OUT_H    = 1,
   parameter integer FOLD_OUT_W    = 1,
   parameter integer RING          = 0,
-  parameter integer PAD_VALUE     = 0
+  parameter integer PAD_VALUE     = 0,
+  parameter integer MORE          = 0
 ) (
   input  wire           clk_i,
   input  wire           rst_ni,
@@ -90,6 +93,8 @@ module o2c_ingest #(
   input  wire           begun_i,     // somebody computes on the sample that is being taken
   input  wire           free_i,
   output wire           spoilt_o,
+  output wire           drop_o,
+  output wire           discard_o,
   output wire           err_short_o,
   output wire           err_long_o
 );
@@ -108,7 +113,7 @@ module o2c_ingest #(
                || FOLD_KH < 1 || FOLD_KW < 1 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
                || WORD_STEP < 1 || WORD_STEP > (1 << AW)
                || (PIXEL_STEP <= WORDS_SPAN && WORD_STEP <= PIXELS_SPAN)
-               || BASE < 0 || RING < 0 || (RING > 0 && RING >= OUT_H)
+               || BASE < 0 || RING < 0 || (RING > 0 && RING >= OUT_H) || MORE < 0 || MORE > 1 || (MORE > 0 && RING > 0)
                || BASE + PIXELS_SPAN + WORDS_SPAN >= (1 << AW)) begin : gen_bad_parameter
 `ifdef VERILATOR
     $error("o2c_ingest: a parameter is outside its range, see the header");
@@ -146,10 +151,10 @@ module o2c_ingest #(
   wire want  = (state_q == Load) && !discard_q && room;
   wire take  = (s_valid_i || fill_q) && want;
   wire final_byte = c_end && x_end && y_end;
-  wire early     = take && !fill_q && s_last_i && !final_byte;
+  wire early     = take && !fill_q && s_last_i && (!final_byte || MORE != 0);
   wire spoils    = RING > 0 && early && begun_i;
   wire too_short = early && !spoils;
-  wire too_long  = take && !fill_q && !s_last_i && final_byte;
+  wire too_long  = take && !fill_q && !s_last_i && final_byte && MORE == 0;
   wire [7:0] value = fill_q ? 8'd0 : s_data_i ^ Xor[7:0];
   assign s_ready_o = (want && !fill_q) || discard_q;
   // The last word is being written, or has been.
@@ -185,7 +190,7 @@ module o2c_ingest #(
       end
 
       case (state_q)
-        Load:    if (take && final_byte) state_q <= Drain;
+        Load:    if (take && final_byte && !too_short) state_q <= Drain;
         Drain:   if (written) state_q <= Full;
         Full:    if (free_i) state_q <= Load;
         default: state_q <= Load;
@@ -194,6 +199,8 @@ module o2c_ingest #(
   end
   assign full_o      = (state_q == Full);
   assign spoilt_o    = spoilt_q;
+  assign drop_o      = too_short;
+  assign discard_o   = discard_q;
   assign err_short_o = err_short_q;
   assign err_long_o  = err_long_q;
 

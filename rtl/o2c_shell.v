@@ -3,15 +3,27 @@
 // out, the two regions of the scratchpad that the outside fills and empties, cycle counters,
 // interrupt, soft reset.
 //
-//   s_axis -> o2c_axis_unpack -> o2c_ingest -> write port (input region)
-//   read port (output region) -> o2c_egress -> o2c_axis_pack -> m_axis
+//   s_axis -> o2c_axis_unpack -> o2c_ingest -> write port (input regions)
+//   read port (output regions) -> o2c_egress -> o2c_axis_pack -> m_axis
+//
+// A packet of s_axis holds the bytes of N_IN tensors one after another, each for a region of its
+// own; one of m_axis those of N_OUT regions. TLAST belongs on the last byte of all. Below, the input
+// region and the output region are all of them: they are full, freed, written and sent together. A
+// packet that ends too early is dropped as a whole.
+//
+// Speed    While wr_ready_i is high and bytes are there, a tensor's first byte is taken in the cycle
+//          in which the tensor before it is full: sample_ready_o rises after the sum of the cycles
+//          that the header of o2c_ingest gives for each, counted from the first byte. A tensor of
+//          the result is read when the one before has been sent.
 //
 // Parameters (checked here or in the units below)
 //   W, AW            bytes of a scratchpad word, address bits of the scratchpad: see o2c_ingest
 //   S_DATA_W, M_DATA_W   8..512, powers of two: widths of the two streams
-//   IN_*, FOLD_*, PAD_VALUE   the input region: see o2c_ingest; IN_BASE is its BASE, IN_XOR its
-//                    XOR, IN_PIXEL_STEP and IN_WORD_STEP its steps
-//   OUT_*            the output region: likewise, see o2c_egress
+//   N_IN, N_OUT      1..255: tensors of a sample and of a result
+//   IN_*, FOLD_*, PAD_VALUE   the input regions: see o2c_ingest; IN_BASE is its BASE, IN_XOR its
+//                    XOR, IN_PIXEL_STEP and IN_WORD_STEP its steps. Each has 32 bits a tensor, the first the lowest
+//   IN_RING          its RING; 0 where there are several inputs
+//   OUT_*            the output regions: likewise, see o2c_egress
 //   LOG2_P, LOG2_C, LOG2_K   0..15: shape of the array, for software
 //   LAYERS           0..65535: descriptors, for software
 // Engine
@@ -48,29 +60,31 @@ module o2c_shell #(
   parameter integer AW          = 12,
   parameter integer S_DATA_W    = 32,
   parameter integer M_DATA_W    = 32,
-  parameter integer IN_BASE     = 0,
-  parameter integer IN_PIXEL_STEP = 1,
-  parameter integer IN_WORD_STEP  = 1,
-  parameter integer IN_H        = 32,
-  parameter integer IN_W        = 32,
-  parameter integer IN_C        = 3,
-  parameter integer IN_XOR      = 0,
-  parameter integer FOLD_KH     = 1,
-  parameter integer FOLD_KW     = 1,
-  parameter integer FOLD_STRIDE_H = 1,
-  parameter integer FOLD_STRIDE = 1,
-  parameter integer FOLD_PAD_T  = 0,
-  parameter integer FOLD_PAD_L  = 0,
-  parameter integer FOLD_OUT_H  = 1,
-  parameter integer FOLD_OUT_W  = 1,
+  parameter integer N_IN        = 1,
+  parameter integer N_OUT       = 1,
+  parameter [32*N_IN-1:0] IN_BASE = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] IN_PIXEL_STEP = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] IN_WORD_STEP = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] IN_H = {N_IN{32'd32}},
+  parameter [32*N_IN-1:0] IN_W = {N_IN{32'd32}},
+  parameter [32*N_IN-1:0] IN_C = {N_IN{32'd3}},
+  parameter [32*N_IN-1:0] IN_XOR = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] FOLD_KH = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_KW = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_STRIDE_H = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_STRIDE = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_PAD_T = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] FOLD_PAD_L = {N_IN{32'd0}},
+  parameter [32*N_IN-1:0] FOLD_OUT_H = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] FOLD_OUT_W = {N_IN{32'd1}},
+  parameter [32*N_IN-1:0] PAD_VALUE = {N_IN{32'd0}},
   parameter integer IN_RING     = 0,
-  parameter integer PAD_VALUE   = 0,
-  parameter integer OUT_BASE    = 0,
-  parameter integer OUT_PIXEL_STEP = 1,
-  parameter integer OUT_WORD_STEP  = 1,
-  parameter integer OUT_PIXELS  = 1,
-  parameter integer OUT_C       = 10,
-  parameter integer OUT_XOR     = 0,
+  parameter [32*N_OUT-1:0] OUT_BASE = {N_OUT{32'd0}},
+  parameter [32*N_OUT-1:0] OUT_PIXEL_STEP = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] OUT_WORD_STEP = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] OUT_PIXELS = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] OUT_C = {N_OUT{32'd10}},
+  parameter [32*N_OUT-1:0] OUT_XOR = {N_OUT{32'd0}},
   parameter integer LOG2_P      = 2,
   parameter integer LOG2_C      = 2,
   parameter integer LOG2_K      = 4,
@@ -136,11 +150,12 @@ module o2c_shell #(
 );
 
   generate if (LOG2_P < 0 || LOG2_P > 15 || LOG2_C < 0 || LOG2_C > 15 || LOG2_K < 0 || LOG2_K > 15
-               || LAYERS < 0 || LAYERS > 65535) begin : gen_bad_parameter
+               || LAYERS < 0 || LAYERS > 65535 || N_IN < 1 || N_IN > 255 || N_OUT < 1 || N_OUT > 255
+               || (N_IN > 1 && IN_RING != 0)) begin : gen_bad_parameter
 `ifdef VERILATOR
-    $error("o2c_shell: LOG2_P, LOG2_C, LOG2_K must be 0..15, LAYERS 0..65535");
+    $error("o2c_shell: a parameter is outside its range, see the header");
 `else
-    o2c_shell_ERROR_LOG2_P_C_K_must_be_0_to_15_LAYERS_0_to_65535 u_bad ();
+    o2c_shell_ERROR_a_parameter_is_outside_its_range u_bad ();
 `endif
   end endgenerate
 
@@ -250,7 +265,7 @@ module o2c_shell #(
   assign run_o = auto || starts_q != 8'd0;
 
   // ---- In ---------------------------------------------------------------------------------------
-  wire       in_valid, in_ready, in_last, in_full, unpack_ready;
+  wire       in_valid, in_ready, in_last, unpack_ready;
   wire [7:0] in_data;
   o2c_axis_unpack #(.DATA_W(S_DATA_W)) u_unpack (
     .clk_i(clk_i), .rst_ni(core_rst_n),
@@ -262,36 +277,119 @@ module o2c_shell #(
   // No beat is taken while the unit is in reset.
   assign s_axis_tready_o = unpack_ready && core_rst_n;
 
-  o2c_ingest #(
-    .W(W), .AW(AW), .BASE(IN_BASE), .PIXEL_STEP(IN_PIXEL_STEP), .WORD_STEP(IN_WORD_STEP),
-    .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C), .XOR(IN_XOR),
-    .FOLD_KH(FOLD_KH), .FOLD_KW(FOLD_KW), .FOLD_STRIDE_H(FOLD_STRIDE_H), .FOLD_STRIDE(FOLD_STRIDE),
-    .FOLD_PAD_T(FOLD_PAD_T), .FOLD_PAD_L(FOLD_PAD_L), .FOLD_OUT_H(FOLD_OUT_H),
-    .FOLD_OUT_W(FOLD_OUT_W), .RING(IN_RING), .PAD_VALUE(PAD_VALUE)
-  ) u_ingest (
-    .clk_i(clk_i), .rst_ni(core_rst_n),
-    .s_valid_i(in_valid), .s_ready_o(in_ready), .s_data_i(in_data), .s_last_i(in_last),
-    .wr_valid_o(wr_valid_o), .wr_ready_i(wr_ready_i), .wr_addr_o(wr_addr_o), .wr_data_o(wr_data_o),
-    .full_o(in_full), .rows_o(in_rows_o), .freed_i(in_freed_i), .begun_i(begun), .free_i(in_free_i),
-    .spoilt_o(spoilt), .err_short_o(error_short), .err_long_o(error_long)
-  );
+  // The lowest region that is not full takes the bytes; what is thrown away behind the last one's is its.
+  wire [N_IN-1:0]     full, part, part_ready, drop, discard, spoils, shorts, longs, writes;
+  wire [AW*N_IN-1:0]  addresses;
+  wire [8*W*N_IN-1:0] words;
+  wire [16*N_IN-1:0]  rows;
+  genvar i;
+  generate for (i = 0; i < N_IN; i = i + 1) begin : gen_in
+    localparam [N_IN-1:0] Below = ({{(N_IN-1){1'b0}}, 1'b1} << i) - 1'b1;
+    localparam [N_IN-1:0] Above = ~(Below | ({{(N_IN-1){1'b0}}, 1'b1} << i));
+    localparam integer    More  = (i < N_IN - 1) ? 1 : 0;
+    assign part[i] = (|discard) ? (More == 0) : !full[i] && (&(full | ~Below));
+    // Words of a packet that has been dropped are written before those of the next one.
+    wire wr_turn = !(|(writes & Above));
+    // Freed as well where the packet ends in a later tensor: the next byte is the first tensor's.
+    wire dropped = |(drop & Above);
+    o2c_ingest #(
+      .W(W), .AW(AW), .BASE(IN_BASE[32*i +: 32]), .PIXEL_STEP(IN_PIXEL_STEP[32*i +: 32]),
+      .WORD_STEP(IN_WORD_STEP[32*i +: 32]), .IN_H(IN_H[32*i +: 32]), .IN_W(IN_W[32*i +: 32]),
+      .IN_C(IN_C[32*i +: 32]), .XOR(IN_XOR[32*i +: 32]), .FOLD_KH(FOLD_KH[32*i +: 32]),
+      .FOLD_KW(FOLD_KW[32*i +: 32]), .FOLD_STRIDE_H(FOLD_STRIDE_H[32*i +: 32]),
+      .FOLD_STRIDE(FOLD_STRIDE[32*i +: 32]), .FOLD_PAD_T(FOLD_PAD_T[32*i +: 32]),
+      .FOLD_PAD_L(FOLD_PAD_L[32*i +: 32]), .FOLD_OUT_H(FOLD_OUT_H[32*i +: 32]),
+      .FOLD_OUT_W(FOLD_OUT_W[32*i +: 32]), .RING(IN_RING), .PAD_VALUE(PAD_VALUE[32*i +: 32]), .MORE(More)
+    ) u_ingest (
+      .clk_i(clk_i), .rst_ni(core_rst_n),
+      .s_valid_i(in_valid && part[i]), .s_ready_o(part_ready[i]), .s_data_i(in_data), .s_last_i(in_last),
+      .wr_valid_o(writes[i]), .wr_ready_i(wr_ready_i && wr_turn), .wr_addr_o(addresses[AW*i +: AW]),
+      .wr_data_o(words[8*W*i +: 8*W]),
+      .full_o(full[i]), .rows_o(rows[16*i +: 16]), .freed_i(in_freed_i), .begun_i(begun), .free_i(in_free_i || dropped),
+      .spoilt_o(spoils[i]), .drop_o(drop[i]), .discard_o(discard[i]), .err_short_o(shorts[i]), .err_long_o(longs[i])
+    );
+  end endgenerate
+  assign in_ready    = |(part & part_ready);
+  assign spoilt      = |spoils;
+  assign error_short = |shorts;
+  assign error_long  = |longs;
+  assign in_rows_o   = rows[15:0];
+
+  integer n;
+  reg [AW-1:0]  wr_addr;
+  reg [8*W-1:0] wr_data;
+  always @* begin
+    wr_addr = addresses[AW-1:0];
+    wr_data = words[8*W-1:0];
+    for (n = 1; n < N_IN; n = n + 1) begin
+      if (writes[n]) begin
+        wr_addr = addresses[AW*n +: AW];
+        wr_data = words[8*W*n +: 8*W];
+      end
+    end
+  end
+  assign wr_valid_o = |writes;
+  assign wr_addr_o  = wr_addr;
+  assign wr_data_o  = wr_data;
 
   // A sample may start with its first rows: as many as the region holds.
   localparam integer InRing = IN_RING;
-  assign sample_ready_o = in_full || (IN_RING != 0 && in_rows_o >= InRing[15:0]);
+  assign sample_ready_o = (&full) || (IN_RING != 0 && in_rows_o >= InRing[15:0]);
 
   // ---- Out --------------------------------------------------------------------------------------
-  wire       out_valid, out_ready, out_last;
-  wire [7:0] out_data;
-  o2c_egress #(
-    .W(W), .AW(AW), .BASE(OUT_BASE), .PIXEL_STEP(OUT_PIXEL_STEP), .WORD_STEP(OUT_WORD_STEP),
-    .OUT_PIXELS(OUT_PIXELS), .OUT_C(OUT_C), .XOR(OUT_XOR)
-  ) u_egress (
-    .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(result), .empty_o(out_ready_o),
-    .rd_valid_o(rd_valid_o), .rd_ready_i(rd_ready_i), .rd_addr_o(rd_addr_o),
-    .rd_data_valid_i(rd_data_valid_i), .rd_data_i(rd_data_i),
-    .m_valid_o(out_valid), .m_ready_i(out_ready), .m_data_o(out_data), .m_last_o(out_last)
-  );
+  wire             out_valid, out_ready, out_last;
+  reg        [7:0] out_data;
+  reg  [N_OUT-1:0] turn_q;   // whose bytes are sent
+  reg              wait_q;   // some are still to be read
+  wire [N_OUT-1:0] empty, start_out, reads, bytes_valid, bytes_last;
+  wire [N_OUT-1:0] sent = turn_q & bytes_valid & bytes_last & {N_OUT{out_ready}};
+  wire [8*N_OUT-1:0]  bytes;
+  wire [AW*N_OUT-1:0] places;
+  genvar o;
+  generate for (o = 0; o < N_OUT; o = o + 1) begin : gen_out
+    if (o == 0) begin : gen_first
+      assign start_out[o] = result;
+    end else begin : gen_later
+      assign start_out[o] = sent[o-1];
+    end
+    o2c_egress #(
+      .W(W), .AW(AW), .BASE(OUT_BASE[32*o +: 32]), .PIXEL_STEP(OUT_PIXEL_STEP[32*o +: 32]),
+      .WORD_STEP(OUT_WORD_STEP[32*o +: 32]), .OUT_PIXELS(OUT_PIXELS[32*o +: 32]), .OUT_C(OUT_C[32*o +: 32]),
+      .XOR(OUT_XOR[32*o +: 32])
+    ) u_egress (
+      .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(start_out[o]), .empty_o(empty[o]),
+      .rd_valid_o(reads[o]), .rd_ready_i(rd_ready_i), .rd_addr_o(places[AW*o +: AW]),
+      .rd_data_valid_i(rd_data_valid_i), .rd_data_i(rd_data_i),
+      .m_valid_o(bytes_valid[o]), .m_ready_i(out_ready && turn_q[o]), .m_data_o(bytes[8*o +: 8]),
+      .m_last_o(bytes_last[o])
+    );
+  end endgenerate
+  always @(posedge clk_i) begin
+    if (!core_rst_n) begin
+      turn_q <= {{(N_OUT-1){1'b0}}, 1'b1};
+      wait_q <= 1'b0;
+    end else begin
+      if (|sent) turn_q <= sent[N_OUT-1] ? {{(N_OUT-1){1'b0}}, 1'b1} : turn_q << 1;
+      wait_q <= (N_OUT > 1) && (result || (wait_q && !start_out[N_OUT-1]));
+    end
+  end
+  assign out_ready_o = (&empty) && !wait_q;
+  assign out_valid   = |(bytes_valid & turn_q);
+  assign out_last    = turn_q[N_OUT-1] && bytes_last[N_OUT-1];
+
+  // One region is read at a time.
+  integer m;
+  reg [AW-1:0] rd_addr;
+  always @* begin
+    out_data = bytes[7:0];
+    rd_addr  = places[AW-1:0];
+    for (m = 1; m < N_OUT; m = m + 1) begin
+      if (turn_q[m]) out_data = bytes[8*m +: 8];
+      if (reads[m]) rd_addr = places[AW*m +: AW];
+    end
+  end
+  assign rd_valid_o = |reads;
+  assign rd_addr_o  = rd_addr;
   o2c_axis_pack #(.DATA_W(M_DATA_W)) u_pack (
     .clk_i(clk_i), .rst_ni(core_rst_n),
     .s_valid_i(out_valid), .s_ready_o(out_ready), .s_data_i(out_data), .s_last_i(out_last),
@@ -299,6 +397,6 @@ module o2c_shell #(
     .m_tkeep_o(m_axis_tkeep_o), .m_tlast_o(m_axis_tlast_o)
   );
 
-  wire unused_ok = &{1'b0, unused_short, unused_long, unused_bad, unused_bus};
+  wire unused_ok = &{1'b0, unused_short, unused_long, unused_bad, unused_bus, rows};
 endmodule
 `default_nettype wire

@@ -74,7 +74,23 @@ constexpr size_t kSpillBytes = 0;
 constexpr unsigned kExternalBusBytes = 0;
 constexpr unsigned kExternalLatency = 0;
 <%- endif %>
-constexpr bool kOutputSigned = <{ d.output.dtype == "int8" }>;  // its bytes are int8, else uint8
+// The tensors of a packet.
+struct Tensor {
+  const char* name;
+  size_t offset, bytes;
+  unsigned channels, rows, columns;
+  bool is_signed;  // its bytes are int8, else uint8
+};
+constexpr Tensor kInputs[] = {
+<%- for (t, name) in inputs %>
+    {"<{ name }>", <{ t.offset }>, <{ t.bytes }>, <{ t.shape[0] }>, <{ t.shape[1] }>, <{ t.shape[2] }>, <{ t.dtype.clone() == "int8" }>},
+<%- endfor %>
+};
+constexpr Tensor kOutputs[] = {
+<%- for (t, name) in outputs %>
+    {"<{ name }>", <{ t.offset }>, <{ t.bytes }>, <{ t.shape[0] }>, <{ t.shape[1] }>, <{ t.shape[2] }>, <{ t.dtype.clone() == "int8" }>},
+<%- endfor %>
+};
 
 }  // namespace design
 

@@ -105,17 +105,19 @@ class Checker {
   void output(const std::vector<uint8_t>& got, const Npy& golden, uint64_t sample, uint64_t cycle) {
     if (got.size() != design::kOutputBytes)
       fault("output packet of " + std::to_string(got.size()) + " bytes, not " + std::to_string(design::kOutputBytes), cycle);
-    const design::Layer& last = design::kLayers[design::kLayerCount - 1];
     for (size_t i = 0; i < got.size() && i < design::kOutputBytes; ++i) {
       const uint8_t expected = golden.bytes[sample * design::kOutputBytes + i];
       if (got[i] == expected) continue;
       ++stream_mismatches_;
       if (first_.set) continue;
-      const unsigned pixel = static_cast<unsigned>(i / last.channels);
-      set_first(last, "stream", sample, i, of_type(expected), of_type(got[i]), cycle);
-      first_.channel = static_cast<unsigned>(i % last.channels);
-      first_.row = pixel / last.columns;
-      first_.column = pixel % last.columns;
+      const design::Tensor* t = design::kOutputs;
+      while (i >= t->offset + t->bytes) ++t;
+      const auto of_type = [t](uint8_t byte) { return t->is_signed ? static_cast<int8_t>(byte) : static_cast<int>(byte); };
+      const unsigned pixel = static_cast<unsigned>((i - t->offset) / t->channels);
+      set_first(t->name, "stream", sample, i, of_type(expected), of_type(got[i]), cycle);
+      first_.channel = static_cast<unsigned>((i - t->offset) % t->channels);
+      first_.row = pixel / t->columns;
+      first_.column = pixel % t->columns;
     }
   }
 
@@ -193,9 +195,6 @@ class Checker {
     return false;
   }
 
-  // A byte of the output stream in the model's own type.
-  static int of_type(uint8_t byte) { return design::kOutputSigned ? static_cast<int8_t>(byte) : byte; }
-
   // Ends a layer's sample: what was not seen of it is missing.
   void close(size_t layer, uint64_t cycle) {
     const design::Layer& d = design::kLayers[layer];
@@ -205,7 +204,7 @@ class Checker {
       s.mismatches += missing;
       const size_t index = static_cast<size_t>(std::find(s.seen.begin(), s.seen.end(), false) - s.seen.begin());
       if (!first_.set) {
-        set_first(d, "output", s.sample, index, s.y.i8(s.sample * s.values + index), 0, cycle);
+        set_first(d.name, "output", s.sample, index, s.y.i8(s.sample * s.values + index), 0, cycle);
         place(d, index);
         first_.missing = true;
       }
@@ -229,13 +228,13 @@ class Checker {
     if (expected == got) return;
     ++layers_[layer].mismatches;
     if (first_.set) return;
-    set_first(design::kLayers[layer], stage, layers_[layer].sample, index, expected, got, cycle);
+    set_first(design::kLayers[layer].name, stage, layers_[layer].sample, index, expected, got, cycle);
     place(design::kLayers[layer], index);
   }
-  void set_first(const design::Layer& d, const char* stage, uint64_t sample, size_t index, int64_t expected,
+  void set_first(const char* name, const char* stage, uint64_t sample, size_t index, int64_t expected,
                  int64_t got, uint64_t cycle) {
     first_.set = true;
-    first_.layer = d.name;
+    first_.layer = name;
     first_.stage = stage;
     first_.sample = sample;
     first_.index = index;

@@ -61,7 +61,11 @@ class Protocol {
     });
     test("short packet", [&](Bench& b) {
       b.write(O2C_CTRL, O2C_CTRL_AUTO_MASK);
-      for (const size_t bytes : {design::kInputBytes - 1, (design::kInputBytes + 1) / 2}) {
+      std::vector<size_t> lengths = {design::kInputBytes - 1, (design::kInputBytes + 1) / 2};
+      // At the end of a tensor that others follow, and a byte later.
+      for (const design::Tensor& t : design::kInputs)
+        if (t.offset > 0) lengths.insert(lengths.end(), {t.offset, t.offset + 1});
+      for (const size_t bytes : lengths) {
         if (bytes == 0 || bytes >= design::kInputBytes) continue;
         // None of its bytes is the next sample's.
         std::vector<uint8_t> other(&input_.bytes[0], &input_.bytes[0] + bytes);

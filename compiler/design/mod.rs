@@ -16,7 +16,41 @@ pub struct Param {
     /// The Verilog parameter's name.
     pub name: &'static str,
     /// Its value.
-    pub value: i64,
+    pub value: ParamValue,
+}
+
+/// A parameter's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum ParamValue {
+    /// An integer.
+    One(i64),
+    /// 32 bits for each tensor of a stream, the first the lowest.
+    Fields(Vec<i64>),
+}
+
+impl ParamValue {
+    /// The integer, or the first of several.
+    pub fn first(&self) -> i64 {
+        match self {
+            ParamValue::One(value) => *value,
+            ParamValue::Fields(values) => values.first().copied().unwrap_or(0),
+        }
+    }
+}
+
+/// As Verilog has it.
+impl std::fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ParamValue::One(value) => value.fmt(f),
+            ParamValue::Fields(values) if values.len() == 1 => self.first().fmt(f),
+            ParamValue::Fields(values) => {
+                let parts: Vec<String> = values.iter().rev().map(|v| format!("32'd{v}")).collect();
+                write!(f, "{{{}}}", parts.join(", "))
+            }
+        }
+    }
 }
 
 /// A memory that the generated top initialises with `$readmemh`.
@@ -222,14 +256,30 @@ pub struct Layer {
     pub output_quant: (f32, i32, i32),
 }
 
-/// One AXI4-Stream: quantized bytes, NHWC, row-major, one packet a sample.
+/// One AXI4-Stream: one packet a sample, the tensors one after another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stream {
+    /// Bytes a packet.
+    pub bytes: usize,
+    /// Cycles to move one sample when the other side never stalls; of the input, from the first byte until the sample is
+    /// complete in the scratchpad; of the output, a byte a cycle, without the reads before a tensor's first byte.
+    pub cycles: u64,
+    /// What the packet holds, in its order.
+    pub tensors: Vec<Tensor>,
+}
+
+/// A tensor in a packet: quantized bytes, NHWC, row-major.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tensor {
+    /// The integer graph's node that it is the value of.
+    pub node: u32,
     /// The ONNX tensor's name.
     pub tensor: String,
     /// Channels, rows, columns.
     pub shape: [usize; 3],
-    /// Bytes a packet.
+    /// Its first byte in the packet.
+    pub offset: usize,
+    /// Its bytes.
     pub bytes: usize,
     /// `int8` or `uint8` on the wire.
     pub dtype: &'static str,
@@ -237,9 +287,6 @@ pub struct Stream {
     pub scale: f32,
     /// See `scale`.
     pub zero_point: i32,
-    /// Cycles to move one sample when the other side never stalls; of the input, from the first byte until the sample is
-    /// complete in the scratchpad.
-    pub cycles: u64,
 }
 
 /// Weights and parameters that lie in external memory, and the bus to it: parameters of `rtl/o2c_dma.v`.
@@ -605,9 +652,9 @@ impl Design {
         limbs(self.value("ACC_W") + self.value("EXACT"), 18) * limbs(self.value("MUL_W"), 17) + product
     }
 
-    /// A parameter's value, 0 for one that is not set.
+    /// A parameter's value (the first tensor's), 0 for one that is not set.
     pub fn value(&self, name: &str) -> i64 {
-        self.params.iter().find(|p| p.name == name).map_or(0, |p| p.value)
+        self.params.iter().find(|p| p.name == name).map_or(0, |p| p.value.first())
     }
 
     /// Every memory.
@@ -678,8 +725,19 @@ impl Design {
             return fail("the layers' cycles do not sum to the total".into());
         }
         for s in [&self.input, &self.output] {
-            if s.shape.iter().product::<usize>() != s.bytes {
-                return fail(format!("stream {}: {} bytes for shape {:?}", s.tensor, s.bytes, s.shape));
+            let mut next = 0;
+            for t in &s.tensors {
+                if t.shape.iter().product::<usize>() != t.bytes || t.offset != next {
+                    let cause = format!(
+                        "stream {}: {} bytes at {} for shape {:?}",
+                        t.tensor, t.bytes, t.offset, t.shape
+                    );
+                    return fail(cause);
+                }
+                next += t.bytes;
+            }
+            if s.tensors.is_empty() || next != s.bytes {
+                return fail(format!("a packet of {} bytes holds {next}", s.bytes));
             }
         }
         Ok(Checked(self))

@@ -12,8 +12,8 @@ use crate::design::{Design, Stream};
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
 use crate::exec::{Data, Executor, Stage};
+use crate::graph::NodeId;
 use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
-use crate::graph::{NodeId, Port};
 use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
 
 /// Most bytes of golden values in a hand-off folder: they are held in memory, some times over, and simulators read them
@@ -52,7 +52,6 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
     }
     let count = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
     check_samples(graph, count)?;
-    let (source, sink) = (boundary(graph, true)?, boundary(graph, false)?);
     let mut samples = Vec::with_capacity(count);
     for sample in 0..count {
         let trace = executor.trace(inputs, sample)?;
@@ -73,15 +72,18 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
             layers.push(LayerVectors { acc, q, y: last.output.clone() });
         }
         samples.push(SampleVectors {
-            input: wire(&stage(source)?.output, graph, source, &design.input),
+            input: packet(&design.input, &stage)?,
             layers,
-            output: wire(&stage(sink)?.output, graph, sink, &design.output),
+            output: packet(&design.output, &stage)?,
         });
     }
     let mut host = vec![];
-    if let [input] = inputs {
-        let what = "the model's input, before the host's steps".into();
-        host.push(HostArray { name: "host_input".into(), what, data: input.clone() });
+    for (k, (edge, data)) in executor.inputs().into_iter().zip(inputs).enumerate() {
+        let (name, of) = match inputs.len() {
+            1 => ("host_input".to_owned(), "the model's input".to_owned()),
+            _ => (format!("host_input_{k}"), format!("the model's input {:?}", edge.name)),
+        };
+        host.push(HostArray { name, what: format!("{of}, before the host's steps"), data: data.clone() });
     }
     let outputs = executor.run(inputs)?;
     for (k, (edge, data)) in executor.outputs().into_iter().zip(&outputs).enumerate() {
@@ -101,11 +103,14 @@ fn orders(graph: &IntGraph, design: &Design) -> Result<Vec<HostArray>> {
     let mut out = vec![];
     for (k, edge) in rearranged(graph).into_iter().enumerate() {
         let stream = if edge.input { &design.input } else { &design.output };
-        let [c, h, w] = stream.shape;
+        let Some(tensor) = stream.tensors.iter().find(|t| t.node == edge.node.0) else { continue };
+        let [c, h, w] = tensor.shape;
         let at = |pixel: usize| (0..c).map(move |channel| i64::from(edge.source[channel * h * w + pixel]));
         let elements: Vec<i64> = (0..h * w).flat_map(at).collect();
-        let what =
-            format!("the element of {} (row-major, one sample) for each byte of a packet", edge.tensor);
+        let what = format!(
+            "the element of {} (row-major, one sample) for each of its bytes in a packet",
+            edge.tensor
+        );
         let data = array(&[elements.len()], elements)
             .ok_or_else(|| internal(format!("layout change {k} does not fit its stream")))?;
         out.push(HostArray { name: edge.file, what, data: Data::I64(data) });
@@ -113,46 +118,21 @@ fn orders(graph: &IntGraph, design: &Design) -> Result<Vec<HostArray>> {
     Ok(out)
 }
 
-/// The node whose value the input stream carries (the graph's only input), or the output stream (the only output).
-fn boundary(graph: &IntGraph, input: bool) -> Result<NodeId> {
-    let found: Vec<NodeId> = graph
-        .ids()
-        .into_iter()
-        .filter_map(|id| match &graph.node(id).op {
-            IntOp::Input(_) if input => Some(id),
-            IntOp::Output(_) if !input => graph.inputs(id).first().map(|p| p.node),
-            IntOp::Input(_)
-            | IntOp::Output(_)
-            | IntOp::Conv(_)
-            | IntOp::Add(_)
-            | IntOp::Product(_)
-            | IntOp::Table(_)
-            | IntOp::MaxPool(_)
-            | IntOp::AveragePool(_)
-            | IntOp::Select(_)
-            | IntOp::Concat(_) => None,
-        })
-        .collect();
-    match found.as_slice() {
-        // Several outputs may be made of one tensor.
-        [one, rest @ ..] if rest.iter().all(|other| other == one) => Ok(*one),
-        _ => Err(internal(format!("{} tensors at one end of the design", found.len()))),
-    }
-}
-
-/// A canonical tensor as the stream's bytes: row, column, channel; the file's own integers.
-fn wire(values: &[i8], graph: &IntGraph, node: NodeId, stream: &Stream) -> Vec<u8> {
-    let offset = graph.value(Port::from(node)).fact.source_offset;
-    let [c, h, w] = stream.shape;
-    let mut out = Vec::with_capacity(values.len());
-    for pixel in 0..h * w {
-        for channel in 0..c {
-            // Two's complement: adding 128 to a canonical byte turns its top bit, adding 0 keeps it.
-            let byte = values[channel * h * w + pixel].to_le_bytes()[0];
-            out.push(if offset == 128 { byte ^ 0x80 } else { byte });
+/// A packet's bytes: of each tensor row, column, channel; the file's own integers.
+fn packet<'a>(stream: &Stream, stage: &impl Fn(NodeId) -> Result<&'a Stage>) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(stream.bytes);
+    for tensor in &stream.tensors {
+        let values = &stage(NodeId(tensor.node))?.output;
+        let [c, h, w] = tensor.shape;
+        for pixel in 0..h * w {
+            for channel in 0..c {
+                // Two's complement: adding 128 to a canonical byte turns its top bit, adding 0 keeps it.
+                let byte = values[channel * h * w + pixel].to_le_bytes()[0];
+                out.push(if tensor.dtype == "uint8" { byte ^ 0x80 } else { byte });
+            }
         }
     }
-    out
+    Ok(out)
 }
 
 /// What was proved of each layer.

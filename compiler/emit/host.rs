@@ -15,9 +15,10 @@ use crate::graph::prepare::{Operand, Prepare, Step, Work};
 pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
     let (mut before, mut after) = (vec![], vec![]);
     let changed = rearranged(graph);
-    let file = |id: NodeId| changed.iter().find(|r| r.node == id).map(|r| r.file.as_str());
+    let file = |id: NodeId| changed.iter().find(|r| r.edge == id).map(|r| r.file.as_str());
     let is_output = |id: &NodeId| matches!(graph.node(*id).op, IntOp::Output(_));
     let several = graph.ids().into_iter().filter(is_output).count() > 1;
+    let mut files = 0;
     for id in graph.ids() {
         let node = graph.node(id);
         match &node.op {
@@ -25,9 +26,13 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                 let Some(value) = node.outputs.first() else { continue };
                 let fact = &value.fact;
                 let (zero, low) = (fact.zero_point + fact.source_offset, fact.source_offset - 128);
+                if graph.consumers(id.into()).is_empty() {
+                    before.push(format!("{:?}: nothing reads it; it is not sent", value.name));
+                    continue;
+                }
                 let mut x = "x".to_owned();
                 if let Some(prepare) = &host.prepare {
-                    before.extend(prepared(&value.name, prepare));
+                    before.extend(prepared(&value.name, prepare, &mut files));
                     x = format!("t{}", prepare.steps.len());
                 }
                 if host.is_float() {
@@ -78,19 +83,23 @@ pub(super) fn constants(graph: &IntGraph) -> Result<Vec<HostArray>> {
     let mut out = vec![];
     for id in graph.ids() {
         let IntOp::Input(host) = &graph.node(id).op else { continue };
-        for (k, operand) in host.prepare.iter().flat_map(long).enumerate() {
+        if graph.consumers(id.into()).is_empty() {
+            continue;
+        }
+        for operand in host.prepare.iter().flat_map(long) {
             let Operand::Constant(a) = operand else { return Err(internal("a constant is none")) };
             let what = "a constant of the host's steps before the input stream".to_owned();
-            out.push(HostArray { name: format!("host_constant_{k}"), what, data: Data::F32(a.clone()) });
+            let name = format!("host_constant_{}", out.len());
+            out.push(HostArray { name, what, data: Data::F32(a.clone()) });
         }
     }
     Ok(out)
 }
 
-/// A sentence for each step: `t1`, `t2` and so on of `x`, the model's input.
-fn prepared(name: &str, prepare: &Prepare) -> Vec<String> {
+/// A sentence for each step: `t1`, `t2` and so on of `x`, the model's input. `next` counts constants that are files.
+fn prepared(name: &str, prepare: &Prepare, next: &mut usize) -> Vec<String> {
     let files: Vec<&Operand> = long(prepare).collect();
-    let mut next = 0;
+    let first = *next;
     let mut out = vec![];
     for (k, step) in prepare.steps.iter().enumerate() {
         let mut words = vec![];
@@ -101,9 +110,9 @@ fn prepared(name: &str, prepare: &Prepare) -> Vec<String> {
                 Operand::Constant(a) if a.len() == 1 => {
                     format!("{:?}", a.iter().next().copied().unwrap_or(0.0))
                 }
-                Operand::Constant(a) if a.len() > SHOWN && files.get(next) == Some(&operand) => {
-                    next += 1;
-                    format!("vectors/host_constant_{}.npy", next - 1)
+                Operand::Constant(a) if a.len() > SHOWN && files.get(*next - first) == Some(&operand) => {
+                    *next += 1;
+                    format!("vectors/host_constant_{}.npy", *next - 1)
                 }
                 Operand::Constant(a) => {
                     let values: Vec<String> = a.iter().map(|v| format!("{v:?}")).collect();
@@ -186,25 +195,43 @@ pub(super) struct Rearranged<'a> {
     pub(super) file: String,
     /// The host's element of each canonical one.
     pub(super) source: &'a [u32],
-    node: NodeId,
+    /// The node whose value the stream carries.
+    pub(super) node: NodeId,
+    /// The input or output itself.
+    edge: NodeId,
 }
 
 /// Those inputs and outputs, each with its file.
 pub(super) fn rearranged(graph: &IntGraph) -> Vec<Rearranged<'_>> {
     let is_output = |id: &NodeId| matches!(graph.node(*id).op, IntOp::Output(_));
     let outputs = graph.ids().into_iter().filter(is_output).count();
+    let is_input = |id: &NodeId| matches!(graph.node(*id).op, IntOp::Input(_));
+    let inputs = graph.ids().into_iter().filter(is_input).count();
     let mut out = vec![];
-    let mut k = 0;
+    let (mut k, mut i) = (0, 0);
     for node in graph.ids() {
         match &graph.node(node).op {
             IntOp::Input(host) => {
-                let tensor = match host.prepare {
+                let mut tensor = match host.prepare {
                     Some(_) => "the last tensor before quantization",
                     None => "the model's input",
-                };
+                }
+                .to_owned();
+                let mut file = "input_order".to_owned();
+                if inputs > 1 {
+                    tensor += &format!(" {:?}", graph.node(node).name);
+                    file += &format!("_{i}");
+                }
+                i += 1;
                 let source = host.arrangement.source.as_deref();
-                let (tensor, file) = (tensor.to_owned(), "input_order".to_owned());
-                out.extend(source.map(|source| Rearranged { input: true, tensor, file, source, node }));
+                out.extend(source.map(|source| Rearranged {
+                    input: true,
+                    tensor,
+                    file,
+                    source,
+                    node,
+                    edge: node,
+                }));
             }
             IntOp::Output(host) => {
                 let (tensor, file) = match outputs {
@@ -216,7 +243,16 @@ pub(super) fn rearranged(graph: &IntGraph) -> Vec<Rearranged<'_>> {
                 };
                 k += 1;
                 let source = host.arrangement.source.as_deref();
-                out.extend(source.map(|source| Rearranged { input: false, tensor, file, source, node }));
+                let carried = graph.inputs(node).first().map(|port| port.node);
+                let carried = source.zip(carried);
+                out.extend(carried.map(|(source, carried)| Rearranged {
+                    input: false,
+                    tensor,
+                    file,
+                    source,
+                    node: carried,
+                    edge: node,
+                }));
             }
             IntOp::Conv(_)
             | IntOp::Add(_)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{FORMAT, File, internal, stream_bytes};
-use crate::design::{Design, Field, Join, Recipe};
+use crate::design::{Design, Field, Join, Recipe, Stream};
 use crate::diag::{Diagnostic, Result, code};
 
 /// One file.
@@ -71,6 +71,12 @@ pub struct Manifest {
     /// Data bits of both streams.
     #[serde(default)]
     pub stream_bits: usize,
+    /// The tensors of an input packet, one after another, each in row, column, channel order.
+    #[serde(default)]
+    pub input: Vec<PacketEntry>,
+    /// Those of an output packet.
+    #[serde(default)]
+    pub output: Vec<PacketEntry>,
     /// How a layer's values follow from its operands and the memories, step by step.
     #[serde(default)]
     pub formulas: Vec<String>,
@@ -82,6 +88,23 @@ pub struct Manifest {
     pub joins: Vec<Join>,
     /// Every other file of the folder, ascending by path.
     pub files: Vec<Entry>,
+}
+
+/// A tensor in a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketEntry {
+    /// Its ONNX name.
+    pub tensor: String,
+    /// Channels, rows, columns.
+    pub shape: [usize; 3],
+    /// Its first byte.
+    pub offset: usize,
+    /// Its bytes.
+    pub bytes: usize,
+    /// Type on the wire.
+    pub dtype: String,
+    /// Its golden bytes, sample by sample.
+    pub golden: String,
 }
 
 /// What a layer computes and where its golden values are.
@@ -110,7 +133,7 @@ pub struct LayerEntry {
 
 /// The formulas that the hardware computes, in the terms of [`LayerEntry`] and of the memories' fields.
 fn formulas(d: &Design) -> Vec<String> {
-    let value = |name: &str| d.params.iter().find(|p| p.name == name).map_or(0, |p| p.value);
+    let value = |name: &str| d.params.iter().find(|p| p.name == name).map_or(0, |p| p.value.first());
     let [p, c, k] = d.array;
     let (w, r, shift) = (p * c, d.lanes, value("TABLE_SHIFT"));
     let mut lines = vec![
@@ -143,6 +166,18 @@ fn formulas(d: &Design) -> Vec<String> {
     lines
 }
 
+fn packet(stream: &Stream, name: &str) -> Vec<PacketEntry> {
+    let entry = |(k, t): (usize, &crate::design::Tensor)| PacketEntry {
+        tensor: t.tensor.clone(),
+        shape: t.shape,
+        offset: t.offset,
+        bytes: t.bytes,
+        dtype: t.dtype.into(),
+        golden: super::vectors::file(stream, name, k),
+    };
+    stream.tensors.iter().enumerate().map(entry).collect()
+}
+
 impl Manifest {
     pub(super) fn new(design: &Design, files: &[File]) -> Result<Manifest> {
         let golden = |i: usize| {
@@ -165,6 +200,8 @@ impl Manifest {
             generator: concat!("onnx2chip ", env!("CARGO_PKG_VERSION")).into(),
             top: design.name.to_string(),
             stream_bits: 8 * stream_bytes(design)?,
+            input: packet(&design.input, "input"),
+            output: packet(&design.output, "output"),
             formulas: formulas(design),
             layers: layers.collect(),
             joins: design.joins.clone(),

@@ -216,7 +216,7 @@ fn param(design: &Design, name: &str) -> Result<i64> {
         .params
         .iter()
         .find(|p| p.name == name)
-        .map(|p| p.value)
+        .map(|p| p.value.first())
         .ok_or_else(|| internal(format!("the design has no parameter {name}")))
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::roofline::{Roofline, roofline};
 use super::{Differing, DifferingAt, File, Package, Rescale, internal, stream_bytes};
-use crate::design::Stream;
+use crate::design::{ParamValue, Stream, Tensor};
 use crate::diag::Result;
 
 /// Cycles of one sample, and what follows from them.
@@ -98,11 +98,25 @@ pub struct MemoryReport {
 /// One stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StreamReport {
+    /// Bytes of a packet.
+    pub bytes: usize,
+    /// Cycles to move one sample when nothing stalls; beside the engine's cycles.
+    pub cycles: u64,
+    /// What a packet holds, in its order.
+    #[serde(default)]
+    pub tensors: Vec<TensorReport>,
+}
+
+/// A tensor in a packet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TensorReport {
     /// The ONNX tensor.
     pub tensor: String,
     /// Channels, rows, columns (on the wire: row, column, channel).
     pub shape: [usize; 3],
-    /// Bytes of a packet.
+    /// Its first byte in the packet.
+    pub offset: usize,
+    /// Its bytes.
     pub bytes: usize,
     /// Type on the wire.
     pub dtype: String,
@@ -110,8 +124,6 @@ pub struct StreamReport {
     pub scale: f32,
     /// The integer of real 0.
     pub zero_point: i32,
-    /// Cycles to move one sample when nothing stalls; beside the engine's cycles.
-    pub cycles: u64,
 }
 
 /// A parameter of the RTL.
@@ -119,8 +131,8 @@ pub struct StreamReport {
 pub struct ParamReport {
     /// Name.
     pub name: String,
-    /// Value.
-    pub value: i64,
+    /// Value; a list where it has 32 bits for each tensor of a stream.
+    pub value: ParamValue,
 }
 
 /// The external memory.
@@ -335,7 +347,7 @@ impl Report {
             parameters: d
                 .params
                 .iter()
-                .map(|p| ParamReport { name: p.name.into(), value: p.value })
+                .map(|p| ParamReport { name: p.name.into(), value: p.value.clone() })
                 .collect(),
             samples: package.vectors.samples.len(),
             simulation: None,
@@ -427,15 +439,16 @@ impl Report {
 }
 
 fn stream(s: &Stream) -> StreamReport {
-    StreamReport {
-        tensor: s.tensor.clone(),
-        shape: s.shape,
-        bytes: s.bytes,
-        dtype: s.dtype.into(),
-        scale: s.scale,
-        zero_point: s.zero_point,
-        cycles: s.cycles,
-    }
+    let tensor = |t: &Tensor| TensorReport {
+        tensor: t.tensor.clone(),
+        shape: t.shape,
+        offset: t.offset,
+        bytes: t.bytes,
+        dtype: t.dtype.into(),
+        scale: t.scale,
+        zero_point: t.zero_point,
+    };
+    StreamReport { bytes: s.bytes, cycles: s.cycles, tensors: s.tensors.iter().map(tensor).collect() }
 }
 
 /// A count with its noun.

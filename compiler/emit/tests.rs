@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::design::{Ident, Layer, Memory, Param, Step, Storage, Stream};
+use crate::design::{Ident, Layer, Memory, Param, ParamValue, Step, Storage, Stream, Tensor};
 use crate::exec::Data;
 
 /// Two layers, the second without an accumulator; names that no output language may take literally.
@@ -25,19 +25,25 @@ pub(crate) fn tiny_design() -> Design {
         ..Layer::default()
     };
     let stream = |tensor: &str| Stream {
-        tensor: tensor.into(),
-        shape: [2, 2, 3],
         bytes: 12,
-        dtype: "uint8",
-        scale: 0.5,
-        zero_point: 127,
         cycles: 2,
+        tensors: vec![Tensor {
+            node: 0,
+            tensor: tensor.into(),
+            shape: [2, 2, 3],
+            offset: 0,
+            bytes: 12,
+            dtype: "uint8",
+            scale: 0.5,
+            zero_point: 127,
+        }],
     };
+    let param = |name, value| Param { name, value: ParamValue::One(value) };
     Design {
         name: Ident::legalise("tiny"),
         array: [1, 2, 2],
         lanes: 2,
-        params: vec![Param { name: "STREAM_W", value: 64 }, Param { name: "P", value: 1 }],
+        params: vec![param("STREAM_W", 64), param("P", 1)],
         memories: vec![Memory {
             name: "weights",
             param: "WEIGHT_INIT",

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{File, Package, internal, param, stream_bytes};
-use crate::design::{Design, Layer};
+use crate::design::{Design, Layer, Stream, Tensor};
 use crate::diag::Result;
 use crate::hw::{regmap, regmap_render};
 
@@ -14,6 +14,7 @@ struct Top<'a> {
     model: String,
     layers: Vec<String>,
     stream: i64,
+    tensors: Vec<(&'static str, &'a Tensor)>,
 }
 
 #[derive(Template)]
@@ -47,6 +48,8 @@ struct Tables<'a> {
     memories: Vec<String>,
     multipliers: usize,
     params: Vec<(&'static str, i64)>,
+    inputs: Vec<(&'a Tensor, String)>,
+    outputs: Vec<(&'a Tensor, String)>,
 }
 
 #[derive(Template)]
@@ -90,6 +93,7 @@ struct Readme<'a> {
     model: String,
     before: Vec<String>,
     after: Vec<String>,
+    tensors: Vec<(&'static str, &'a Tensor, String)>,
 }
 
 /// Adds every generated text file.
@@ -104,7 +108,10 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         let [oc, oh, ow] = l.output_shape;
         format!("{i:3}  {}: {}, {ic}x{ih}x{iw} to {oc}x{oh}x{ow}", comment(&l.name), comment(&l.op))
     });
-    let top = Top { d, model: comment(&facts.model), layers: layers.collect(), stream };
+    let inputs = d.input.tensors.iter().map(|t| ("input", t));
+    let tensors: Vec<_> = inputs.chain(d.output.tensors.iter().map(|t| ("output", t))).collect();
+    let top =
+        Top { d, model: comment(&facts.model), layers: layers.collect(), stream, tensors: tensors.clone() };
     push(out, format!("rtl/{}.v", d.name), "generated top module: ports, one instance, parameters", top)?;
 
     // Generous: a stream that moves a word every sixteen cycles, and the engine and the ingest unit four times over.
@@ -131,7 +138,9 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
         layers: rows.collect(),
         memories: d.memories.iter().map(|m| format!("mem/{}.hex", m.name)).collect(),
         multipliers: d.array.iter().product(),
-        params: d.params.iter().map(|p| (p.name, p.value)).collect(),
+        params: d.params.iter().map(|p| (p.name, p.value.first())).collect(),
+        inputs: named(&d.input),
+        outputs: named(&d.output),
     };
     push(out, "tb/design.h".into(), "tables of the C++ testbench", tables)?;
 
@@ -165,8 +174,17 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
             model: comment(&facts.model),
             before: plain(&facts.host_before),
             after: plain(&facts.host_after),
+            tensors: tensors
+                .into_iter()
+                .map(|(way, t)| (way, t, comment(&t.tensor).replace('|', "?")))
+                .collect(),
         },
     )
+}
+
+/// The tensors of a stream with their names for C.
+fn named(stream: &Stream) -> Vec<(&Tensor, String)> {
+    stream.tensors.iter().map(|t| (t, c_string(&t.tensor))).collect()
 }
 
 /// The register write that lets the accelerator start by itself: byte offset, value.

@@ -4,7 +4,7 @@ use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 
 use super::{File, Package, internal, memory::hex_word, stream_bytes};
-use crate::design::Stream;
+use crate::design::{Stream, Tensor};
 use crate::diag::Result;
 use crate::exec::{Data, npy as arrays};
 
@@ -142,6 +142,37 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
     Ok(())
 }
 
+/// The file of a tensor's golden bytes.
+pub(super) fn file(stream: &Stream, name: &str, tensor: usize) -> String {
+    if stream.tensors.len() == 1 {
+        format!("vectors/{name}.npy")
+    } else {
+        format!("vectors/{name}_{tensor}.npy")
+    }
+}
+
+/// An array of bytes, signed or not.
+fn array(
+    path: String,
+    what: String,
+    shape: &[usize],
+    (bytes, signed): (Vec<u8>, bool),
+    layout: &str,
+) -> Result<File> {
+    let bytes = if signed {
+        npy(shape, bytes.iter().map(|b| i8::from_le_bytes([*b])).collect())
+    } else {
+        npy(shape, bytes)
+    };
+    let mut file = File::bytes(path, what, bytes.map_err(internal)?);
+    file.entry.shape = Some(shape.to_vec());
+    file.entry.width = Some(8);
+    file.entry.sign = Some(if signed { "signed" } else { "unsigned" }.into());
+    file.entry.layout = Some(layout.into());
+    file.entry.endianness = Some("little".into());
+    Ok(file)
+}
+
 fn stream<'a>(
     stream: &Stream,
     name: &str,
@@ -149,31 +180,24 @@ fn stream<'a>(
     samples: impl Iterator<Item = &'a [u8]> + Clone,
     out: &mut Vec<File>,
 ) -> Result<()> {
-    let [c, h, w] = stream.shape;
     let n = samples.clone().count();
     if samples.clone().any(|s| s.len() != stream.bytes) {
         return Err(internal(format!("a golden {name} packet is not {} bytes", stream.bytes)));
     }
-    let shape = [n, h, w, c];
-    let all: Vec<u8> = samples.clone().flatten().copied().collect();
-    let signed = stream.dtype == "int8";
-    let bytes = if signed {
-        npy(&shape, all.iter().map(|b| i8::from_le_bytes([*b])).collect())
-    } else {
-        npy(&shape, all)
+    if stream.tensors.len() > 1 {
+        let all: Vec<u8> = samples.clone().flatten().copied().collect();
+        let what = format!("the {name} stream's bytes");
+        let layout = "sample, byte of the packet; row-major; .npy";
+        out.push(array(format!("vectors/{name}.npy"), what, &[n, stream.bytes], (all, false), layout)?);
     }
-    .map_err(internal)?;
-    let mut file = File::bytes(
-        format!("vectors/{name}.npy"),
-        format!("the {name} stream's bytes, tensor {:?}", stream.tensor),
-        bytes,
-    );
-    file.entry.shape = Some(shape.to_vec());
-    file.entry.width = Some(8);
-    file.entry.sign = Some(if signed { "signed" } else { "unsigned" }.into());
-    file.entry.layout = Some("sample, row, column, channel; row-major; .npy".into());
-    file.entry.endianness = Some("little".into());
-    out.push(file);
+    for (k, tensor) in stream.tensors.iter().enumerate() {
+        let Tensor { shape: [c, h, w], offset, bytes, .. } = *tensor;
+        let part: Vec<u8> = samples.clone().flat_map(|s| &s[offset..offset + bytes]).copied().collect();
+        let what = format!("the {name} stream's bytes, tensor {:?}", tensor.tensor);
+        let layout = "sample, row, column, channel; row-major; .npy";
+        let signed = tensor.dtype == "int8";
+        out.push(array(file(stream, name, k), what, &[n, h, w, c], (part, signed), layout)?);
+    }
 
     let mut text = String::new();
     let mut beats = 0;

@@ -88,7 +88,10 @@ pub fn load_inputs(executor: &Executor, files: &[InputFile]) -> Result<Vec<Data>
         match edges.iter().position(|e| e.name == name) {
             Some(at) if chosen[at].is_none() => chosen[at] = Some(file),
             Some(_) => return Err(fault("an input is given twice", format!("{name:?}")).into()),
-            None => return Err(fault("the model has no such input", format!("{name:?}")).into()),
+            None => {
+                let cause = format!("no output depends on an input {name:?}");
+                return Err(fault("the model has no such input", cause).into());
+            }
         }
     }
     for file in files.iter().filter(|f| f.name.is_none()) {

@@ -3,7 +3,8 @@
 //! In: an integer graph. Out: the same values, with copies where the hardware needs them. A concatenation's parts lie
 //! apart in memory, and operators that keep channels in their places carry that on. Guarantees: every operand of
 //! a Concat is computed by a node of its own that nobody else reads and that is no Add, which reads its second operand
-//! where it writes; the operands of an Add or a Product have the same parts; a model output has one; every node is needed.
+//! where it writes; the operands of an Add or a Product have the same parts; a model output has one, and is no model input
+//! if there is anything to compute; outputs of one tensor have one copy; every node is needed.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,10 @@ pub fn run(graph: &mut IntGraph) {
         }
     }
     let mut parts: BTreeMap<Port, Vec<usize>> = BTreeMap::new();
+    // What the outputs send instead of a tensor.
+    let mut sent: BTreeMap<Port, Port> = BTreeMap::new();
+    let computes = |id: &NodeId| !matches!(graph.node(*id).op, IntOp::Input(_) | IntOp::Output(_));
+    let computes = graph.ids().iter().any(computes);
     for id in graph.topo().unwrap_or_default() {
         match graph.node(id).op {
             IntOp::Concat(Concat::Channels) => own_operands(graph, id),
@@ -41,7 +46,21 @@ pub fn run(graph: &mut IntGraph) {
                     join_operands(graph, id, &parts);
                 }
             }
-            IntOp::Output(_) => join_operands(graph, id, &parts),
+            IntOp::Output(_) => {
+                for port in graph.inputs(id) {
+                    if let Some(&copy) = sent.get(&port) {
+                        graph.set_inputs(id, &[copy]);
+                        continue;
+                    }
+                    join_operands(graph, id, &parts);
+                    if computes && matches!(graph.node(port.node).op, IntOp::Input(_)) {
+                        let name = format!("{}_sent", graph.value(port).name);
+                        let copy = insert(graph, &name, copy(), port);
+                        graph.set_inputs(id, &[copy]);
+                    }
+                    sent.extend(graph.inputs(id).first().map(|&copy| (port, copy)));
+                }
+            }
             IntOp::Input(_)
             | IntOp::Conv(_)
             | IntOp::Table(_)
@@ -67,19 +86,23 @@ pub fn run(graph: &mut IntGraph) {
     }
 }
 
+/// Every value again.
+fn copy() -> IntOp {
+    let mut table = Box::new([0i8; 256]);
+    for (y, x) in table.iter_mut().zip(-128i8..=127) {
+        *y = x;
+    }
+    IntOp::Table(Table { table, source: TableSource::Requantize })
+}
+
 fn own_operands(graph: &mut IntGraph, concat: NodeId) {
     let mut inputs = graph.inputs(concat);
     for at in 0..inputs.len() {
         let port = inputs[at];
         let shared = graph.consumers(port).len() != 1;
         if shared || matches!(graph.node(port.node).op, IntOp::Input(_) | IntOp::Add(_)) {
-            let mut table = Box::new([0i8; 256]);
-            for (y, x) in table.iter_mut().zip(-128i8..=127) {
-                *y = x;
-            }
-            let copy = IntOp::Table(Table { table, source: TableSource::Requantize });
             let name = format!("{}_operand{at}", graph.node(concat).name);
-            inputs[at] = insert(graph, &name, copy, port);
+            inputs[at] = insert(graph, &name, copy(), port);
             graph.set_inputs(concat, &inputs);
         }
     }

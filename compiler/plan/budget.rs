@@ -243,7 +243,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let rings = groups.iter().flat_map(|g| &g.rings).map(|(&owner, &rows)| (owner, rows));
     wishes.rings = rings.filter(|(owner, _)| !spilled.contains(owner)).collect();
     let layers: Vec<Layer<'a>> = plan.layers.iter().map(|l| l.layer.clone()).collect();
-    let layouts = layout::layouts(plan.graph, &layers, plan.input, plan.array, &wishes)?;
+    let layouts = layout::layouts(plan.graph, &layers, &plan.ends.inputs, plan.array, &wishes)?;
     let of_group = |(i, g): (usize, &Group)| (g.layers[0]..=g.layers[1]).map(move |_| i);
     let of_layer: Vec<usize> = groups.iter().enumerate().flat_map(of_group).collect();
 
@@ -253,7 +253,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let mut pieces: BTreeMap<(Port, usize), (usize, Block)> = BTreeMap::new();
     let mut planned = plan.layers.clone();
     for (l, &group) in planned.iter_mut().zip(&of_layer) {
-        let folded = l.layer.input == plan.input;
+        let folded = plan.ends.inputs.contains(&l.layer.input);
         let other = l.layer.residual();
         let mut place = |port: Port| {
             let (map, _) = layouts.get(&port)?;
@@ -268,13 +268,13 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
         }
         other.and_then(&mut place);
         match (wishes.rings.get(&l.layer.input), place(l.layer.input)) {
-            // The input as the ingest unit writes it has a map of its own.
+            // An input as the ingest unit writes it has a map of its own.
             (Some(&ring), _) if folded => (l.map.ring, l.map.plane) = (ring, ring * l.map.row),
             (_, Some((ring, plane))) if !folded => (l.map.ring, l.map.plane) = (ring, plane),
             _ => {}
         }
     }
-    let (ports, whole) = blocks(&layouts, &planned, &of_layer, [plan.input, plan.output]);
+    let (ports, whole) = blocks(&layouts, &planned, &of_layer, &plan.ends);
     let kept: Vec<(Port, Block)> =
         ports.into_iter().zip(whole).filter(|(p, _)| !spilled.contains(p)).collect();
     let blocks: Vec<Block> = kept.iter().map(|&(_, b)| b).chain(pieces.values().map(|&(_, b)| b)).collect();

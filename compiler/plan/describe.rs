@@ -93,7 +93,7 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     };
     let reads_input = |step: &Step| {
         let layer = &plan.layers[step.strip.layer].layer;
-        layer.input == plan.input || layer.others().any(|other| other == plan.input)
+        [layer.input].into_iter().chain(layer.others()).any(|port| plan.ends.inputs.contains(&port))
     };
     let last_reader = plan.steps.iter().rfind(|s| reads_input(s)) == Some(step);
     let writes = |step: &Step| writes_output(plan, &plan.layers[step.strip.layer].layer);
@@ -238,8 +238,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     })
 }
 
-/// Whether a layer writes the output region: a concatenation is written by the layers of its operands.
+/// Whether a layer writes an output region: a concatenation is written by the layers of its operands.
 pub(super) fn writes_output(plan: &Plan<'_>, layer: &Layer<'_>) -> bool {
     let owner = |port: Port| plan.layouts.get(&port).map(|(_, region)| region.owner);
-    owner(Port::from(layer.last)) == owner(plan.output)
+    plan.ends.outputs.iter().any(|&output| owner(Port::from(layer.last)) == owner(output))
 }

@@ -1,6 +1,6 @@
-//! The input's layout where the ingest unit folds the first convolution's kernel into channels (`rtl/o2c_ingest.v`).
+//! An input's layout where the ingest unit folds its convolution's kernel into channels (`rtl/o2c_ingest.v`).
 //!
-//! In: the first layer. Out: the same layer with a smaller kernel on a map of more channels, and the cycles in which the
+//! In: the layer that reads it. Out: the same layer with a smaller kernel on a map of more channels, and the cycles in which the
 //! input arrives so. Guarantees: the cycles are those of the headers of `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
 
 use super::cycles::Array;
@@ -8,6 +8,7 @@ use super::layers::{Kernel, Layer};
 use super::layout::Map;
 use super::{Plan, Planned, lay};
 use crate::diag::Result;
+use crate::graph::Port;
 
 /// Bytes of the widest group that the ingest unit folds.
 const MAX_FOLD: usize = 256;
@@ -38,7 +39,7 @@ impl Folding {
     }
 }
 
-/// The input tensor's layout in the scratchpad.
+/// An input tensor's layout in the scratchpad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fold {
     /// Kernel rows and columns in a pixel's channels; 1 and 1 mean the plain layout.
@@ -66,7 +67,7 @@ impl Fold {
     }
 }
 
-/// The first convolution, its kernel folded into the channels by the ingest unit, if that can be.
+/// A convolution of an input, its kernel folded into the channels by the ingest unit, if that can be.
 pub(crate) fn folded<'a>(
     layer: &Layer<'a>,
     array: Array,
@@ -86,32 +87,31 @@ pub(crate) fn folded<'a>(
     Some(Planned::new(layer, array, Map::plain([group, h, w], array), y, folding, has_slide))
 }
 
-/// Words of a plane of the input as the ingest unit writes it.
-pub(crate) fn input_plane(plan: &Plan<'_>) -> Result<usize> {
-    let folded = plan.layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == plan.input);
-    folded.map_or_else(|| lay(plan, plan.input), |l| Ok(&l.map)).map(|map| map.plane)
+/// Words of a plane of an input as the ingest unit writes it.
+pub(crate) fn input_plane(plan: &Plan<'_>, input: Port) -> Result<usize> {
+    let folded = plan.layers.iter().find(|l| l.folding != Folding::Plain && l.layer.input == input);
+    folded.map_or_else(|| lay(plan, input), |l| Ok(&l.map)).map(|map| map.plane)
 }
 
-/// Words of a pixel of the input as the ingest unit writes it.
-fn input_words(plan: &Plan<'_>) -> usize {
-    let [c, ..] = plan.graph.value(plan.input).fact.shape;
-    (plan.fold.kernel[0] * plan.fold.kernel[1] * c).div_ceil(plan.array.word())
+/// Words of a pixel of `c` channels as the ingest unit writes it.
+fn input_words(plan: &Plan<'_>, c: usize, fold: &Fold) -> usize {
+    (fold.kernel[0] * fold.kernel[1] * c).div_ceil(plan.array.word())
 }
 
-/// Cycles from a sample's first byte to the full input region, nothing waiting: the formulas of the headers of
-/// `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
+/// Cycles from a sample's first byte to the full input regions, nothing waiting: the formulas of the headers of
+/// `rtl/o2c_shell.v`, `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
 pub(crate) fn input_cycles(plan: &Plan<'_>) -> usize {
-    arrival(plan).1
+    plan.ends.inputs.iter().zip(&plan.folds).map(|(&input, fold)| arrival(plan, input, fold).1).sum()
 }
 
-/// Cycles from a sample's first byte until each row of pixels has been written, at most; and until the region is full.
-pub(crate) fn arrival(plan: &Plan<'_>) -> (Vec<usize>, usize) {
-    let [c, h, w] = plan.graph.value(plan.input).fact.shape;
-    let Fold { kernel, strides, pads, out } = plan.fold;
+/// Cycles from an input's first byte until each row of pixels has been written, at most; and until the region is full.
+pub(crate) fn arrival(plan: &Plan<'_>, input: Port, fold: &Fold) -> (Vec<usize>, usize) {
+    let [c, h, w] = plan.graph.value(input).fact.shape;
+    let Fold { kernel, strides, pads, out } = *fold;
     if kernel == [1, 1] {
         return ((1..=h).map(|rows| rows * w * c + 3).collect(), c * h * w + 2);
     }
-    let words = input_words(plan);
+    let words = input_words(plan, c, fold);
     // For each place of the walk along an axis: is it the map's, does a window end there?
     let walk = |i: usize, map: usize| -> Vec<(bool, bool)> {
         let ends = |at: usize| {

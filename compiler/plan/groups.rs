@@ -56,11 +56,11 @@ pub(crate) struct Network<'p, 'a> {
     output: Vec<usize>,
     /// Those of products' second factors: all of it while the layer runs.
     factor: Vec<Option<usize>>,
-    /// The network's input.
-    from: usize,
-    /// Cycles until the input's rows are there.
+    /// The network's input, where there is one: of several each keeps its memory whole.
+    from: Option<usize>,
+    /// Cycles until its rows are there.
     arrival: Vec<usize>,
-    /// Words of the network's output.
+    /// Words of the network's outputs.
     sent: usize,
     /// Layers that read each memory.
     readers: Vec<Vec<usize>>,
@@ -84,9 +84,9 @@ pub(crate) struct Group {
     pub(crate) cycles: usize,
     /// Rows that the memories of some tensors hold at a time.
     pub(crate) rings: BTreeMap<Port, usize>,
-    /// Words of all memories that are in use meanwhile, without the network's input.
+    /// Words of all memories that are in use meanwhile, without the network's only input.
     pub(crate) words: usize,
-    /// Words of the network's input, if the group reads it.
+    /// Words of the network's only input, if the group reads it.
     pub(crate) input: Option<usize>,
     /// Weight words of all strips, and of all layers once.
     pub(crate) weights: [usize; 2],
@@ -105,7 +105,7 @@ impl<'p, 'a> Network<'p, 'a> {
                 continue;
             }
             let folded = layers.iter().find(|l| l.layer.input == port);
-            let map = folded.map_or(map, |l| if port == plan.input { &l.map } else { map });
+            let map = folded.map_or(map, |l| if plan.ends.inputs.contains(&port) { &l.map } else { map });
             index.insert(port, memories.len());
             memories.push(Memory {
                 owner: port,
@@ -114,7 +114,7 @@ impl<'p, 'a> Network<'p, 'a> {
                 rows: true,
                 pairs: map.row % (2 * PAIR_PITCH) == PAIR_PITCH,
                 touch: [usize::MAX, 0],
-                apart: [plan.input, plan.output].contains(&port),
+                apart: plan.ends.contains(port),
                 joined: false,
                 spilled: false,
             });
@@ -143,11 +143,16 @@ impl<'p, 'a> Network<'p, 'a> {
                 memories[m].touch = [first.min(i), last.max(i)];
             }
         }
-        let sent = memories[at(plan.output)].row * memories[at(plan.output)].h;
-        memories[at(plan.output)].rows = false;
-        let from = at(plan.input);
-        memories[from].rows &= !other.contains(&Some(from));
-        let (arrival, _) = super::fold::arrival(plan);
+        let sent = plan.ends.outputs.iter().map(|&port| memories[at(port)].row * memories[at(port)].h).sum();
+        for &port in &plan.ends.outputs {
+            memories[at(port)].rows = false;
+        }
+        let only = plan.ends.only_input();
+        for &port in &plan.ends.inputs {
+            memories[at(port)].rows &= only.is_some() && !other.contains(&Some(at(port)));
+        }
+        let from = only.map(at);
+        let arrival = only.map_or(vec![], |input| super::fold::arrival(plan, input, &plan.folds[0]).0);
         let reads_it = |r: usize, m: usize| input[r] == m || other[r] == Some(m) || factor[r] == Some(m);
         let reads = |m: usize| (0..layers.len()).filter(|&r| reads_it(r, m)).collect();
         let readers = (0..memories.len()).map(reads).collect();
@@ -179,7 +184,7 @@ impl<'p, 'a> Network<'p, 'a> {
         rows && from >= first && to <= last && !apart
     }
 
-    /// Memories that are in use while these layers run, without the network's input.
+    /// Memories that are in use while these layers run, without the network's only input.
     fn in_use(&self, [first, last]: [usize; 2]) -> impl Iterator<Item = usize> {
         let in_use = move |m: &usize| {
             let Memory { touch: [from, to], apart, spilled, .. } = self.memories[*m];
@@ -188,7 +193,7 @@ impl<'p, 'a> Network<'p, 'a> {
                 ports.contains(&Some(*m))
             };
             let alive = from <= last && to >= first && (!spilled || (first..=last).any(touches));
-            *m != self.from && (apart || alive)
+            Some(*m) != self.from && (apart || alive)
         };
         (0..self.memories.len()).filter(in_use)
     }
@@ -256,8 +261,8 @@ impl<'p, 'a> Network<'p, 'a> {
                 }
                 let tail = |m: usize| readers(m).map(|r| first_needed(m, r)).min().unwrap_or(usize::MAX);
                 let mut live = vec![(m, rows.end - tail(m).min(rows.start))];
-                if self.input[layer] == self.from {
-                    live.push((self.from, strip.reads(l).end.saturating_sub(tail(self.from))));
+                if let Some(from) = self.from.filter(|&from| self.input[layer] == from) {
+                    live.push((from, strip.reads(l).end.saturating_sub(tail(from))));
                 }
                 for o in [Some(self.input[layer]), self.other[layer]].into_iter().flatten() {
                     if !outside(o) || self.memories[o].touch[0] >= first {
@@ -310,7 +315,7 @@ impl<'p, 'a> Network<'p, 'a> {
         for (&m, &rows) in &needed {
             let memory = &self.memories[m];
             let rows = if memory.pairs { rows.next_multiple_of(2) } else { rows };
-            let across = m != self.from && !memory.spilled && !self.inside(m, [first, last]);
+            let across = Some(m) != self.from && !memory.spilled && !self.inside(m, [first, last]);
             let kept = across || !memory.rows;
             let whole = kept || rows >= memory.h;
             rings.insert(m, if whole { memory.h } else { rows });
@@ -329,7 +334,8 @@ impl<'p, 'a> Network<'p, 'a> {
                 break;
             }
         }
-        let input = self.input_ring([first, last], &mut strips, rings.get(&self.from).copied())?;
+        let needed = self.from.and_then(|from| rings.get(&from).copied());
+        let input = self.input_ring([first, last], &mut strips, needed)?;
         let words = |m: usize| {
             let memory = &self.memories[m];
             memory.row * rings.get(&m).copied().unwrap_or(memory.h)
@@ -337,11 +343,11 @@ impl<'p, 'a> Network<'p, 'a> {
         let once = |l: &Planned<'_>| l.weight_words() * l.loops.blocks;
         let mut by_owner: BTreeMap<Port, usize> = rings
             .iter()
-            .filter(|&(&m, &rows)| m != self.from && rows < self.memories[m].h)
+            .filter(|&(&m, &rows)| Some(m) != self.from && rows < self.memories[m].h)
             .map(|(&m, &rows)| (self.memories[m].owner, rows))
             .collect();
-        let from = &self.memories[self.from];
-        if let Some(rows) = input.filter(|&rows| rows < from.h) {
+        let from = self.from.map(|from| &self.memories[from]);
+        if let Some((rows, from)) = input.zip(from).filter(|(rows, from)| *rows < from.h) {
             by_owner.insert(from.owner, rows);
         }
         let computed = strips.iter().map(|s| s.loops.cycles).sum::<usize>();
@@ -359,7 +365,7 @@ impl<'p, 'a> Network<'p, 'a> {
             cycles,
             rings: by_owner,
             words: self.in_use([first, last]).map(words).sum(),
-            input: input.map(|rows| rows * from.row),
+            input: input.zip(from).map(|(rows, from)| rows * from.row),
             weights: [
                 strips.iter().map(|s| once(&layers[s.layer])).sum(),
                 layers[first..=last].iter().map(once).sum(),
@@ -370,7 +376,7 @@ impl<'p, 'a> Network<'p, 'a> {
         })
     }
 
-    /// Rows of the network's input that its memory holds, if the group reads it; marks the strips with what they need. `None`
+    /// Rows of the network's only input that its memory holds, if the group reads it; marks the strips with what they need. `None`
     /// if the stream can't keep pace.
     #[expect(clippy::option_option, reason = "the group may be none, and may not read the input")]
     fn input_ring(
@@ -379,7 +385,8 @@ impl<'p, 'a> Network<'p, 'a> {
         strips: &mut [Strip],
         needed: Option<usize>,
     ) -> Option<Option<usize>> {
-        let from = &self.memories[self.from];
+        let Some(at) = self.from else { return Some(None) };
+        let from = &self.memories[at];
         let [begin, end] = from.touch;
         if first > end || last < begin {
             return Some(None);
@@ -387,9 +394,8 @@ impl<'p, 'a> Network<'p, 'a> {
         let inside = from.rows && first <= begin && end <= last;
         let Some(needed) = needed.filter(|&rows| inside && rows < from.h) else { return Some(Some(from.h)) };
         // What each strip needs and leaves.
-        let readers: Vec<usize> = (first..=last)
-            .filter(|&r| self.input[r] == self.from || self.other[r] == Some(self.from))
-            .collect();
+        let readers: Vec<usize> =
+            (first..=last).filter(|&r| self.input[r] == at || self.other[r] == Some(at)).collect();
         let last_reader = strips.iter().rposition(|s| readers.contains(&s.layer))?;
         let mut produced = vec![0; self.plan.layers.len()];
         let (mut there, mut step) = (0, 0);
@@ -398,13 +404,13 @@ impl<'p, 'a> Network<'p, 'a> {
                 strip.input_rows = [0, 0];
                 continue;
             }
-            if self.input[strip.layer] == self.from {
+            if self.input[strip.layer] == at {
                 let end = strip.reads(&self.plan.layers[strip.layer]).end;
                 step = step.max(end.saturating_sub(there));
                 there = there.max(end);
             }
             produced[strip.layer] = strip.rows.end;
-            let free = readers.iter().map(|&r| self.first_needed(self.from, r, produced[r])).min();
+            let free = readers.iter().map(|&r| self.first_needed(at, r, produced[r])).min();
             let needed = if i == last_reader { from.h } else { there };
             strip.input_rows = [needed, free.unwrap_or(0).min(from.h)];
         }
@@ -538,6 +544,9 @@ impl<'p, 'a> Groups<'p, 'a> {
         let costs: Vec<usize> = self.all.iter().map(cost).collect();
         // The input's memory is there all the time: for each size that a group gives it, the best of the others.
         let mut sizes: Vec<usize> = self.all.iter().filter_map(|g| g.input).collect();
+        if self.network.from.is_none() {
+            sizes.push(0);
+        }
         sizes.sort_unstable();
         sizes.dedup();
         let mut best: Option<(usize, Vec<usize>)> = None;

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use super::ends::Ends;
 use super::layers::Layer;
 use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
 
-/// Results and operands; `ends` are the network's input and output, whose memory is shared with nobody.
-pub(crate) fn in_place(graph: &IntGraph, layers: &[Layer<'_>], ends: [Port; 2]) -> BTreeMap<Port, Port> {
+/// Results and operands; the memory of `ends`, the network's inputs and outputs, is shared with nobody.
+pub(crate) fn in_place(graph: &IntGraph, layers: &[Layer<'_>], ends: &Ends) -> BTreeMap<Port, Port> {
     let joined = |port: Port| {
         let of_join = |node| matches!(graph.node(node).op, IntOp::Concat(_));
         of_join(port.node) || graph.consumers(port).iter().any(|&(reader, _)| of_join(reader))
@@ -21,7 +22,7 @@ pub(crate) fn in_place(graph: &IntGraph, layers: &[Layer<'_>], ends: [Port; 2]) 
         let other = layer.residual()?;
         let y = Port::from(layer.last);
         let later = layers.iter().skip(i + 1).any(|l| reads(l, other));
-        let free = ![y, other].iter().any(|&port| ends.contains(&port) || joined(port));
+        let free = ![y, other].iter().any(|&port| ends.contains(port) || joined(port));
         let walked = layer.input == other || layer.factor().is_some_and(|factor| factor.port == other);
         (free && !later && !walked).then_some((y, other))
     };
@@ -74,7 +75,7 @@ mod tests {
         let end = g.add("end", IntOp::Output(output), &[newest], vec![]);
         g.outputs.push(end.into());
         let quantized = solve(&g, RescaleMode::Proved).unwrap();
-        let found = in_place(&g, &layers(&g, &quantized).unwrap(), [ports["x"], newest]);
+        let found = in_place(&g, &layers(&g, &quantized).unwrap(), &Ends::of(&g).unwrap());
         let expect: BTreeMap<Port, Port> =
             expect.iter().map(|&(y, other)| (ports[y], ports[other])).collect();
         assert_eq!(found, expect, "{nodes:?}");

@@ -111,13 +111,15 @@ pub(crate) struct Wishes {
 pub(crate) fn layouts(
     graph: &IntGraph,
     layers: &[Layer<'_>],
-    input: Port,
+    inputs: &[Port],
     array: Array,
     wishes: &Wishes,
 ) -> Result<Layouts> {
     let own = |owner: Port| Region { owner, offset: 0 };
     let mut all = Layouts::new();
-    all.insert(input, (Map::plain(graph.value(input).fact.shape, array), own(input)));
+    for &input in inputs {
+        all.insert(input, (Map::plain(graph.value(input).fact.shape, array), own(input)));
+    }
     // In the order of execution; a concatenation stands behind the last of its operands.
     for id in graph.topo().unwrap_or_default() {
         let port = Port::from(id);

@@ -1,15 +1,17 @@
 //! A plan as a design: descriptors, memory images, parameters of `o2c_accelerator`.
 
 use super::bits::{self, Word};
+use super::ends::Ends;
 use super::external::{self, External};
-use super::fold::{self, Folding};
+use super::fold::{self, Fold, Folding};
 use super::image::TableImage;
 use super::images::{self, Images};
 use super::layers::Kernel;
 use super::steps::Step;
 use super::{Plan, Planned, base, describe, image, internal, lay, slide};
 use crate::design::{
-    self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, Recipe, Storage, Stream,
+    self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, ParamValue, Recipe, Storage,
+    Stream,
 };
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{IntGraph, IntOp, QFact};
@@ -161,13 +163,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
 
     let word_bits = [array.k * array.c * weight_bits, images.param_bits(array)];
     let layers = named_layers(plan, recipes.into_iter().flatten().collect(), word_bits, &quant)?;
-    let input = &plan.graph.value(plan.input);
-    let output = &plan.graph.value(plan.output);
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let flag = i64::from;
-    let xor = |fact: &QFact| if fact.source_offset == 128 { 128 } else { 0 };
-    let [in_c, in_h, in_w] = input.fact.shape;
-    let [out_c, out_h, out_w] = output.fact.shape;
     let tdepth = if images.tables.is_empty() { 1 } else { 256 * images.tables.len() };
     let bus = plan.external.as_ref().map_or(NO_BUS, |e| e.options);
     let [weight_depth, param_depth] =
@@ -224,30 +221,10 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("OUTSTANDING", int(bus.outstanding)),
         ("NCMDS", int(plan.external.as_ref().map_or(1, |e| e.commands.len()))),
         ("SPILL", flag(plan.external.as_ref().is_some_and(External::spills))),
-        ("IN_BASE", int(base(plan, plan.input)?)),
-        ("IN_PIXEL_STEP", 1),
-        ("IN_WORD_STEP", int(fold::input_plane(plan)?)),
-        ("IN_H", int(in_h)),
-        ("IN_W", int(in_w)),
-        ("IN_C", int(in_c)),
-        ("IN_XOR", xor(&input.fact)),
-        ("FOLD_KH", int(plan.fold.kernel[0])),
-        ("FOLD_KW", int(plan.fold.kernel[1])),
-        ("FOLD_STRIDE_H", int(plan.fold.strides[0])),
-        ("FOLD_STRIDE", int(plan.fold.strides[1])),
-        ("FOLD_PAD_T", int(plan.fold.pads[0])),
-        ("FOLD_PAD_L", int(plan.fold.pads[1])),
-        ("FOLD_OUT_H", int(plan.fold.out[0])),
-        ("FOLD_OUT_W", int(plan.fold.out[1])),
-        ("IN_RING", int(plan.wishes.rings.get(&plan.input).copied().unwrap_or(0))),
-        ("PAD_VALUE", int(usize::try_from(describe::byte(input.fact.zero_point)).unwrap_or(0))),
-        ("OUT_BASE", int(base(plan, plan.output)?)),
-        ("OUT_PIXEL_STEP", 1),
-        ("OUT_WORD_STEP", int(lay(plan, plan.output)?.plane)),
-        ("OUT_PIXELS", int(out_h * out_w)),
-        ("OUT_C", int(out_c)),
-        ("OUT_XOR", xor(&output.fact)),
     ];
+    let mut params: Vec<Param> =
+        params.into_iter().map(|(name, value)| Param { name, value: ParamValue::One(value) }).collect();
+    params.extend(stream_params(plan)?);
 
     let mut memories = vec![
         Memory {
@@ -328,26 +305,13 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         });
     }
 
-    let stream = |port: Port, cycles: usize| {
-        let value = plan.graph.value(port);
-        let fact = &value.fact;
-        Stream {
-            tensor: value.name.clone(),
-            shape: fact.shape,
-            bytes: fact.len(),
-            dtype: if fact.source_offset == 128 { "uint8" } else { "int8" },
-            scale: fact.scale,
-            zero_point: fact.zero_point + fact.source_offset,
-            cycles: cycles as u64,
-        }
-    };
     let mut storage = storage(plan);
     let external = plan.external.as_ref().map(|e| outside(e, &mut memories, &mut storage));
     Design {
         name: Ident::legalise(name),
         array: [array.p, array.c, array.k],
         lanes: array.r,
-        params: params.into_iter().map(|(name, value)| Param { name, value }).collect(),
+        params,
         memories,
         storage,
         cycles: layers.iter().map(|l| l.cycles).sum(),
@@ -356,14 +320,109 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
         joins: joins(plan.graph),
         // In a ring it waits for the engine.
-        input: stream(
-            plan.input,
-            if plan.wishes.rings.contains_key(&plan.input) { 0 } else { fold::input_cycles(plan) },
-        ),
-        output: stream(plan.output, out_h * out_w * out_c),
+        input: stream(plan, &plan.ends.inputs, if in_ring(plan) > 0 { 0 } else { fold::input_cycles(plan) }),
+        output: stream(plan, &plan.ends.outputs, bytes(plan, &plan.ends.outputs)),
         rtl_files: RTL.to_vec(),
     }
     .check()
+}
+
+/// Rows of the input that the scratchpad holds at a time; 0 where it holds all.
+fn in_ring(plan: &Plan<'_>) -> usize {
+    plan.ends.only_input().and_then(|input| plan.wishes.rings.get(&input).copied()).unwrap_or(0)
+}
+
+fn bytes(plan: &Plan<'_>, ports: &[Port]) -> usize {
+    ports.iter().map(|&port| plan.graph.value(port).fact.len()).sum()
+}
+
+/// The tensors of a packet.
+fn stream(plan: &Plan<'_>, ports: &[Port], cycles: usize) -> Stream {
+    let tensor = |(i, &port): (usize, &Port)| {
+        let value = plan.graph.value(port);
+        let fact = &value.fact;
+        design::Tensor {
+            node: port.node.0,
+            tensor: value.name.clone(),
+            shape: fact.shape,
+            offset: bytes(plan, &ports[..i]),
+            bytes: fact.len(),
+            dtype: if fact.source_offset == 128 { "uint8" } else { "int8" },
+            scale: fact.scale,
+            zero_point: fact.zero_point + fact.source_offset,
+        }
+    };
+    Stream {
+        bytes: bytes(plan, ports),
+        cycles: cycles as u64,
+        tensors: ports.iter().enumerate().map(tensor).collect(),
+    }
+}
+
+/// The parameters of `rtl/o2c_shell.v` that tell of the regions.
+fn stream_params(plan: &Plan<'_>) -> Result<Vec<Param>> {
+    let Ends { inputs, outputs } = &plan.ends;
+    let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let xor = |fact: &QFact| if fact.source_offset == 128 { 128 } else { 0 };
+    let one = |name, value| Param { name, value: ParamValue::One(value) };
+    let mut found = vec![one("N_IN", int(inputs.len())), one("N_OUT", int(outputs.len()))];
+    let mut fields = Fields::default();
+    for (&port, fold) in inputs.iter().zip(&plan.folds) {
+        let fact = &plan.graph.value(port).fact;
+        let [c, h, w] = fact.shape;
+        let Fold { kernel, strides, pads, out } = *fold;
+        let pad_value = i64::try_from(describe::byte(fact.zero_point)).unwrap_or(0);
+        fields.push([
+            ("IN_BASE", int(base(plan, port)?)),
+            ("IN_PIXEL_STEP", 1),
+            ("IN_WORD_STEP", int(fold::input_plane(plan, port)?)),
+            ("IN_H", int(h)),
+            ("IN_W", int(w)),
+            ("IN_C", int(c)),
+            ("IN_XOR", xor(fact)),
+            ("FOLD_KH", int(kernel[0])),
+            ("FOLD_KW", int(kernel[1])),
+            ("FOLD_STRIDE_H", int(strides[0])),
+            ("FOLD_STRIDE", int(strides[1])),
+            ("FOLD_PAD_T", int(pads[0])),
+            ("FOLD_PAD_L", int(pads[1])),
+            ("FOLD_OUT_H", int(out[0])),
+            ("FOLD_OUT_W", int(out[1])),
+            ("PAD_VALUE", pad_value),
+        ]);
+    }
+    found.extend(std::mem::take(&mut fields).0);
+    found.push(one("IN_RING", int(in_ring(plan))));
+    for &port in outputs {
+        let fact = &plan.graph.value(port).fact;
+        let [c, h, w] = fact.shape;
+        fields.push([
+            ("OUT_BASE", int(base(plan, port)?)),
+            ("OUT_PIXEL_STEP", 1),
+            ("OUT_WORD_STEP", int(lay(plan, port)?.plane)),
+            ("OUT_PIXELS", int(h * w)),
+            ("OUT_C", int(c)),
+            ("OUT_XOR", xor(fact)),
+        ]);
+    }
+    found.extend(fields.0);
+    Ok(found)
+}
+
+/// Parameters of several tensors, collected tensor by tensor.
+#[derive(Default)]
+struct Fields(Vec<Param>);
+
+impl Fields {
+    /// The next tensor's, in the order of the first one's.
+    fn push<const N: usize>(&mut self, values: [(&'static str, i64); N]) {
+        for (name, value) in values {
+            match self.0.iter_mut().find(|p| p.name == name) {
+                Some(Param { value: ParamValue::Fields(all), .. }) => all.push(value),
+                _ => self.0.push(Param { name, value: ParamValue::Fields(vec![value]) }),
+            }
+        }
+    }
 }
 
 fn design_step(plan: &Plan<'_>, step: &Step) -> design::Step {
@@ -511,15 +570,17 @@ pub(super) fn storage(plan: &Plan<'_>) -> Vec<Storage> {
         least_depth: plan.least_words,
         what: "activations, one pixel's channel block a word",
     };
-    let [c, _, w] = plan.graph.value(plan.input).fact.shape;
-    let above = plan.fold.kernel[0] - 1;
     // As rtl/o2c_delay.v divides it: up to 16 words are registers, else two less than the row is long are in memory.
-    let lines = (above > 0 && w > 16).then(|| Storage {
-        name: "line_buffer",
-        width: 8 * above * c,
-        depth: w - 2,
-        least_depth: w - 2,
-        what: "the input's rows above the newest one, a column a word",
+    let lines = plan.ends.inputs.iter().zip(&plan.folds).filter_map(|(&input, fold)| {
+        let [c, _, w] = plan.graph.value(input).fact.shape;
+        let above = fold.kernel[0] - 1;
+        (above > 0 && w > 16).then(|| Storage {
+            name: "line_buffer",
+            width: 8 * above * c,
+            depth: w - 2,
+            least_depth: w - 2,
+            what: "an input's rows above the newest one, a column a word",
+        })
     });
     [scratchpad].into_iter().chain(lines).collect()
 }

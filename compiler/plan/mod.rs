@@ -10,6 +10,7 @@ mod budget;
 mod cycles;
 mod describe;
 mod dma;
+mod ends;
 pub mod external;
 mod fold;
 mod groups;
@@ -32,12 +33,13 @@ use std::ops::Range;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
-use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 use arena::Block;
 use budget::Shortage;
 use cycles::{Array, Loops};
+use ends::Ends;
 use external::External;
 use fold::{Fold, Folding, folded};
 use layers::{Layer, Tail};
@@ -181,9 +183,10 @@ pub struct Plan<'a> {
     pub(crate) layers: Vec<Planned<'a>>,
     /// What the descriptors compute, in the order of execution.
     pub(crate) steps: Vec<Step>,
-    pub(crate) input: Port,
-    pub(crate) output: Port,
-    pub(crate) fold: Fold,
+    /// What the streams carry.
+    pub(crate) ends: Ends,
+    /// How each input lies.
+    pub(crate) folds: Vec<Fold>,
     /// What the layouts were made of.
     pub(crate) wishes: Wishes,
     /// How tensors lie, and where in which region.
@@ -278,7 +281,7 @@ pub fn check_stream_bits(bits: usize) -> Result<()> {
 /// Plans a network on an array.
 ///
 /// # Errors
-/// O2C0400 for an array that can't be built, O2C0203 for graphs with several inputs or outputs, O2C0201 for layers
+/// O2C0400 for an array that can't be built, O2C0203 for graphs without inputs or outputs, O2C0201 for layers
 /// that the engine lacks, O2C0401 for layers that exceed it.
 pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options) -> Result<Plan<'a>> {
     let [p, c, k] = options.array;
@@ -292,19 +295,13 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
                 .remedy("the model's integer part is empty: it needs no accelerator"),
         );
     }
-    let input = keep(one_input(graph), &mut faults);
-    let output = keep(one_output(graph), &mut faults);
-    if input.is_some() && input == output {
-        faults.extend(unsupported("an output of the model is its input", "it needs no accelerator").0);
-    }
-    let (Some(lanes), Some(layers), Some(input), Some(output), true) =
-        (lanes, layers, input, output, faults.is_empty())
-    else {
+    let ends = keep(Ends::of(graph), &mut faults);
+    let (Some(lanes), Some(layers), Some(ends), true) = (lanes, layers, ends, faults.is_empty()) else {
         return Err(Diagnostics(faults));
     };
     // The cheaper first: few lanes, no depthwise mode.
     let arrays = lanes.into_iter().flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)));
-    let plan = |(array, slides)| on_array(graph, quantized, &layers, array, slides, [input, output]);
+    let plan = |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends);
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
     let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
@@ -367,39 +364,6 @@ fn check_array([p, c, k]: [usize; 3]) -> Result<()> {
     Ok(())
 }
 
-fn unsupported(message: &str, cause: impl Into<String>) -> Diagnostics {
-    Diagnostic::new(code::INPUT_UNSUPPORTED, message, cause).into()
-}
-
-fn one_input(graph: &IntGraph) -> Result<Port> {
-    let found: Vec<NodeId> =
-        graph.ids().into_iter().filter(|&id| matches!(graph.node(id).op, IntOp::Input(_))).collect();
-    match found.as_slice() {
-        [id] => Ok(Port::from(*id)),
-        _ => {
-            let cause = format!("it has {}; the accelerator has one input stream", found.len());
-            Err(unsupported("a model with several inputs can't be compiled", cause))
-        }
-    }
-}
-
-fn one_output(graph: &IntGraph) -> Result<Port> {
-    let found: Vec<Port> = graph
-        .ids()
-        .into_iter()
-        .filter(|&id| matches!(graph.node(id).op, IntOp::Output(_)))
-        .filter_map(|id| graph.inputs(id).first().copied())
-        .collect();
-    match found.as_slice() {
-        // The host makes several outputs of one tensor.
-        [port, rest @ ..] if rest.iter().all(|other| other == port) => Ok(*port),
-        _ => {
-            let cause = format!("it has {}; the accelerator has one output stream", found.len());
-            Err(unsupported("a model with several outputs can't be compiled", cause))
-        }
-    }
-}
-
 /// First word of a tensor.
 pub(super) fn base(plan: &Plan<'_>, port: Port) -> Result<usize> {
     let none = || internal(format!("node {} has no place", port.node.0));
@@ -425,35 +389,37 @@ fn on_array<'a>(
     layers: &[Layer<'a>],
     array: Array,
     has_slide: bool,
-    [input, output]: [Port; 2],
+    ends: &Ends,
 ) -> Result<Plan<'a>> {
-    let pairs = if has_slide { pairs(graph, layers, array, [input, output]) } else { BTreeSet::new() };
-    let in_place = in_place::in_place(graph, layers, [input, output]);
+    let pairs = if has_slide { pairs(graph, layers, array, ends) } else { BTreeSet::new() };
+    let in_place = in_place::in_place(graph, layers, ends);
     let wishes = Wishes { pairs, in_place, rings: BTreeMap::new() };
-    let layouts = layout::layouts(graph, layers, input, array, &wishes)?;
+    let layouts = layout::layouts(graph, layers, &ends.inputs, array, &wishes)?;
     let lay = |port: Port| {
         let found = layouts.get(&port).map(|(map, _)| map);
         found
             .ok_or_else(|| Diagnostic::new(code::INTERNAL, "a tensor has no layout", port.node.0.to_string()))
     };
-    let mut fold = Fold { kernel: [1, 1], strides: [1, 1], pads: [0, 0], out: [1, 1] };
+    let plain = Fold { kernel: [1, 1], strides: [1, 1], pads: [0, 0], out: [1, 1] };
+    let mut folds = vec![plain; ends.inputs.len()];
     let mut planned = Vec::with_capacity(layers.len());
     for layer in layers {
         let y = lay(Port::from(layer.last))?;
         let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, Folding::Plain, has_slide);
-        if layer.input == input && readers(layers, input) == 1 {
+        let input = ends.inputs.iter().position(|&input| input == layer.input);
+        if let Some(input) = input.filter(|_| readers(layers, layer.input) == 1) {
             let folded = [Folding::Columns, Folding::Window].map(|f| folded(layer, array, y, f, has_slide));
             let best = folded.into_iter().flatten().fold(entry, |best, other| {
                 let cost = |p: &Planned<'_>| (p.loops.cycles, p.map.words());
                 if cost(&other) < cost(&best) { other } else { best }
             });
-            fold = Fold::of(layer, best.folding);
+            folds[input] = Fold::of(layer, best.folding);
             entry = best;
         }
         planned.push(entry);
     }
     let each: Vec<usize> = (0..planned.len()).collect();
-    let (ports, blocks) = blocks(&layouts, &planned, &each, [input, output]);
+    let (ports, blocks) = blocks(&layouts, &planned, &each, ends);
     let (bases, words) = arena::place(&blocks);
     let slides = || planned.iter().filter_map(|l| l.slide);
     let banks = if slides().any(|s| s.pair) {
@@ -473,9 +439,8 @@ fn on_array<'a>(
         banks,
         steps: steps::resident(steps::whole(&planned)),
         layers: planned,
-        input,
-        output,
-        fold,
+        ends: ends.clone(),
+        folds,
         wishes,
         layouts,
         regions,
@@ -495,8 +460,8 @@ fn on_array<'a>(
 
 /// Tensors whose rows are to lie so that a depthwise layer of stride 2 reads two at once. Not those whose place is shared
 /// with, or counted from, another tensor's: the streams', operands of concatenations and additions.
-fn pairs(graph: &IntGraph, layers: &[Layer<'_>], array: Array, ends: [Port; 2]) -> BTreeSet<Port> {
-    let mut fixed: BTreeSet<Port> = ends.into_iter().collect();
+fn pairs(graph: &IntGraph, layers: &[Layer<'_>], array: Array, ends: &Ends) -> BTreeSet<Port> {
+    let mut fixed: BTreeSet<Port> = ends.all().collect();
     for id in graph.ids() {
         if matches!(graph.node(id).op, IntOp::Concat(_)) {
             fixed.extend(graph.inputs(id));
@@ -518,7 +483,7 @@ fn blocks(
     layouts: &Layouts,
     layers: &[Planned<'_>],
     group: &[usize],
-    [input, output]: [Port; 2],
+    ends: &Ends,
 ) -> (Vec<Port>, Vec<Block>) {
     let owner = |port: Port| layouts.get(&port).map(|(_, region)| region.owner);
     let touches = |l: &Planned<'_>, region: Port| {
@@ -532,8 +497,8 @@ fn blocks(
             continue;
         }
         let users = || layers.iter().enumerate().filter(|(_, l)| touches(l, port)).map(|(i, _)| group[i]);
-        // The input region is refilled, and the output region read, while other samples run: they are shared with nobody.
-        let alive = if [input, output].contains(&port) {
+        // The input regions are refilled, and the output regions read, while other samples run: they are shared with nobody.
+        let alive = if ends.contains(port) {
             (0, layers.len())
         } else {
             (users().min().unwrap_or(0), users().max().unwrap_or(0))

@@ -198,20 +198,35 @@ fn streams_of_other_widths() {
         found
     };
     let (verilator, icarus) = (there("verilator"), there("iverilog"));
-    let lenet = model("mnist_lenet_int8_qdq.onnx");
-    for bits in [8, 64, 128] {
+    let (lenet, ends) = ("mnist_lenet_int8_qdq", "../testbench/mutants/ends");
+    for (net, bits) in [(lenet, 8), (lenet, 64), (ends, 128)] {
         let dir = scratch.path().join(format!("w{bits}"));
         let (out, config) = (dir.display().to_string(), scratch.path().join("c.toml").display().to_string());
         std::fs::write(&config, format!("array = [2, 4, 8]\nsamples = 2\nstream_bits = {bits}\n")).unwrap();
-        let o = run(&["compile", &lenet, "-o", &out, "--config", &config, "--json"]);
+        let file = model(&format!("{net}.onnx"));
+        let o = run(&["compile", &file, "-o", &out, "--config", &config, "--json"]);
         assert_eq!(o.status.code(), Some(0), "{}", text(&o.stderr));
         let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
         assert_eq!(v["stream_bits"], bits);
+        // The tensors of a packet, one behind the other.
+        for packet in [&v["input"], &v["output"]] {
+            let tensors = packet["tensors"].as_array().unwrap();
+            let mut next = 0;
+            for t in tensors {
+                assert_eq!(t["offset"], next);
+                next += t["bytes"].as_u64().unwrap();
+            }
+            assert_eq!(
+                (packet["bytes"].as_u64(), tensors.len()),
+                (Some(next), if net == ends { 2 } else { 1 })
+            );
+        }
         let file = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
         let manifest: serde_json::Value = serde_json::from_str(&file("manifest.json")).unwrap();
         assert_eq!(manifest["stream_bits"], bits);
         assert!(file("README.md").contains(&format!("Both have {bits} bits: {} byte", bits / 8)));
-        assert!(file("rtl/mnist_lenet_int8_qdq.v").contains(&format!("[{bits}-1:0]          m_axis_tdata")));
+        let top = Path::new(net).file_name().unwrap().to_str().unwrap();
+        assert!(file(&format!("rtl/{top}.v")).contains(&format!("[{bits}-1:0]          m_axis_tdata")));
         assert_eq!(file("vectors/input.hex").lines().next().map(str::len), Some(bits / 4));
         let simulate = |extra: &[&str]| {
             let o = run(&[&["simulate", &out, "--json"], extra].concat());

@@ -136,16 +136,23 @@ fn check(model: &str, extra: &[&str]) {
 
     let layers = folder.manifest["layers"].as_array().unwrap();
     let mut known: BTreeMap<String, Tensor> = BTreeMap::new();
-    let input = &layers[0]["reads"][0];
-    let shape: [i64; 3] = numbers(&layers[0]["input_shape"]).try_into().unwrap();
-    let offset = if folder.entry("vectors/input.npy")["sign"] == "unsigned" { 128 } else { 0 };
-    let bytes = folder.array("vectors/input.npy");
-    let pixels = shape[1] * shape[2];
-    let canonical = (0..bytes.len() as i64).map(|i| {
-        let (channel, pixel) = (i / pixels, i % pixels);
-        bytes[usize::try_from(pixel * shape[0] + channel).unwrap()] - offset
-    });
-    known.insert(input.as_str().unwrap().into(), Tensor { shape, values: canonical.collect() });
+    for input in folder.manifest["input"].as_array().unwrap() {
+        let shape: [i64; 3] = numbers(&input["shape"]).try_into().unwrap();
+        let offset = if input["dtype"] == "uint8" { 128 } else { 0 };
+        let bytes = folder.array(input["golden"].as_str().unwrap());
+        // The packet has it at its place.
+        let (first, last) = (number(&input["offset"]), number(&input["offset"]) + number(&input["bytes"]));
+        let packet = folder.array("vectors/input.npy");
+        let part = &packet[usize::try_from(first).unwrap()..usize::try_from(last).unwrap()];
+        assert!(part.iter().zip(&bytes).all(|(p, b)| (p - b) % 256 == 0) && part.len() == bytes.len());
+        let pixels = shape[1] * shape[2];
+        let canonical = (0..bytes.len() as i64).map(|i| {
+            let (channel, pixel) = (i / pixels, i % pixels);
+            bytes[usize::try_from(pixel * shape[0] + channel).unwrap()] - offset
+        });
+        let name = input["tensor"].as_str().unwrap();
+        known.insert(name.into(), Tensor { shape, values: canonical.collect() });
+    }
 
     for l in layers {
         let place = |what: &str| format!("{model} {extra:?} {}: {what}", l["name"]);
@@ -307,8 +314,19 @@ fn check(model: &str, extra: &[&str]) {
         assert!(ys == golden("y").unwrap(), "{}", place("result"));
         known.insert(l["tensor"].as_str().unwrap().into(), Tensor { shape, values: ys });
     }
+    // What is sent is what the layers gave.
+    for output in folder.manifest["output"].as_array().unwrap() {
+        let sent = folder.array(output["golden"].as_str().unwrap());
+        let [c, h, w] = *numbers(&output["shape"]) else { panic!("shape") };
+        let of = &known[output["tensor"].as_str().unwrap()];
+        let offset = if output["dtype"] == "uint8" { 128 } else { 0 };
+        let value = |i: i64| of.at(i % c, i / c / w, i / c % w).unwrap() + offset;
+        assert!((0..c * h * w).map(value).eq(sent), "{}", output["tensor"]);
+    }
     // The host's steps can be tested as well.
-    assert_eq!(folder.entry("vectors/host_output.npy")["shape"][0], 1);
+    let several = folder.manifest["output"].as_array().unwrap().len() > 1;
+    let host = if several { "vectors/host_output_1.npy" } else { "vectors/host_output.npy" };
+    assert_eq!(folder.entry(host)["shape"][0], 1);
 }
 
 #[test]
@@ -318,6 +336,7 @@ fn every_value_follows_from_the_folder() {
     check("tflm_micro_speech_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16", "--lanes", "2"]);
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
     check("../testbench/mutants/six.onnx", &["--samples", "1", "--array", "2,4,8"]);
+    check("../testbench/mutants/ends.onnx", &["--samples", "1", "--array", "2,2,8", "--lanes", "2"]);
     check("../testbench/mutants/product.onnx", &["--samples", "1", "--array", "4,2,4", "--lanes", "2"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,8"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16"]);

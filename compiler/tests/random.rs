@@ -1,7 +1,7 @@
 //! Random integer graphs for the property tests: of the executor against ONNX Runtime, and of the RTL against the
 //! executor. A file of both test crates; each names the library `o2c` beside this module.
 //!
-//! In: a seed and a [`Profile`]. Out: one graph with one input and one output, the same for the same seed. Covered:
+//! In: a seed and a [`Profile`]. Out: one graph, the same for the same seed; some have a second input, or further outputs. Covered:
 //! windows larger and smaller than their strides, uneven pads, dilations, ceil_mode, windows of pads alone; uint8 and
 //! int8; zero points at both ends; 9-bit weights; channels with scales near 1e-9 and biases near 2^30; scales that
 //! only the exact lane fits; several readers, the input read again late, x + x; results that nobody reads.
@@ -15,7 +15,7 @@ use o2c::arith::{
 use o2c::exec::Data;
 use o2c::graph::expression::{Binary, Expression, Operand, Quantization, Step};
 use o2c::graph::int::*;
-use o2c::graph::{Port, Value};
+use o2c::graph::{NodeId, Port, Value};
 
 /// What a graph may hold.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,21 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
         net.offset ^= 128;
         x = net.requantize(x);
     }
-    net.finish(x)
+    // A choice of its own, so that other graphs keep their seeds.
+    let mut ends = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0ead_beef);
+    if ends.chance(35) {
+        x = net.with_input(x);
+    }
+    net.output("output", x);
+    if ends.chance(35) {
+        let others: Vec<Port> = net.ports.iter().copied().filter(|&port| port != x).collect();
+        for name in
+            ["output2", "output3"].into_iter().take(if others.is_empty() { 0 } else { ends.size(1, 2) })
+        {
+            net.output(name, ends.pick(&others));
+        }
+    }
+    net.g
 }
 
 impl Net {
@@ -121,6 +135,14 @@ impl Net {
         };
         let [c, h, w] = shape;
         let mut net = Net { g: IntGraph::default(), rng, profile, offset, count: 0, ports: vec![] };
+        let input = net.input("quantize", "input", shape);
+        (net, input)
+    }
+
+    fn input(&mut self, node: &str, name: &str, shape: [usize; 3]) -> Port {
+        let [c, h, w] = shape;
+        let offset = self.offset;
+        let net = self;
         let fact = net.fact(shape);
         let dtype = match net.rng.range(0, 2) {
             0 if offset == 128 => HostType::U8,
@@ -135,9 +157,29 @@ impl Net {
             _ => Arrangement { onnx_shape: vec![1, c * h * w], source: Some((0..elements).rev().collect()) },
         };
         let input = IntOp::Input(HostInput { dtype, prepare: None, arrangement });
-        let id = net.g.add("quantize", input, &[], vec![Value { name: "input".into(), fact }]);
+        let id = net.g.add(node, input, &[], vec![Value { name: name.into(), fact }]);
         net.ports.push(id.into());
-        (net, id.into())
+        id.into()
+    }
+
+    /// x with a further input: added, multiplied, or added behind a convolution, which may be folded.
+    fn with_input(&mut self, x: Port) -> Port {
+        let [c, h, w] = self.fact_of(x).shape;
+        let kind = self.rng.range(0, 3);
+        let shape = match kind {
+            0 => [c, 1, 1],
+            1 if self.rng.chance(50) => [1, h, w],
+            _ => [c, h, w],
+        };
+        let other = self.input("quantize2", "input2", shape);
+        match kind {
+            0 | 1 => self.product_of(x, other),
+            2 => {
+                let other = self.same_conv(other);
+                self.sum(x, other)
+            }
+            _ => self.sum(other, x),
+        }
     }
 
     /// One node, or an addition with what it adds, on the newest tensor or an earlier one.
@@ -486,7 +528,11 @@ impl Net {
                 self.add(IntOp::Select(select), &[x], QFact { shape, ..xf.clone() })
             }
         };
-        let of = self.fact_of(other);
+        self.product_of(x, other)
+    }
+
+    fn product_of(&mut self, x: Port, other: Port) -> Port {
+        let (xf, of) = (self.fact_of(x), self.fact_of(other));
         let mut fact = self.fact(xf.shape);
         let form = self.rng.pick(&[ProductForm::QLinear, ProductForm::QLinear, ProductForm::Float]);
         let ties = form == ProductForm::QLinear && self.rng.chance(40);
@@ -586,7 +632,7 @@ impl Net {
     }
 
     /// Dequantized output, or after a Softmax, or integers, or an index.
-    fn finish(mut self, x: Port) -> IntGraph {
+    fn output(&mut self, name: &str, x: Port) {
         let xf = self.fact_of(x);
         let [c, h, w] = xf.shape;
         let zero = xf.zero_point + xf.source_offset;
@@ -610,9 +656,8 @@ impl Net {
                 (vec![softmax, HostStep::Dequantize(output.0, output.1)], HostType::F32)
             }
         };
-        let id = self.g.add("output", IntOp::Output(HostOutput { dtype, arrangement, steps }), &[x], vec![]);
+        let id = self.g.add(name, IntOp::Output(HostOutput { dtype, arrangement, steps }), &[x], vec![]);
         self.g.outputs.push(id.into());
-        self.g
     }
 }
 
@@ -621,11 +666,18 @@ fn channels_last([c, h, w]: [usize; 3]) -> Vec<u32> {
     (0..c).flat_map(|k| (0..h * w).map(move |p| u32::try_from(p * c + k).unwrap())).collect()
 }
 
-/// Samples for a graph; real numbers lie on rounding ties half of the time.
-pub(crate) fn inputs(graph: &IntGraph, seed: u64, n: usize) -> Data {
+/// Samples for a graph's inputs; real numbers lie on rounding ties half of the time.
+pub(crate) fn inputs(graph: &IntGraph, seed: u64, n: usize) -> Vec<Data> {
     let mut rng = Rng(seed ^ 0x5555);
-    let id = graph.ids()[0];
-    let IntOp::Input(input) = &graph.node(id).op else { panic!("the first node is the input") };
+    let ids = graph.ids().into_iter();
+    ids.filter_map(|id| match &graph.node(id).op {
+        IntOp::Input(input) => Some(samples(graph, id, input, &mut rng, n)),
+        _ => None,
+    })
+    .collect()
+}
+
+fn samples(graph: &IntGraph, id: NodeId, input: &HostInput, rng: &mut Rng, n: usize) -> Data {
     let fact = &graph.value(id.into()).fact;
     let mut shape = input.arrangement.onnx_shape.clone();
     shape[0] = n;

@@ -145,7 +145,7 @@ fn network(seed: u64) -> std::result::Result<(usize, u64), String> {
     };
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");
-    let written = o2c::hand_off(&compiled, &[random::inputs(&graph, seed, SAMPLES)], &[])
+    let written = o2c::hand_off(&compiled, &random::inputs(&graph, seed, SAMPLES), &[])
         .and_then(|files| folder::write(&dir, &files));
     if let Err(faults) = written {
         return fail(format!("{faults:?}"));
@@ -260,7 +260,7 @@ fn external_memory() {
         }
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path().join("design");
-        let files = o2c::hand_off(&compiled, &[random::inputs(&graph, seed, SAMPLES)], &[]).unwrap();
+        let files = o2c::hand_off(&compiled, &random::inputs(&graph, seed, SAMPLES), &[]).unwrap();
         folder::write(&dir, &files).unwrap();
         let make = |target: &[&str]| {
             let (status, stdout, stderr) =
@@ -302,7 +302,7 @@ fn icarus_agrees() {
     let compiled = compile(graph.clone(), [2, 2, 4], None).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");
-    folder::write(&dir, &o2c::hand_off(&compiled, &[random::inputs(&graph, 3, 2)], &[]).unwrap()).unwrap();
+    folder::write(&dir, &o2c::hand_off(&compiled, &random::inputs(&graph, 3, 2), &[]).unwrap()).unwrap();
     let (status, stdout, stderr) = run(Command::new("make").arg("-C").arg(&dir).arg("icarus"));
     assert_eq!(status, Some(0), "{stdout}{stderr}");
 }

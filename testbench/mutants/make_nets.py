@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx and ten.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx, ten.onnx and ends.onnx, the networks that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -17,6 +17,7 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
         that either factor corrects
   nine  maps so large that only some rows of them fit: windows of the array, the pool and depthwise layers on rings
   ten   more maps than fit, each read again much later
+  ends  two inputs, one folded, one read again late; two outputs, uint8 and int8, one of them read on
 """
 import pathlib
 
@@ -63,10 +64,11 @@ class Net:
         return self.node("Conv", self.weight(name, x, shape, scales, bias), name, **attributes)
 
     def save(self, path, x_shape, y, y_shape):
-        graph = helper.make_graph(
-            self.nodes, path.stem,
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, x_shape)],
-            [helper.make_tensor_value_info(y, TensorProto.FLOAT, y_shape)], self.constants)
+        self.save_ends(path, [("x", x_shape)], [(y, y_shape)])
+
+    def save_ends(self, path, inputs, outputs):
+        values = lambda ends: [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends]
+        graph = helper.make_graph(self.nodes, path.stem, values(inputs), values(outputs), self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="")
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
@@ -278,6 +280,23 @@ def ten():
     n.save(HERE / "ten.onnx", [1, 3, 32, 24], f, [1, 24, 8, 6])
 
 
+def ends():
+    n = Net(11)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    u8 = np.uint8
+    x = n.quantize("x", "x", .02, 100, u8)
+    y = n.quantize("y", "y", .0313, 141, u8)
+    a = n.conv("a", x, (7, 3, 3, 3), scales(7, .004), bias(7), strides=[2, 1], pads=[1, 1, 1, 1])
+    a = n.quantize(a, "a", .0413, 121, u8)
+    b = n.quantize(n.conv("b", y, (7, 7, 3, 2), scales(7, .004), bias(7), pads=[1, 0, 1, 1]), "b", .0517, 90, u8)
+    s = n.quantize(n.node("Add", [a, b], "add"), "add", .0619, 117, u8)
+    c = n.quantize(n.conv("c", s, (7, 7, 1, 1), scales(7, .003), bias(7)), "c", .0437, 131, u8)
+    s = n.quantize(n.node("Add", [c, y], "late"), "late", .0471, 120, u8)
+    d = n.quantize(n.conv("d", s, (19, 7, 3, 3), scales(19, .003), bias(19), strides=[2, 2]), "d", .05, -9, np.int8)
+    n.save_ends(HERE / "ends.onnx", [("x", [1, 3, 9, 6]), ("y", [1, 7, 5, 6])], [(a, [1, 7, 5, 6]), (d, [1, 19, 2, 2])])
+
+
 one()
 two()
 three()
@@ -288,3 +307,4 @@ seven()
 product()
 nine()
 ten()
+ends()

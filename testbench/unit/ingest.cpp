@@ -1,4 +1,5 @@
 // o2c_ingest: every packet kind (right, too short, too long) at every pace, words compared with the layout formula.
+// With MORE the packet goes on behind the sample, and every TLAST comes too early.
 // With RING: a reader that frees rows as it likes, each row compared when it is there and again when it is freed.
 // Arguments: samples per pace, seed.
 #include <algorithm>
@@ -27,6 +28,9 @@
 #endif
 #ifndef P_RING
 #define P_RING 0
+#endif
+#ifndef P_MORE
+#define P_MORE 0
 #endif
 
 // The window's walk along one axis.
@@ -156,9 +160,10 @@ int main(int argc, char** argv) {
     uint64_t want_short = 0, want_long = 0, got_short = 0, got_long = 0;
     for (uint64_t i = 0; i < samples || packets.empty() || packets.back().kind != GOOD; ++i) {
       Packet p{pace.source == 100 && P_RING == 0 ? GOOD : static_cast<Kind>(random.below(3)), {}};
-      if (p.kind == SHORT && BYTES == 1) p.kind = GOOD;
+      if (p.kind == LONG && P_MORE) p.kind = GOOD;
+      if (p.kind == SHORT && BYTES == 1 && !P_MORE) p.kind = GOOD;
       size_t n = p.kind == GOOD    ? static_cast<size_t>(BYTES)
-                       : p.kind == SHORT ? static_cast<size_t>(random.range(1, BYTES - 1))
+                       : p.kind == SHORT ? static_cast<size_t>(random.chance(P_MORE ? 40 : 0) ? BYTES : random.range(1, BYTES - !P_MORE))
                                          : static_cast<size_t>(BYTES + random.range(1, 2 * P_W));
       // The end of a packet near that of a row: the words of both are on their way.
       if (P_RING > 0 && p.kind == SHORT && random.chance(40)) n = static_cast<size_t>(random.range(1, P_IN_H - 1) * P_IN_W * P_IN_C + random.range(0, 2));
@@ -189,7 +194,7 @@ int main(int argc, char** argv) {
       if (t > 3 && !held && !packets.empty() && random.chance(pace.source)) held = true;
       top.s_valid_i = held;
       top.s_data_i = held ? packets.front().bytes[at] : static_cast<uint8_t>(random.next());
-      top.s_last_i = held ? at + 1 == packets.front().bytes.size() : random.chance(50);
+      top.s_last_i = held ? at + 1 == packets.front().bytes.size() && !(P_MORE && packets.front().kind == GOOD) : random.chance(50);
       top.wr_ready_i = random.chance(pace.sink);
       top.free_i = t > 3 && checked && hold == 0;
       top.freed_i = static_cast<uint16_t>(ring.freed);
@@ -262,6 +267,8 @@ int main(int argc, char** argv) {
       const bool taken = held && ready && t > 3;
       const bool early = taken && packets.front().kind == SHORT && at + 1 == packets.front().bytes.size();
       const bool dropped = early && !begun;
+      const bool thrown = !packets.empty() && packets.front().kind == LONG && at >= static_cast<size_t>(BYTES);
+      CHECK(t <= 3 || (top.drop_o == dropped && top.discard_o == thrown), "%s: drop_o is %d, discard_o is %d", pace.name, top.drop_o, top.discard_o);
       spoilt = early && begun;
       if (spoilt) regions.emplace_front();  // zeros complete it
       if (P_RING > 0 && (dropped || top.free_i)) ring.follow(random);

@@ -35,7 +35,9 @@ one() {
   local flags=() defines=() p
   for p in $parameters; do
     flags+=("-G$p")
-    defines+=(-CFLAGS "-DP_${p/=/=}")
+    # A Verilog literal of 64 bits as one of C++.
+    case $p in *"'h"*) p=${p%%=*}=0x${p#*"'h"}ull ;; esac
+    defines+=(-CFLAGS "-DP_$p")
   done
   local key
   key=$( { echo "$version $bench $top $parameters"; cat $(sources "$top") testbench/*.h testbench/unit/*.h "testbench/unit/$bench.cpp"; } | sha256sum | cut -c1-16)

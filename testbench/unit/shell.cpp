@@ -1,18 +1,55 @@
 // o2c_shell around an engine written in C++: samples in, registers and interrupt, results out, errors, soft reset.
-// The engine's result is a function of the input region. Arguments: samples per pace, seed.
+// The engine's result is a function of the input regions. Arguments: samples per pace, seed.
 #include "axil.h"
 
 #include "../onnx2chip_regs.h"
 #include "Vtop.h"
 
-static const int IN_NW = (P_IN_C + P_W - 1) / P_W, IN_BYTES = P_IN_H * P_IN_W * P_IN_C;
-static const int OUT_NW = (P_OUT_C + P_W - 1) / P_W, OUT_BYTES = P_OUT_PIXELS * P_OUT_C;
+#ifndef P_N_IN
+#define P_N_IN 1
+#endif
+#ifndef P_N_OUT
+#define P_N_OUT 1
+#endif
+
+// A tensor of a packet, and its region, whose words lie one behind the other.
+struct Tensor {
+  int base, pixels, channels, mask, words;
+  int bytes() const { return pixels * channels; }
+};
+static int field(uint64_t of, int i) { return static_cast<int>(of >> (32 * i) & 0xFFFFFFFF); }
+static Tensor tensor(int base, int pixels, int channels, int mask) { return {base, pixels, channels, mask, (channels + P_W - 1) / P_W}; }
+static const std::vector<Tensor> INPUTS = [] {
+  std::vector<Tensor> all;
+  for (int i = 0; i < P_N_IN; ++i)
+    all.push_back(tensor(field(P_IN_BASE, i), field(P_IN_H, i) * field(P_IN_W, i), field(P_IN_C, i), field(P_IN_XOR, i)));
+  return all;
+}();
+static const std::vector<Tensor> OUTPUTS = [] {
+  std::vector<Tensor> all;
+  for (int i = 0; i < P_N_OUT; ++i) all.push_back(tensor(field(P_OUT_BASE, i), field(P_OUT_PIXELS, i), field(P_OUT_C, i), field(P_OUT_XOR, i)));
+  return all;
+}();
+static int length(const std::vector<Tensor>& all) {
+  int bytes = 0;
+  for (const Tensor& t : all) bytes += t.bytes();
+  return bytes;
+}
+static const int IN_BYTES = length(INPUTS), OUT_BYTES = length(OUTPUTS);
 static const unsigned SN = P_S_DATA_W / 8, MN = P_M_DATA_W / 8;
 
-// Output byte (pixel, channel) of a sample, canonical; the shell XORs on the way in and out.
-static uint8_t result(const std::vector<uint8_t>& sample, int i, int c) {
-  const int at = (i * 7 + c * 3) % IN_BYTES;
-  return static_cast<uint8_t>((sample[static_cast<size_t>(at)] ^ P_IN_XOR) + 5 * i + c);
+// The canonical results of canonical inputs; the shell XORs on the way in and out.
+static std::vector<uint8_t> result(const std::vector<uint8_t>& sample) {
+  std::vector<uint8_t> bytes;
+  for (int k = 0; k < OUT_BYTES; ++k) bytes.push_back(static_cast<uint8_t>(sample[static_cast<size_t>(k * 7 % IN_BYTES)] + 5 * k));
+  return bytes;
+}
+// The bytes of a packet with each tensor's XOR.
+static std::vector<uint8_t> turned(std::vector<uint8_t> bytes, const std::vector<Tensor>& all) {
+  size_t at = 0;
+  for (const Tensor& t : all)
+    for (int n = t.bytes(); n > 0 && at < bytes.size(); --n, ++at) bytes[at] = static_cast<uint8_t>(bytes[at] ^ t.mask);
+  return bytes;
 }
 
 class Bench {
@@ -71,25 +108,23 @@ class Bench {
       busy_ = 0;
     } else if (work_ == 1) {
       CHECK(top.out_ready_o, "%s: the output region is not free", pace_.name);
-      for (int i = 0; i < P_OUT_PIXELS; ++i)
-        for (int c = 0; c < P_OUT_C; ++c) byte(P_OUT_BASE, i, c, OUT_NW) = outcome_[static_cast<size_t>(i * P_OUT_C + c)];
+      each(OUTPUTS, [&](uint8_t& byte, size_t k) { byte = outcome_[k]; });
       top.out_done_i = 1;
     }
     if (up && work_ == length_ / 2 && work_ > 1) {
       // The last look at the input.
       std::vector<uint8_t> sample;
-      for (int i = 0; i < P_IN_H * P_IN_W; ++i)
-        for (int c = 0; c < P_IN_C; ++c) sample.push_back(static_cast<uint8_t>(byte(P_IN_BASE, i, c, IN_NW) ^ P_IN_XOR));
-      outcome_.clear();
-      for (int i = 0; i < P_OUT_PIXELS; ++i)
-        for (int c = 0; c < P_OUT_C; ++c) outcome_.push_back(result(sample, i, c));
+      each(INPUTS, [&](const uint8_t& byte, size_t) { sample.push_back(byte); });
+      outcome_ = result(sample);
       top.in_free_i = 1;
     }
     top.busy_i = work_ != 0;
     if (top.busy_i) ++busy_, ++total_busy;
     // Scratchpad.
-    top.wr_ready_i = random_.chance(70);
-    top.rd_ready_i = random_.chance(70);
+    // Now and then the engine has it for a while.
+    blocked_ = blocked_ > 0 ? blocked_ - 1 : random_.chance(3) ? static_cast<int>(random_.below(20)) : 0;
+    top.wr_ready_i = blocked_ == 0 && random_.chance(70);
+    top.rd_ready_i = blocked_ == 0 && random_.chance(70);
     top.rd_data_valid_i = !reads_.empty() && reads_.front().first == cycles;
     for (unsigned b = 0; b < P_W; ++b) set_byte(top.rd_data_i, b, top.rd_data_valid_i ? memory_[reads_.front().second * P_W + b] : 0x55);
     if (top.rd_data_valid_i) reads_.pop_front();
@@ -110,7 +145,9 @@ class Bench {
           if (bit_of(top.m_axis_tkeep_o, i)) {
             CHECK(!expect.empty() && byte_of(top.m_axis_tdata_o, i) == expect.front().first, "%s: a wrong result byte", pace_.name);
             results += expect.front().second;
-            CHECK(!expect.front().second || top.m_axis_tlast_o, "%s: TLAST is missing", pace_.name);
+            const bool last = expect.front().second;
+            CHECK(!last || top.m_axis_tlast_o, "%s: TLAST is missing", pace_.name);
+            CHECK(last || !top.m_axis_tlast_o || (i + 1 < MN && bit_of(top.m_axis_tkeep_o, i + 1)), "%s: TLAST too early", pace_.name);
             expect.pop_front();
           }
       }
@@ -132,9 +169,8 @@ class Bench {
     std::vector<uint8_t> bytes;
     for (int i = 0; i < IN_BYTES + extra; ++i) bytes.push_back(static_cast<uint8_t>(random_.next()));
     if (extra >= 0)
-      for (int i = 0; i < P_OUT_PIXELS; ++i)
-        for (int c = 0; c < P_OUT_C; ++c)
-          expect.emplace_back(static_cast<uint8_t>(result(bytes, i, c) ^ P_OUT_XOR), i == P_OUT_PIXELS - 1 && c == P_OUT_C - 1);
+      for (const uint8_t byte : turned(result(turned(bytes, INPUTS)), OUTPUTS)) expect.emplace_back(byte, false);
+    if (extra >= 0) expect.back().second = true;
     packets.push_back(std::move(bytes));
   }
   void drain() {
@@ -150,8 +186,13 @@ class Bench {
   }
 
  private:
-  uint8_t& byte(unsigned base, int i, int c, int nw) {
-    return memory_[(base + static_cast<unsigned>(i * nw + c / P_W)) * P_W + static_cast<unsigned>(c % P_W)];
+  // Every byte of the tensors in the scratchpad, and its place in the packet.
+  template <typename F>
+  void each(const std::vector<Tensor>& all, F visit) {
+    size_t k = 0;
+    for (const Tensor& t : all)
+      for (int i = 0; i < t.pixels; ++i)
+        for (int c = 0; c < t.channels; ++c) visit(memory_[static_cast<size_t>((t.base + i * t.words + c / P_W) * P_W + c % P_W)], k++);
   }
   const Pace& pace_;
   Random& random_;
@@ -161,6 +202,7 @@ class Bench {
   AxilPins pins_;
   bool held_ = false;
   size_t sent_ = 0;
+  int blocked_ = 0;
   uint64_t work_ = 0, length_ = 0, busy_ = 0, quiet_ = 0;
 };
 
@@ -195,7 +237,10 @@ int main(int argc, char** argv) {
     bool is_short = false, is_long = false;
     for (unsigned i = 0; i < samples; ++i) {
       const uint64_t kind = random.below(4);
-      const int extra = kind == 0 ? -static_cast<int>(random.range(1, IN_BYTES - 1)) : kind == 1 ? static_cast<int>(random.range(1, 40)) : 0;
+      // Some end with a tensor that is not the last, or a byte later.
+      const bool at_end = P_N_IN > 1 && random.chance(50);
+      const int early = at_end ? IN_BYTES - INPUTS[0].bytes() - static_cast<int>(random.below(2)) : static_cast<int>(random.range(1, IN_BYTES - 1));
+      const int extra = kind == 0 ? -early : kind == 1 ? static_cast<int>(random.range(1, 40)) : 0;
       is_short = is_short || extra < 0;
       is_long = is_long || extra > 0;
       good += extra >= 0;

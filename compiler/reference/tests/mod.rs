@@ -48,7 +48,7 @@ fn random_graphs_equal_onnx_runtime() {
     for seed in 0..number("O2C_RANDOM_REFERENCE", 150) {
         let graph = graph(seed);
         for weights in [WeightForm::Natural, WeightForm::Unsigned] {
-            let result = compare_export(&graph, &[inputs(&graph, seed, 3)], weights);
+            let result = compare_export(&graph, &inputs(&graph, seed, 3), weights);
             assert_equal(&result.unwrap_or_else(|e| panic!("seed {seed}: {e}")), seed);
         }
     }

@@ -1,0 +1,70 @@
+//! What the streams carry: the tensors of a sample's packet, and those of its result's.
+//!
+//! In: the integer graph. Out: [`Ends`]. Guarantees: inputs are in the order of the model's, and each is read; each tensor
+//! is in a packet once, however many of the model's outputs the host makes of it; no tensor is in both.
+
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::Port;
+use crate::graph::int::{IntGraph, IntOp};
+
+/// Tensors of a packet at most: `rtl/o2c_shell.v`.
+const MOST: usize = 255;
+
+/// Tensors between the accelerator and the host, each packet's in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) outputs: Vec<Port>,
+}
+
+impl Ends {
+    /// Those of a graph. An input that nothing reads is no part of the packet.
+    ///
+    /// # Errors
+    /// O2C0203 where there is none, or more than the hardware can have, or an output of the model is an input.
+    pub(crate) fn of(graph: &IntGraph) -> Result<Ends> {
+        let ids = graph.ids();
+        let is_input = |port: Port| matches!(graph.node(port.node).op, IntOp::Input(_));
+        let read = |port: &Port| is_input(*port) && !graph.consumers(*port).is_empty();
+        let inputs: Vec<Port> = ids.iter().map(|&id| Port::from(id)).filter(read).collect();
+        let mut outputs: Vec<Port> = Vec::new();
+        // In the model's order; what it does not list by ids.
+        let listed = graph.outputs.iter().map(|port| port.node);
+        let written = listed.chain(ids).filter(|id| matches!(graph.node(*id).op, IntOp::Output(_)));
+        for port in written.filter_map(|id| graph.inputs(id).first().copied()) {
+            if !outputs.contains(&port) {
+                outputs.push(port);
+            }
+        }
+        let mut faults = Vec::new();
+        let mut refuse = |message: &str, cause: String| {
+            faults.push(Diagnostic::new(code::INPUT_UNSUPPORTED, message, cause));
+        };
+        for (what, count) in [("input", inputs.len()), ("output", outputs.len())] {
+            if count == 0 {
+                refuse(&format!("the model has no {what}"), "it needs no accelerator".into());
+            } else if count > MOST {
+                refuse(&format!("the model has too many {what}s"), format!("{count}; a packet holds {MOST}"));
+            }
+        }
+        if outputs.iter().any(|port| inputs.contains(port)) {
+            refuse("an output of the model is its input", "it needs no accelerator".into());
+        }
+        if faults.is_empty() { Ok(Ends { inputs, outputs }) } else { Err(Diagnostics(faults)) }
+    }
+
+    /// Every tensor.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Port> {
+        self.inputs.iter().chain(&self.outputs).copied()
+    }
+
+    /// Whether a stream carries a tensor.
+    pub(crate) fn contains(&self, port: Port) -> bool {
+        self.all().any(|other| other == port)
+    }
+
+    /// The input, where it is the only one.
+    pub(crate) fn only_input(&self) -> Option<Port> {
+        if let [input] = self.inputs[..] { Some(input) } else { None }
+    }
+}
