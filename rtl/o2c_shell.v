@@ -4,7 +4,7 @@
 // interrupt, soft reset.
 //
 //   s_axis -> o2c_axis_unpack -> o2c_ingest -> write port (input region)
-//   read port (output region) -> o2c_egress -> o2c_axis_pack -> m_axis
+//   read port (output region) -> o2c_result -> o2c_axis_pack -> m_axis
 //
 // Parameters (checked here or in the units below)
 //   W, AW            bytes of a scratchpad word, address bits of the scratchpad: see o2c_ingest
@@ -12,6 +12,7 @@
 //   IN_*, FOLD_*, PAD_VALUE   the input region: see o2c_ingest; IN_BASE is its BASE, IN_XOR its
 //                    XOR, IN_PIXEL_STEP and IN_WORD_STEP its steps
 //   OUT_*            the output region: likewise, see o2c_egress
+//   HEAD, HEAD_*     the operator behind it: see o2c_result
 //   LOG2_P, LOG2_C, LOG2_K   0..15: shape of the array, for software
 //   LAYERS           0..65535: descriptors, for software
 // Engine
@@ -32,7 +33,7 @@
 //   out_done_i       pulse, once a sample: the last byte of the result has been written;
 //                    out_ready_o falls
 // Ports    wr_*: valid, address and word hold until ready. rd_*: likewise; data any cycles later:
-//          see o2c_egress.
+//          see o2c_result.
 // Reset    rst_ni synchronous, active low: everything. A soft reset leaves irq and error registers,
 //          irq_enable and ctrl.auto alone, and cuts a packet that is on its way.
 //
@@ -71,6 +72,14 @@ module o2c_shell #(
   parameter integer OUT_PIXELS  = 1,
   parameter integer OUT_C       = 10,
   parameter integer OUT_XOR     = 0,
+  parameter integer HEAD        = 0,
+  parameter integer HEAD_N      = 1,
+  parameter integer HEAD_FLAGS  = 0,
+  parameter integer HEAD_EXP_W  = 2,
+  parameter integer HEAD_NUM_W  = 2,
+  parameter integer HEAD_ZERO   = 0,
+  parameter integer HEAD_MOST   = 0,
+  parameter         HEAD_INIT   = "",
   parameter integer LOG2_P      = 2,
   parameter integer LOG2_C      = 2,
   parameter integer LOG2_K      = 4,
@@ -283,10 +292,12 @@ module o2c_shell #(
   // ---- Out --------------------------------------------------------------------------------------
   wire       out_valid, out_ready, out_last;
   wire [7:0] out_data;
-  o2c_egress #(
+  o2c_result #(
     .W(W), .AW(AW), .BASE(OUT_BASE), .PIXEL_STEP(OUT_PIXEL_STEP), .WORD_STEP(OUT_WORD_STEP),
-    .OUT_PIXELS(OUT_PIXELS), .OUT_C(OUT_C), .XOR(OUT_XOR)
-  ) u_egress (
+    .OUT_PIXELS(OUT_PIXELS), .OUT_C(OUT_C), .XOR(OUT_XOR),
+    .HEAD(HEAD), .HEAD_N(HEAD_N), .HEAD_FLAGS(HEAD_FLAGS), .HEAD_EXP_W(HEAD_EXP_W), .HEAD_NUM_W(HEAD_NUM_W),
+    .HEAD_ZERO(HEAD_ZERO), .HEAD_MOST(HEAD_MOST), .HEAD_INIT(HEAD_INIT)
+  ) u_result (
     .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(result), .empty_o(out_ready_o),
     .rd_valid_o(rd_valid_o), .rd_ready_i(rd_ready_i), .rd_addr_o(rd_addr_o),
     .rd_data_valid_i(rd_data_valid_i), .rd_data_i(rd_data_i),
