@@ -240,6 +240,22 @@ pub struct Stream {
     /// Cycles to move one sample when the other side never stalls; of the input, from the first byte until the sample is
     /// complete in the scratchpad.
     pub cycles: u64,
+    /// The unit between the tensor and the stream, if there is one; shape, type and scale are those behind it.
+    pub head: Option<Head>,
+}
+
+/// A unit that turns the last tensor's bytes into the output stream's.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+pub struct Head {
+    /// `ArgMax` or `Softmax`.
+    pub unit: String,
+    /// Bytes of the tensor that it takes at a time.
+    pub length: usize,
+    /// What it sends for them, in words.
+    pub what: String,
+    /// Of a Softmax: how far the number that it rounds lies from the real one at most, in steps of the output. Its byte
+    /// differs from the real one's rounding only where that is so close to a tie.
+    pub bound: Option<f64>,
 }
 
 /// Weights and parameters that lie in external memory, and the bus to it: parameters of `rtl/o2c_dma.v`.

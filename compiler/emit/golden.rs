@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use super::host::{constants, rearranged};
 use super::{Differing, DifferingAt, HostArray, LayerFacts, LayerVectors, SampleVectors, Vectors, internal};
-use crate::design::{Design, Stream};
+use crate::design::Design;
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
+use crate::exec::head::HeadRunner;
 use crate::exec::{Data, Executor, Stage};
-use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
+use crate::graph::int::{HostType, IntGraph, IntOp, QFact, head_of};
 use crate::graph::{NodeId, Port};
 use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
 
@@ -53,6 +54,8 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
     let count = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
     check_samples(graph, count)?;
     let (source, sink) = (boundary(graph, true)?, boundary(graph, false)?);
+    let head = head_of(graph, Port::from(sink)).map(|unit| HeadRunner::new(&unit)).transpose()?;
+    let signed = graph.value(Port::from(sink)).fact.source_offset == 0;
     let mut samples = Vec::with_capacity(count);
     for sample in 0..count {
         let trace = executor.trace(inputs, sample)?;
@@ -73,9 +76,12 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
             layers.push(LayerVectors { acc, q, y: last.output.clone() });
         }
         samples.push(SampleVectors {
-            input: wire(&stage(source)?.output, graph, source, &design.input),
+            input: wire(&stage(source)?.output, graph, source),
             layers,
-            output: wire(&stage(sink)?.output, graph, sink, &design.output),
+            output: match (wire(&stage(sink)?.output, graph, sink), &head) {
+                (bytes, None) => bytes,
+                (bytes, Some(head)) => head.stream(&bytes, signed),
+            },
         });
     }
     let mut host = vec![];
@@ -141,9 +147,9 @@ fn boundary(graph: &IntGraph, input: bool) -> Result<NodeId> {
 }
 
 /// A canonical tensor as the stream's bytes: row, column, channel; the file's own integers.
-fn wire(values: &[i8], graph: &IntGraph, node: NodeId, stream: &Stream) -> Vec<u8> {
-    let offset = graph.value(Port::from(node)).fact.source_offset;
-    let [c, h, w] = stream.shape;
+fn wire(values: &[i8], graph: &IntGraph, node: NodeId) -> Vec<u8> {
+    let fact = &graph.value(Port::from(node)).fact;
+    let (offset, [c, h, w]) = (fact.source_offset, fact.shape);
     let mut out = Vec::with_capacity(values.len());
     for pixel in 0..h * w {
         for channel in 0..c {

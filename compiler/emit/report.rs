@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::roofline::{Roofline, roofline};
 use super::{Differing, DifferingAt, File, Package, Rescale, internal, stream_bytes};
-use crate::design::Stream;
+use crate::design::{Head, Stream};
 use crate::diag::Result;
 
 /// Cycles of one sample, and what follows from them.
@@ -112,6 +112,9 @@ pub struct StreamReport {
     pub zero_point: i32,
     /// Cycles to move one sample when nothing stalls; beside the engine's cycles.
     pub cycles: u64,
+    /// What the accelerator makes of the last integer tensor before it sends it, if anything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub head: Option<Head>,
 }
 
 /// A parameter of the RTL.
@@ -410,6 +413,15 @@ impl Report {
             .collect()
     }
 
+    /// What the accelerator does behind the last layer, for reading.
+    pub fn behind(&self) -> Option<String> {
+        let head = self.output.head.as_ref()?;
+        let bound = head.bound.map_or_else(String::new, |b| {
+            format!("; what is rounded lies within {b:.1e} steps of the real number, and the byte is ONNX Runtime's or its neighbour")
+        });
+        Some(format!("{}{bound}", head.what))
+    }
+
     /// Multipliers of the array, and those of the lanes beside them.
     pub fn multiplier_use(&self) -> String {
         let lanes = self.lanes * self.lane_multipliers;
@@ -435,6 +447,7 @@ fn stream(s: &Stream) -> StreamReport {
         scale: s.scale,
         zero_point: s.zero_point,
         cycles: s.cycles,
+        head: s.head.clone(),
     }
 }
 

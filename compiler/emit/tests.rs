@@ -32,6 +32,7 @@ pub(crate) fn tiny_design() -> Design {
         scale: 0.5,
         zero_point: 127,
         cycles: 2,
+        head: None,
     };
     Design {
         name: Ident::legalise("tiny"),

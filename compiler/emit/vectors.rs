@@ -165,7 +165,10 @@ fn stream<'a>(
     .map_err(internal)?;
     let mut file = File::bytes(
         format!("vectors/{name}.npy"),
-        format!("the {name} stream's bytes, tensor {:?}", stream.tensor),
+        match &stream.head {
+            Some(head) => format!("the {name} stream's bytes, from tensor {:?}: {}", stream.tensor, head.what),
+            None => format!("the {name} stream's bytes, tensor {:?}", stream.tensor),
+        },
         bytes,
     );
     file.entry.shape = Some(shape.to_vec());

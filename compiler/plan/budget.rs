@@ -14,9 +14,10 @@ use super::images::{self, Images, Places};
 use super::layers::Layer;
 use super::layout;
 use super::steps::{self, Move, Strip};
-use super::{Plan, blocks, lower};
+use super::{Plan, blocks, head, lower};
 use crate::diag::Result;
 use crate::graph::Port;
+use crate::graph::int::head_of;
 
 /// Hundredths of the budget that activations may take.
 const SHARES: [usize; 15] = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 20, 10];
@@ -160,7 +161,7 @@ struct Need {
     places: Vec<Places>,
     /// Bits of a weight word and of a parameter word.
     bits: [usize; 2],
-    /// Bits of all tables.
+    /// Bits of all tables, and of the memories behind the output region.
     tables: usize,
 }
 
@@ -169,7 +170,8 @@ impl Need {
         let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, plan.array)?;
         let weight_bits = plan.array.k * plan.array.c * images::weight_bits(&plan.layers);
         let bits = [weight_bits, images.param_bits(plan.array)];
-        let tables = images.all_table_bits();
+        let behind = head::memory_bits(head_of(plan.graph, plan.output).as_ref())?;
+        let tables = images.all_table_bits() + behind;
         Ok(Need { places: images.places, bits, tables })
     }
 

@@ -7,12 +7,12 @@ use super::image::TableImage;
 use super::images::{self, Images};
 use super::layers::Kernel;
 use super::steps::Step;
-use super::{Plan, Planned, base, describe, image, internal, lay, slide};
+use super::{Plan, Planned, base, describe, head, image, internal, lay, slide};
 use crate::design::{
     self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, Recipe, Storage, Stream,
 };
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{IntGraph, IntOp, QFact};
+use crate::graph::int::{IntGraph, IntOp, QFact, head_of};
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
 use crate::quant::{LayerQuant, Ties};
@@ -181,6 +181,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     } else {
         descriptors.iter().flatten().copied().collect()
     };
+    let unit = head_of(plan.graph, plan.output);
+    let behind = head::build(unit.as_ref())?;
     let params = [
         ("STREAM_W", int(stream_bits)),
         ("P", int(array.p)),
@@ -342,15 +344,26 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             scale: fact.scale,
             zero_point: fact.zero_point + fact.source_offset,
             cycles: cycles as u64,
+            head: None,
         }
     };
+    let mut output_stream = stream(plan.output, out_h * out_w * out_c);
+    if let Some(unit) = &unit {
+        output_stream = head::stream(unit, &output.fact, output_stream)?;
+    }
+    memories.extend(behind.table);
     let mut storage = storage(plan);
+    storage.extend(behind.storage);
     let external = plan.external.as_ref().map(|e| outside(e, &mut memories, &mut storage));
     Design {
         name: Ident::legalise(name),
         array: [array.p, array.c, array.k],
         lanes: array.r,
-        params: params.into_iter().map(|(name, value)| Param { name, value }).collect(),
+        params: params
+            .into_iter()
+            .chain(behind.params.map(|(name, value)| (name, int(value))))
+            .map(|(name, value)| Param { name, value })
+            .collect(),
         memories,
         storage,
         cycles: layers.iter().map(|l| l.cycles).sum(),
@@ -363,7 +376,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
             plan.input,
             if plan.wishes.rings.contains_key(&plan.input) { 0 } else { fold::input_cycles(plan) },
         ),
-        output: stream(plan.output, out_h * out_w * out_c),
+        output: output_stream,
         rtl_files: RTL.to_vec(),
     }
     .check()

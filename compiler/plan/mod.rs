@@ -13,6 +13,7 @@ mod dma;
 pub mod external;
 mod fold;
 mod groups;
+mod head;
 mod image;
 mod images;
 mod in_place;

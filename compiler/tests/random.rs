@@ -610,7 +610,7 @@ impl Net {
                 (vec![softmax, HostStep::Dequantize(output.0, output.1)], HostType::F32)
             }
         };
-        let id = self.g.add("output", IntOp::Output(HostOutput { dtype, arrangement, steps }), &[x], vec![]);
+        let id = self.g.add("output", IntOp::Output(HostOutput { dtype, arrangement, steps, head: None }), &[x], vec![]);
         self.g.outputs.push(id.into());
         self.g
     }
