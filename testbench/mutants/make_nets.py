@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx and ten.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx, ten.onnx, argmax.onnx and softmax.onnx, the networks that the mutants are run on;
+needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -17,6 +18,8 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
         that either factor corrects
   nine  maps so large that only some rows of them fit: windows of the array, the pool and depthwise layers on rings
   ten   more maps than fit, each read again much later
+  argmax   the least of each pixel's 19 channels, and its place: TopK behind the last layer
+  softmax  Softmax of each pixel's 5 channels behind the last layer, quantized, with a zero point inside the range
 """
 import pathlib
 
@@ -62,11 +65,11 @@ class Net:
     def conv(self, name, x, shape, scales, bias, **attributes):
         return self.node("Conv", self.weight(name, x, shape, scales, bias), name, **attributes)
 
-    def save(self, path, x_shape, y, y_shape):
+    def save(self, path, x_shape, y, y_shape, *others):
         graph = helper.make_graph(
             self.nodes, path.stem,
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, x_shape)],
-            [helper.make_tensor_value_info(y, TensorProto.FLOAT, y_shape)], self.constants)
+            [helper.make_tensor_value_info(y, TensorProto.FLOAT, y_shape), *others], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="")
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
@@ -278,6 +281,26 @@ def ten():
     n.save(HERE / "ten.onnx", [1, 3, 32, 24], f, [1, 24, 8, 6])
 
 
+def argmax():
+    n = Net(11)
+    x = n.quantize("x", "x", .02, -11, np.int8)
+    # Coarse steps: many channels are equal.
+    a = n.conv("a", x, (19, 3, 3, 3), n.rng.uniform(.003, .006, 19), n.rng.integers(-6000, 6001, 19), pads=[1, 1, 1, 1])
+    a = n.quantize(a, "a", 1.1, 9, np.int8)
+    n.nodes.append(helper.make_node("TopK", [a, n.constant(np.array([1], np.int64))], ["y", "place"], axis=1, largest=0))
+    place = helper.make_tensor_value_info("place", TensorProto.INT64, [1, 1, 4, 5])
+    n.save(HERE / "argmax.onnx", [1, 3, 4, 5], "y", [1, 1, 4, 5], place)
+
+
+def softmax():
+    n = Net(12)
+    x = n.quantize("x", "x", .02, 100, np.uint8)
+    a = n.conv("a", x, (5, 3, 3, 3), n.rng.uniform(.003, .006, 5), n.rng.integers(-6000, 6001, 5), pads=[1, 1, 1, 1])
+    a = n.quantize(a, "a", .07, 121, np.uint8)
+    y = n.quantize(n.node("Softmax", [a], "s", axis=1), "y", .0035, 30, np.uint8)
+    n.save(HERE / "softmax.onnx", [1, 3, 4, 5], y, [1, 5, 4, 5])
+
+
 one()
 two()
 three()
@@ -288,3 +311,5 @@ seven()
 product()
 nine()
 ten()
+argmax()
+softmax()
