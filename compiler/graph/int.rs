@@ -426,6 +426,13 @@ pub enum HeadPart {
 }
 
 impl HeadUnit {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HeadUnit::ArgMax { .. } => "ArgMax",
+            HeadUnit::Softmax(_) => "Softmax",
+        }
+    }
     /// Elements of a group.
     pub fn length(&self) -> usize {
         match self {

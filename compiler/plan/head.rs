@@ -122,7 +122,7 @@ pub(super) fn stream(unit: &HeadUnit, fact: &QFact, plain: Stream) -> Result<Str
                 scale: if *value { plain.scale } else { 1.0 },
                 zero_point: if *value { plain.zero_point } else { 0 },
                 cycles: (fact.len() + sent) as u64,
-                head: Some(Head { unit: "ArgMax".into(), length, what, bound: None }),
+                head: Some(Head { unit: unit.name().into(), length, what, bound: None }),
                 ..plain
             }
         }
@@ -138,7 +138,7 @@ pub(super) fn stream(unit: &HeadUnit, fact: &QFact, plain: Stream) -> Result<Str
                 scale: spec.output.0,
                 zero_point: spec.output.1,
                 cycles: (length + groups * (each * length + group)) as u64,
-                head: Some(Head { unit: "Softmax".into(), length, what, bound: table.map(|t| t.bound()) }),
+                head: Some(Head { unit: unit.name().into(), length, what, bound: table.map(|t| t.bound()) }),
                 ..plain
             }
         }

@@ -597,15 +597,26 @@ impl Net {
         } else {
             Arrangement { onnx_shape: vec![1, h * w, c], source: Some(channels_last(xf.shape)) }
         };
-        let argmax = HostStep::ArgMax { axis: 1, keepdims: self.rng.chance(50), select_last_index: false };
-        let (steps, dtype) = match self.rng.range(0, 4) {
+        let axis = if self.rng.chance(70) { arrangement.onnx_shape.len() - 1 } else { 1 };
+        let (keepdims, select_last_index) = (self.rng.chance(50), self.rng.chance(50));
+        let argmax = HostStep::ArgMax { axis, keepdims, select_last_index };
+        let dequantize = HostStep::Dequantize(xf.scale, zero);
+        let output = (self.rng.pick(&[1.0 / 256.0, 0.005, 0.03]), if signed { -128 } else { self.rng.range(0, 9) });
+        let (steps, dtype) = match self.rng.range(0, 7) {
             0 => (vec![], byte),
             1 => (vec![HostStep::Dequantize(xf.scale, zero)], HostType::F32),
-            2 => (vec![HostStep::Dequantize(xf.scale, zero), HostStep::Softmax(1)], HostType::F32),
-            3 => (vec![HostStep::Dequantize(xf.scale, zero), argmax], HostType::I64),
+            2 => (vec![dequantize, HostStep::Softmax(1)], HostType::F32),
+            3 | 4 => (vec![dequantize, argmax], HostType::I64),
+            5 => {
+                let (largest, indices) = (self.rng.chance(50), self.rng.chance(50));
+                let first = HostStep::TopK { axis, k: 1, largest, indices };
+                (vec![dequantize, first], if indices { HostType::I64 } else { HostType::F32 })
+            }
+            6 => {
+                let quantize = HostStep::Quantize(output.0, output.1, signed);
+                (vec![dequantize, HostStep::Softmax(axis), quantize], byte)
+            }
             _ => {
-                let output = (1.0 / 256.0, if signed { -128 } else { 0 });
-                let axis = arrangement.onnx_shape.len() - 1;
                 let softmax = HostStep::QLinearSoftmax { axis, input: (xf.scale, zero), output, signed };
                 (vec![softmax, HostStep::Dequantize(output.0, output.1)], HostType::F32)
             }
