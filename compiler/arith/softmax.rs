@@ -158,7 +158,7 @@ fn parts(v: f32) -> (u32, i32) {
 fn exponent(d: u32, scale: f32) -> Option<u128> {
     let (m, x) = parts(scale);
     // 2^-40 <= s < 2^21: x is from -63 to -3, the product below 2^93.
-    let t = u128::from(d) * u128::from(m) << u32::try_from(64 + x).unwrap_or(0);
+    let t = (u128::from(d) * u128::from(m)) << u32::try_from(64 + x).unwrap_or(0);
     (t < 64 * ONE).then_some(t)
 }
 
@@ -170,7 +170,7 @@ fn exponential(t: Option<u128>) -> u128 {
     let (k, r) = (t / LN_2, t % LN_2);
     // Taylor's series from its end; r < 0.7 and no value is above 1, so a product is below 2^128. The term after
     // the last one is below 2^-90.
-    let series = (1..=24).rev().fold(ONE, |acc, n| ONE - (r * acc >> 64) / n);
+    let series = (1..=24).rev().fold(ONE, |acc, n| ONE - ((r * acc) >> 64) / n);
     series >> k
 }
 
@@ -257,7 +257,9 @@ mod tests {
                 // Half a step of rounding, and the bound.
                 let off = (clamped - f64::from(y - zero)).abs();
                 assert!(off <= 0.5 + softmax.bound() + 1e-9, "{spec:?} {q} {y}");
-                real_differing += u32::from(q.round_ties_even().min(f64::from(255)) + f64::from(zero) != f64::from(*y) && q < 255.0);
+                real_differing += u32::from(
+                    q.round_ties_even().min(f64::from(255)) + f64::from(zero) != f64::from(*y) && q < 255.0,
+                );
             }
             let of = (1, length, 1);
             let expect = match form {
@@ -279,7 +281,9 @@ mod tests {
                 assert!(a.abs_diff(*b) <= 1, "{spec:?}: {a} {b}");
             }
         }
-        println!("{values} values: {differing} differ from ONNX Runtime's formula, {real_differing} from float64");
+        eprintln!(
+            "{values} values: {differing} differ from ONNX Runtime's formula, {real_differing} from float64"
+        );
         assert!(values > 100_000 && differing < values / 5_000, "{differing} of {values}");
     }
 
@@ -298,7 +302,8 @@ mod tests {
             let pair = Softmax::new(&spec(SoftmaxForm::QLinear, 2, 1.0, scale, false)).unwrap();
             assert_eq!(pair.apply(&[5; 2]), [y; 2], "{scale}");
         }
-        let offset = SoftmaxSpec { output: (1.0 / 256.0, 100), ..spec(SoftmaxForm::QLinear, 2, 9.0, 0.5, true) };
+        let offset =
+            SoftmaxSpec { output: (1.0 / 256.0, 100), ..spec(SoftmaxForm::QLinear, 2, 9.0, 0.5, true) };
         assert_eq!(Softmax::new(&offset).unwrap().apply(&[0, 200]), [100, 127]);
         // Outside the range there is no table.
         for bad in [

@@ -79,7 +79,9 @@ fn taken_from(head: &Head) -> Option<String> {
         (false, false) => "each byte is a place".to_owned(),
         (true, false) => "each two bytes are a place, the low one first".to_owned(),
         (false, true) => "of each two bytes the second one is the place".to_owned(),
-        (true, true) => "of each three bytes the second and third one are the place, the low one first".to_owned(),
+        (true, true) => {
+            "of each three bytes the second and third one are the place, the low one first".to_owned()
+        }
     };
     let what = match part {
         HeadPart::Index => format!("{places}, as int64"),

@@ -166,7 +166,9 @@ fn stream<'a>(
     let mut file = File::bytes(
         format!("vectors/{name}.npy"),
         match &stream.head {
-            Some(head) => format!("the {name} stream's bytes, from tensor {:?}: {}", stream.tensor, head.what),
+            Some(head) => {
+                format!("the {name} stream's bytes, from tensor {:?}: {}", stream.tensor, head.what)
+            }
             None => format!("the {name} stream's bytes, tensor {:?}", stream.tensor),
         },
         bytes,

@@ -20,7 +20,9 @@ impl HeadRunner {
     /// # Errors
     /// O2C0900 if there is none: lowering admits no such unit.
     pub fn new(unit: &HeadUnit) -> Result<HeadRunner> {
-        let fault = |cause: String| Diagnostic::new(code::INTERNAL, "a unit behind the last layer is not possible", cause);
+        let fault = |cause: String| {
+            Diagnostic::new(code::INTERNAL, "a unit behind the last layer is not possible", cause)
+        };
         let table = match unit {
             HeadUnit::ArgMax { .. } => None,
             HeadUnit::Softmax(spec) => Some(Softmax::new(spec).map_err(fault)?),
@@ -46,7 +48,9 @@ impl HeadRunner {
                     out.push(low);
                     out.extend((self.unit.length() > 256).then_some(high));
                 }
-                (HeadUnit::Softmax(_), Some(table)) => out.extend(table.apply(&x).iter().map(|y| y.to_le_bytes()[0])),
+                (HeadUnit::Softmax(_), Some(table)) => {
+                    out.extend(table.apply(&x).iter().map(|y| y.to_le_bytes()[0]))
+                }
                 // `new` made it.
                 (HeadUnit::Softmax(_), None) => {}
             }

@@ -241,7 +241,8 @@ impl Writer {
             }
         }
         let whole = &output.arrangement.onnx_shape;
-        let (first_shape, todo) = output.head.as_ref().map_or((whole, &output.steps), |h| (&h.shape, &h.steps));
+        let (first_shape, todo) =
+            output.head.as_ref().map_or((whole, &output.steps), |h| (&h.shape, &h.steps));
         let first_shape = first_shape.clone();
         let mut shape = first_shape.clone();
         let mut steps = Vec::new();

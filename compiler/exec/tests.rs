@@ -52,7 +52,8 @@ fn one_node(op: IntOp, operands: usize, x: QFact, y: QFact) -> IntGraph {
         })
         .collect();
     let node = g.add("op", op, &inputs, vec![value("y", y.clone())]);
-    let output = HostOutput { dtype: HostType::I8, arrangement: arrangement(y.shape), steps: vec![], head: None };
+    let output =
+        HostOutput { dtype: HostType::I8, arrangement: arrangement(y.shape), steps: vec![], head: None };
     let out = g.add("out", IntOp::Output(output), &[node.into()], vec![]);
     g.outputs.push(out.into());
     g

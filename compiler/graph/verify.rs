@@ -200,7 +200,7 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             }
             if let Some(head) = &out.head {
                 let length = head.unit.length();
-                if length == 0 || inputs[0].len() % length != 0 {
+                if length == 0 || !inputs[0].len().is_multiple_of(length) {
                     return Err(format!("groups of {length} in {} elements", inputs[0].len()));
                 }
             }

@@ -76,7 +76,10 @@ fn head(output: &HostOutput, fact: &QFact) -> Option<Head> {
         let place = |axis: usize, last: bool, least: bool, part: HeadPart, to: Vec<usize>| {
             let inside = ordered_along.is_none_or(|a| a == axis && !least && part == HeadPart::Index);
             let length = *shape.get(axis)?;
-            if !inside || !(1..=MOST_ELEMENTS).contains(&length) || !in_order(output, fact, &shape, axis, true) {
+            if !inside
+                || !(1..=MOST_ELEMENTS).contains(&length)
+                || !in_order(output, fact, &shape, axis, true)
+            {
                 return None;
             }
             let unit = HeadUnit::ArgMax { length, last, least, value: part == HeadPart::Value };
@@ -104,7 +107,8 @@ fn head(output: &HostOutput, fact: &QFact) -> Option<Head> {
             HostStep::Softmax(axis) | HostStep::LogSoftmax(axis) if ordered_along.is_none() => {
                 let (scale, _) = real?;
                 let between = rest.iter().take_while(|s| matches!(s, HostStep::Reshape(_))).count();
-                if let (HostStep::Softmax(_), Some(HostStep::Quantize(s, z, to))) = (step, rest.get(between)) {
+                if let (HostStep::Softmax(_), Some(HostStep::Quantize(s, z, to))) = (step, rest.get(between))
+                {
                     let length = *shape.get(*axis)?;
                     let (form, output_quant) = (SoftmaxForm::Float, (*s, *z));
                     let spec =

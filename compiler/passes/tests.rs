@@ -147,7 +147,9 @@ fn lowered_cases_agree_with_onnxruntime() {
         for setting in compared.settings.iter().filter(|s| s.judged) {
             assert!(setting.error.is_none(), "{} {:?}: {:?}", path.display(), setting.setting, setting.error);
             // A Softmax in integers may be one step off, and seldom is.
-            let far = |d: &&Difference| d.beyond > 0 || (d.allowed == 0.0 && d.differing > 0) || d.differing > 1 + d.elements / 1000;
+            let far = |d: &&Difference| {
+                d.beyond > 0 || (d.allowed == 0.0 && d.differing > 0) || d.differing > 1 + d.elements / 1000
+            };
             let differing: Vec<_> = setting.all().filter(far).collect();
             assert!(differing.is_empty(), "{} {:?}: {differing:?}", path.display(), setting.setting);
             judged += setting.outputs.iter().map(|d| d.elements).sum::<usize>();

@@ -21,8 +21,7 @@ pub(super) struct Built {
 }
 
 fn params(values: [usize; 7]) -> [(&'static str, usize); 7] {
-    let names =
-        ["HEAD", "HEAD_N", "HEAD_FLAGS", "HEAD_EXP_W", "HEAD_NUM_W", "HEAD_ZERO", "HEAD_MOST"];
+    let names = ["HEAD", "HEAD_N", "HEAD_FLAGS", "HEAD_EXP_W", "HEAD_NUM_W", "HEAD_ZERO", "HEAD_MOST"];
     std::array::from_fn(|k| (names[k], values[k]))
 }
 

@@ -420,7 +420,9 @@ fn allowed(graph: &IntGraph, executor: &Executor) -> Vec<f64> {
     let mut steps: BTreeMap<&str, f64> = BTreeMap::new();
     for id in graph.ids() {
         let IntOp::Output(output) = &graph.node(id).op else { continue };
-        let Some(head) = output.head.as_ref().filter(|h| matches!(h.unit, HeadUnit::Softmax(_))) else { continue };
+        let Some(head) = output.head.as_ref().filter(|h| matches!(h.unit, HeadUnit::Softmax(_))) else {
+            continue;
+        };
         // Nothing but DequantizeLinear and Reshape is behind it.
         let step = head.steps.iter().fold(1.0, |at, step| match step {
             HostStep::Dequantize(scale, _) => f64::from(*scale),

@@ -525,7 +525,10 @@ fn heads() {
         assert!(host["output"]["head"].is_null());
         assert_eq!(host["output"]["bytes"], raw);
         let hardware = compile(&[]);
-        assert_eq!((&hardware["output"]["head"]["unit"], &hardware["output"]["bytes"]), (&unit.into(), &bytes.into()));
+        assert_eq!(
+            (&hardware["output"]["head"]["unit"], &hardware["output"]["bytes"]),
+            (&unit.into(), &bytes.into())
+        );
         assert_eq!(hardware["cycles"], host["cycles"]);
         let steps = |v: &serde_json::Value| v["host_after"].to_string();
         assert!(steps(&host).contains(if unit == "Softmax" { "Softmax" } else { "TopK" }));
@@ -533,7 +536,12 @@ fn heads() {
         for stall in ["none", "random"].into_iter().filter(|_| verilator) {
             let o = run(&["simulate", &out, "--stall", stall, "--json"]);
             let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
-            assert_eq!((&v["mismatches"], &v["faults"]), (&0.into(), &serde_json::json!([])), "{}", text(&o.stderr));
+            assert_eq!(
+                (&v["mismatches"], &v["faults"]),
+                (&0.into(), &serde_json::json!([])),
+                "{}",
+                text(&o.stderr)
+            );
             assert_eq!(v["cycles"]["predicted"], v["cycles"]["measured"]);
         }
     }

@@ -601,7 +601,8 @@ impl Net {
         let (keepdims, select_last_index) = (self.rng.chance(50), self.rng.chance(50));
         let argmax = HostStep::ArgMax { axis, keepdims, select_last_index };
         let dequantize = HostStep::Dequantize(xf.scale, zero);
-        let output = (self.rng.pick(&[1.0 / 256.0, 0.005, 0.03]), if signed { -128 } else { self.rng.range(0, 9) });
+        let output =
+            (self.rng.pick(&[1.0 / 256.0, 0.005, 0.03]), if signed { -128 } else { self.rng.range(0, 9) });
         let (steps, dtype) = match self.rng.range(0, 7) {
             0 => (vec![], byte),
             1 => (vec![HostStep::Dequantize(xf.scale, zero)], HostType::F32),
@@ -621,7 +622,12 @@ impl Net {
                 (vec![softmax, HostStep::Dequantize(output.0, output.1)], HostType::F32)
             }
         };
-        let id = self.g.add("output", IntOp::Output(HostOutput { dtype, arrangement, steps, head: None }), &[x], vec![]);
+        let id = self.g.add(
+            "output",
+            IntOp::Output(HostOutput { dtype, arrangement, steps, head: None }),
+            &[x],
+            vec![],
+        );
         self.g.outputs.push(id.into());
         self.g
     }

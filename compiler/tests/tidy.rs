@@ -320,6 +320,7 @@ fn accelerator_parameters() {
         target: onnx2chip::targets::find("generic").unwrap(),
         name: None,
         rescale: onnx2chip::quant::RescaleMode::Proved,
+        heads: onnx2chip::Heads::Hardware,
     };
     let compiled = onnx2chip::compile(source, &options).unwrap();
     let design = &compiled.design;
