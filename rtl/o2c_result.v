@@ -6,9 +6,12 @@
 //   HEAD = 1   o2c_argmax of each HEAD_N bytes, with FLAGS = HEAD_FLAGS
 //   HEAD = 2   o2c_softmax of each HEAD_N bytes, with EXP_W, NUM_W, ZERO, MOST, INIT = HEAD_*
 //
-// Parameters, region, read port, reset: see o2c_egress; the others: see the units. HEAD_N divides OUT_PIXELS * OUT_C.
-// Bytes are int8 where XOR is 0. empty_o rises when the region has been read: with HEAD = 0 and 1 at the stream's
-// pace; with HEAD = 2 at once where two groups hold it, else at the pace of o2c_softmax.
+// Parameters (checked at elaboration)
+//   W, AW, BASE, PIXEL_STEP, WORD_STEP, OUT_*, XOR   see o2c_egress; bytes are int8 where XOR is 0
+//   HEAD      0..2      HEAD_N   1.., divides OUT_PIXELS * OUT_C
+//   HEAD_*    see the units
+// Region, read port, reset: see o2c_egress. empty_o rises when the region has been read: with HEAD = 0 and 1 at the
+// stream's pace; with HEAD = 2 at once where two groups hold it, else at the pace of o2c_softmax.
 // Stream   m_*: transfer iff valid && ready, from registers; m_last_o on the last byte of the sample's result.
 module o2c_result #(
   parameter integer W          = 16,
