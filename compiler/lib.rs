@@ -70,6 +70,18 @@ pub struct Options {
     pub name: Option<String>,
     /// How accumulators become bytes.
     pub rescale: quant::RescaleMode,
+    /// Who computes ArgMax, TopK of one element and a quantized Softmax behind the last layer.
+    pub heads: Heads,
+}
+
+/// Where the operators behind the last layer run, if there is hardware for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Heads {
+    /// On the accelerator.
+    #[default]
+    Hardware,
+    /// On the host, as all others.
+    Host,
 }
 
 /// A network that became a design.
@@ -91,7 +103,11 @@ pub struct Compiled {
 ///
 /// # Errors
 /// Every reason why the network can't be built as asked.
-pub fn compile(source: Source, options: &Options) -> Result<Compiled> {
+pub fn compile(mut source: Source, options: &Options) -> Result<Compiled> {
+    if options.heads == Heads::Hardware {
+        passes::heads::run(&mut source.graph);
+        graph::verify::int(&source.graph, "heads")?;
+    }
     let quantized = solve(&source.graph, options.rescale)?;
     let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
     let Options { lanes, target, stream_bits, external, .. } = *options;
@@ -246,6 +262,7 @@ mod tests {
             target,
             name: None,
             rescale,
+            heads: Heads::Hardware,
         };
         let compiled = compile(source, &options).expect("design");
         let inputs = emit::random_inputs(&compiled.source.graph, 1, 1).expect("inputs");

@@ -5,8 +5,8 @@
 // EXT        1: weights and parameters come from external memory through m_axi_*; 0: they are WEIGHT_INIT and PARAM_INIT, and
 //            m_axi_* does nothing. ADDR_W, BUS_W, BURST, OUTSTANDING, NCMDS, CMD_INIT: see o2c_dma
 // SPILL      1, with EXT: activations are stored in external memory and loaded from there; 0: the write channels do nothing
-// N_IN, N_OUT   tensors of a sample and of a result; IN_*, FOLD_*, PAD_VALUE and OUT_* have 32 bits for each, see o2c_shell
-// All other parameters: see o2c_engine, o2c_ingest and o2c_egress (IN_*, FOLD_*, OUT_*).
+// N_IN, N_OUT   tensors of a sample and of a result; IN_*, FOLD_*, PAD_VALUE, OUT_* and HEAD* have 32 bits for each, see o2c_shell
+// All other parameters: see o2c_engine, o2c_ingest and o2c_result (IN_*, FOLD_*, OUT_*, HEAD_*).
 //
 // One packet of s_axis is one sample, the quantized bytes of one input after another, each in row, column, channel order;
 // one packet of m_axis is its result, likewise. Registers: see o2c_axil_regs. A sample starts when it is complete, ctrl.auto is set or a start is
@@ -86,12 +86,20 @@ module o2c_accelerator #(
   parameter [32*N_OUT-1:0] OUT_PIXELS = {N_OUT{32'd1}},
   parameter [32*N_OUT-1:0] OUT_C = {N_OUT{32'd10}},
   parameter [32*N_OUT-1:0] OUT_XOR = {N_OUT{32'd0}},
+  parameter [32*N_OUT-1:0] HEAD = {N_OUT{32'd0}},
+  parameter [32*N_OUT-1:0] HEAD_N = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] HEAD_FLAGS = {N_OUT{32'd0}},
+  parameter integer HEAD_EXP_W  = 2,
+  parameter integer HEAD_NUM_W  = 2,
+  parameter integer HEAD_ZERO   = 0,
+  parameter integer HEAD_MOST   = 0,
   parameter         DESC_INIT   = "",
   parameter         WEIGHT_INIT = "",
   parameter         PARAM_INIT  = "",
   parameter         TABLE_A_INIT = "",
   parameter         TABLE_B_INIT = "",
-  parameter         CMD_INIT    = ""
+  parameter         CMD_INIT    = "",
+  parameter         HEAD_INIT   = ""
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
@@ -188,6 +196,8 @@ module o2c_accelerator #(
     .FOLD_PAD_T (FOLD_PAD_T), .FOLD_PAD_L (FOLD_PAD_L), .FOLD_OUT_H (FOLD_OUT_H), .FOLD_OUT_W (FOLD_OUT_W),
     .IN_RING (IN_RING), .PAD_VALUE (PAD_VALUE), .OUT_BASE (OUT_BASE), .OUT_PIXEL_STEP (OUT_PIXEL_STEP), .OUT_WORD_STEP (OUT_WORD_STEP),
     .OUT_PIXELS (OUT_PIXELS), .OUT_C (OUT_C), .OUT_XOR (OUT_XOR),
+    .HEAD (HEAD), .HEAD_N (HEAD_N), .HEAD_FLAGS (HEAD_FLAGS), .HEAD_EXP_W (HEAD_EXP_W), .HEAD_NUM_W (HEAD_NUM_W),
+    .HEAD_ZERO (HEAD_ZERO), .HEAD_MOST (HEAD_MOST), .HEAD_INIT (HEAD_INIT),
     .LOG2_P ($clog2(P)), .LOG2_C ($clog2(C)), .LOG2_K ($clog2(K)), .LAYERS (NLAYERS)
   ) u_shell (
     .clk_i            (clk_i),

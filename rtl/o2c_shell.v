@@ -4,7 +4,7 @@
 // interrupt, soft reset.
 //
 //   s_axis -> o2c_axis_unpack -> o2c_ingest -> write port (input regions)
-//   read port (output regions) -> o2c_egress -> o2c_axis_pack -> m_axis
+//   read port (output regions) -> o2c_result -> o2c_axis_pack -> m_axis
 //
 // A packet of s_axis holds the bytes of N_IN tensors one after another, each for a region of its
 // own; one of m_axis those of N_OUT regions. TLAST belongs on the last byte of all. Below, the input
@@ -24,6 +24,8 @@
 //                    XOR, IN_PIXEL_STEP and IN_WORD_STEP its steps. Each has 32 bits a tensor, the first the lowest
 //   IN_RING          its RING; 0 where there are several inputs
 //   OUT_*            the output regions: likewise, see o2c_egress
+//   HEAD, HEAD_N, HEAD_FLAGS   the operators behind them: likewise, see o2c_result; the other HEAD_* are
+//                    those of the only o2c_softmax
 //   LOG2_P, LOG2_C, LOG2_K   0..15: shape of the array, for software
 //   LAYERS           0..65535: descriptors, for software
 // Engine
@@ -44,7 +46,7 @@
 //   out_done_i       pulse, once a sample: the last byte of the result has been written;
 //                    out_ready_o falls
 // Ports    wr_*: valid, address and word hold until ready. rd_*: likewise; data any cycles later:
-//          see o2c_egress.
+//          see o2c_result.
 // Reset    rst_ni synchronous, active low: everything. A soft reset leaves irq and error registers,
 //          irq_enable and ctrl.auto alone, and cuts a packet that is on its way.
 //
@@ -85,6 +87,14 @@ module o2c_shell #(
   parameter [32*N_OUT-1:0] OUT_PIXELS = {N_OUT{32'd1}},
   parameter [32*N_OUT-1:0] OUT_C = {N_OUT{32'd10}},
   parameter [32*N_OUT-1:0] OUT_XOR = {N_OUT{32'd0}},
+  parameter [32*N_OUT-1:0] HEAD = {N_OUT{32'd0}},
+  parameter [32*N_OUT-1:0] HEAD_N = {N_OUT{32'd1}},
+  parameter [32*N_OUT-1:0] HEAD_FLAGS = {N_OUT{32'd0}},
+  parameter integer HEAD_EXP_W  = 2,
+  parameter integer HEAD_NUM_W  = 2,
+  parameter integer HEAD_ZERO   = 0,
+  parameter integer HEAD_MOST   = 0,
+  parameter         HEAD_INIT   = "",
   parameter integer LOG2_P      = 2,
   parameter integer LOG2_C      = 2,
   parameter integer LOG2_K      = 4,
@@ -352,11 +362,13 @@ module o2c_shell #(
     end else begin : gen_later
       assign start_out[o] = sent[o-1];
     end
-    o2c_egress #(
+    o2c_result #(
       .W(W), .AW(AW), .BASE(OUT_BASE[32*o +: 32]), .PIXEL_STEP(OUT_PIXEL_STEP[32*o +: 32]),
       .WORD_STEP(OUT_WORD_STEP[32*o +: 32]), .OUT_PIXELS(OUT_PIXELS[32*o +: 32]), .OUT_C(OUT_C[32*o +: 32]),
-      .XOR(OUT_XOR[32*o +: 32])
-    ) u_egress (
+      .XOR(OUT_XOR[32*o +: 32]), .HEAD(HEAD[32*o +: 32]), .HEAD_N(HEAD_N[32*o +: 32]),
+      .HEAD_FLAGS(HEAD_FLAGS[32*o +: 32]), .HEAD_EXP_W(HEAD_EXP_W), .HEAD_NUM_W(HEAD_NUM_W),
+      .HEAD_ZERO(HEAD_ZERO), .HEAD_MOST(HEAD_MOST), .HEAD_INIT(HEAD_INIT)
+    ) u_result (
       .clk_i(clk_i), .rst_ni(core_rst_n), .start_i(start_out[o]), .empty_o(empty[o]),
       .rd_valid_o(reads[o]), .rd_ready_i(rd_ready_i), .rd_addr_o(places[AW*o +: AW]),
       .rd_data_valid_i(rd_data_valid_i), .rd_data_i(rd_data_i),

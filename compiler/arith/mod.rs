@@ -14,6 +14,7 @@ pub mod lane;
 mod mlas;
 mod product;
 mod rescale;
+pub mod softmax;
 mod unary;
 
 #[cfg(test)]

@@ -182,6 +182,7 @@ fn show(dir: &Path, r: &Report) -> String {
     );
     out += &format!("memory: {}\n", r.memory_size());
     out += &r.scratchpad().iter().map(|line| format!("{line}\n")).collect::<String>();
+    out += &r.behind().map_or_else(String::new, |text| format!("hardware, after the last layer: {text}\n"));
     let steps = r.host_before.iter().map(|s| ("before", s)).chain(r.host_after.iter().map(|s| ("after", s)));
     for (when, step) in steps {
         out += &format!("host, {when}: {}\n", term::line(step));

@@ -20,6 +20,25 @@ pub(crate) enum Rescale {
     Fixed,
 }
 
+/// Where ArgMax, TopK of one element and a quantized Softmax behind the last layer run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Heads {
+    /// On the accelerator, where it can.
+    Hardware,
+    /// On the host.
+    Host,
+}
+
+impl From<Heads> for onnx2chip::Heads {
+    fn from(heads: Heads) -> onnx2chip::Heads {
+        match heads {
+            Heads::Hardware => onnx2chip::Heads::Hardware,
+            Heads::Host => onnx2chip::Heads::Host,
+        }
+    }
+}
+
 /// Every option of `compile` that a file may hold; the fields are the keys.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -69,6 +88,9 @@ pub(crate) struct Config {
     /// How accumulators become bytes [default: exact]
     #[arg(long, value_enum)]
     rescale: Option<Rescale>,
+    /// Where ArgMax, TopK of one element and a Softmax that is quantized run, behind the last layer [default: hardware]
+    #[arg(long, value_enum)]
+    heads: Option<Heads>,
     /// With --rescale fixed: bits of the scale word [default: 16]
     #[arg(long, value_name = "BITS")]
     swl: Option<u8>,
@@ -155,6 +177,7 @@ impl Config {
             samples: self.samples.or(base.samples),
             seed: self.seed.or(base.seed),
             rescale: self.rescale.or(base.rescale),
+            heads: self.heads.or(base.heads),
             swl: self.swl.or(base.swl),
             sfl: self.sfl.or(base.sfl),
             mem_format: if self.mem_format.is_empty() { base.mem_format } else { self.mem_format },
@@ -196,6 +219,7 @@ impl Config {
             } else {
                 RescaleMode::Proved
             },
+            heads: self.heads.map_or(onnx2chip::Heads::Hardware, Into::into),
         })
     }
 }

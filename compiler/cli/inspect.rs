@@ -46,7 +46,10 @@ fn show(m: &Inspection) -> String {
     let mut out =
         format!("graph {:?}, opsets {}\noperators: {}\n", m.name, opsets.join(", "), join(&m.operators));
     let edge = |what: &str, e: &Edge| {
-        let host = if e.host.is_empty() { String::new() } else { format!("; host: {}", e.host.join(", ")) };
+        let list = |what: &str, names: &[String]| {
+            if names.is_empty() { String::new() } else { format!("; {what}: {}", names.join(", ")) }
+        };
+        let host = list("hardware", &e.hardware) + &list("host", &e.host);
         let shape: Vec<String> = e.shape.iter().map(ToString::to_string).collect();
         format!("{what} {:?}: {} [{}]{host}\n", e.name, e.dtype, shape.join(", "))
     };

@@ -10,6 +10,7 @@ use onnx2chip::reference::compare::{self, Comparison};
 use onnx2chip::reference::ort::Setting;
 use serde::Serialize;
 
+use super::config::Heads;
 use super::term::{self, Progress};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,6 +37,9 @@ pub(crate) struct Run {
     /// Compare every output byte with a reference; a difference is exit code 1
     #[arg(long, value_enum)]
     compare: Option<Reference>,
+    /// Where ArgMax, TopK of one element and a Softmax that is quantized run, behind the last layer, as in compile
+    #[arg(long, value_enum, default_value = "hardware")]
+    heads: Heads,
     /// Labels of the samples, .npy of integers: prints how many are recognised
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -64,7 +68,10 @@ struct Top1 {
 pub(crate) fn run(args: &Run) -> Result<u8> {
     let progress = Progress::new(args.json);
     progress.stage("reading the model");
-    let source = onnx2chip::load(&args.model)?;
+    let mut source = onnx2chip::load(&args.model)?;
+    if args.heads == Heads::Hardware {
+        onnx2chip::passes::heads::run(&mut source.graph);
+    }
     progress.stage("running");
     let report = run_files(
         &source.graph,
@@ -147,6 +154,17 @@ fn show(s: &Summary) -> String {
             "ONNX Runtime averages in float32 and adds in an order of its own ({}): near a tie a byte may differ by one step\n",
             c.float_means.join(", ")
         );
+    }
+    for r in c.settings.iter().filter(|r| r.judged) {
+        for d in r.outputs.iter().filter(|d| d.allowed > 0.0) {
+            out += &format!(
+                "{}: Softmax in integers, which may differ by one step: {} of {} values do, {} by more\n",
+                term::line(&d.tensor),
+                term::group(d.differing as u64),
+                term::group(d.elements as u64),
+                term::group(d.beyond as u64)
+            );
+        }
     }
     for d in c.settings.iter().filter(|r| r.judged).flat_map(|r| r.all()) {
         if let Some(f) = &d.first {

@@ -287,6 +287,22 @@ pub struct Tensor {
     pub scale: f32,
     /// See `scale`.
     pub zero_point: i32,
+    /// The unit between the tensor and the stream, if there is one; shape, type and scale are those behind it.
+    pub head: Option<Head>,
+}
+
+/// A unit that turns the last tensor's bytes into a result's.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+pub struct Head {
+    /// `ArgMax` or `Softmax`.
+    pub unit: String,
+    /// Bytes of the tensor that it takes at a time.
+    pub length: usize,
+    /// What it sends for them, in words.
+    pub what: String,
+    /// Of a Softmax: how far the number that it rounds lies from the real one at most, in steps of the output. Its byte
+    /// differs from the real one's rounding only where that is so close to a tie.
+    pub bound: Option<f64>,
 }
 
 /// Weights and parameters that lie in external memory, and the bus to it: parameters of `rtl/o2c_dma.v`.

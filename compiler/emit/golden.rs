@@ -11,9 +11,10 @@ use super::{Differing, DifferingAt, HostArray, LayerFacts, LayerVectors, SampleV
 use crate::design::{Design, Stream};
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::data::array;
+use crate::exec::head::HeadRunner;
 use crate::exec::{Data, Executor, Stage};
-use crate::graph::NodeId;
-use crate::graph::int::{HostType, IntGraph, IntOp, QFact};
+use crate::graph::int::{HostType, IntGraph, IntOp, QFact, head_of};
+use crate::graph::{NodeId, Port};
 use crate::quant::{Difference, FixedReport, LaneKind, Quantized, signed_bits};
 
 /// Most bytes of golden values in a hand-off folder: they are held in memory, some times over, and simulators read them
@@ -52,6 +53,9 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
     }
     let count = inputs.first().and_then(|d| d.shape().first().copied()).unwrap_or(0);
     check_samples(graph, count)?;
+    let outputs = design.output.tensors.iter().map(|t| head_of(graph, Port::from(NodeId(t.node))));
+    let heads = outputs.map(|unit| unit.map(|u| HeadRunner::new(&u)).transpose());
+    let heads = heads.collect::<Result<Vec<_>>>()?;
     let mut samples = Vec::with_capacity(count);
     for sample in 0..count {
         let trace = executor.trace(inputs, sample)?;
@@ -72,9 +76,9 @@ pub fn vectors(design: &Design, graph: &IntGraph, quantized: &Quantized, inputs:
             layers.push(LayerVectors { acc, q, y: last.output.clone() });
         }
         samples.push(SampleVectors {
-            input: packet(&design.input, &stage)?,
+            input: packet(&design.input, graph, &stage, &[])?,
             layers,
-            output: packet(&design.output, &stage)?,
+            output: packet(&design.output, graph, &stage, &heads)?,
         });
     }
     let mut host = vec![];
@@ -118,21 +122,39 @@ fn orders(graph: &IntGraph, design: &Design) -> Result<Vec<HostArray>> {
     Ok(out)
 }
 
-/// A packet's bytes: of each tensor row, column, channel; the file's own integers.
-fn packet<'a>(stream: &Stream, stage: &impl Fn(NodeId) -> Result<&'a Stage>) -> Result<Vec<u8>> {
+/// A packet's bytes: of each tensor, or of what a unit makes of it.
+fn packet<'a>(
+    stream: &Stream,
+    graph: &IntGraph,
+    stage: &impl Fn(NodeId) -> Result<&'a Stage>,
+    heads: &[Option<HeadRunner>],
+) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(stream.bytes);
-    for tensor in &stream.tensors {
-        let values = &stage(NodeId(tensor.node))?.output;
-        let [c, h, w] = tensor.shape;
-        for pixel in 0..h * w {
-            for channel in 0..c {
-                // Two's complement: adding 128 to a canonical byte turns its top bit, adding 0 keeps it.
-                let byte = values[channel * h * w + pixel].to_le_bytes()[0];
-                out.push(if tensor.dtype == "uint8" { byte ^ 0x80 } else { byte });
-            }
+    for (k, tensor) in stream.tensors.iter().enumerate() {
+        let node = NodeId(tensor.node);
+        let bytes = wire(&stage(node)?.output, graph, node);
+        let signed = graph.value(Port::from(node)).fact.source_offset == 0;
+        match heads.get(k).and_then(Option::as_ref) {
+            Some(head) => out.extend(head.stream(&bytes, signed)),
+            None => out.extend(bytes),
         }
     }
     Ok(out)
+}
+
+/// A canonical tensor as the stream's bytes: row, column, channel; the file's own integers.
+fn wire(values: &[i8], graph: &IntGraph, node: NodeId) -> Vec<u8> {
+    let fact = &graph.value(Port::from(node)).fact;
+    let (offset, [c, h, w]) = (fact.source_offset, fact.shape);
+    let mut out = Vec::with_capacity(values.len());
+    for pixel in 0..h * w {
+        for channel in 0..c {
+            // Two's complement: adding 128 to a canonical byte turns its top bit, adding 0 keeps it.
+            let byte = values[channel * h * w + pixel].to_le_bytes()[0];
+            out.push(if offset == 128 { byte ^ 0x80 } else { byte });
+        }
+    }
+    out
 }
 
 /// What was proved of each layer.

@@ -8,7 +8,9 @@ use crate::diag::Result;
 use crate::exec::Data;
 use crate::graph::NodeId;
 use crate::graph::expression::Binary;
-use crate::graph::int::{Arrangement, HostStep, IntGraph, IntOp, QFact};
+use crate::graph::int::{
+    Arrangement, Head, HeadPart, HeadUnit, HostOutput, HostStep, IntGraph, IntOp, QFact,
+};
 use crate::graph::prepare::{Operand, Prepare, Step, Work};
 
 /// The host's work before the input and after the output, a sentence each.
@@ -46,12 +48,16 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                 before.extend(arrange(&value.name, &host.arrangement, fact, true, file(id)));
             }
             IntOp::Output(host) => {
+                let name = if several { format!("{:?}: ", node.name) } else { String::new() };
+                if let Some(head) = &host.head {
+                    after.extend(taken_from(head).map(|text| name.clone() + &text));
+                }
                 let fact = graph.inputs(id).first().map(|p| &graph.value(*p).fact);
-                if let Some(fact) = fact {
+                if let Some(fact) = fact.filter(|_| in_tensor_order(host)) {
                     after.extend(arrange(&node.name, &host.arrangement, fact, false, file(id)));
                 }
-                let name = if several { format!("{:?}: ", node.name) } else { String::new() };
-                after.extend(host.steps.iter().map(|step| name.clone() + &sentence(step)));
+                let steps = host.head.as_ref().map_or(&host.steps, |h| &h.steps);
+                after.extend(steps.iter().map(|step| name.clone() + &sentence(step)));
             }
             IntOp::Conv(_)
             | IntOp::Add(_)
@@ -64,6 +70,31 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
         }
     }
     (before, after)
+}
+
+/// Whether the output stream has the integer tensor's elements; else the places or elements that a unit has chosen.
+fn in_tensor_order(output: &HostOutput) -> bool {
+    output.head.as_ref().is_none_or(|h| h.part == HeadPart::Tensor)
+}
+
+/// Which of a unit's bytes an output is made of; nothing if that is all of them.
+fn taken_from(head: &Head) -> Option<String> {
+    let (HeadUnit::ArgMax { length, value, .. }, part) = (head.unit, head.part) else { return None };
+    let places = match (length > 256, value) {
+        (false, false) => "each byte is a place".to_owned(),
+        (true, false) => "each two bytes are a place, the low one first".to_owned(),
+        (false, true) => "of each two bytes the second one is the place".to_owned(),
+        (true, true) => {
+            "of each three bytes the second and third one are the place, the low one first".to_owned()
+        }
+    };
+    let what = match part {
+        HeadPart::Index => format!("{places}, as int64"),
+        HeadPart::Value | HeadPart::Tensor => {
+            format!("of each {} bytes the first one is the element", head.unit.bytes())
+        }
+    };
+    Some(format!("{what}; shape {:?}", head.shape))
 }
 
 /// Elements of a constant that stand in a sentence; longer ones are files.
@@ -242,7 +273,7 @@ pub(super) fn rearranged(graph: &IntGraph) -> Vec<Rearranged<'_>> {
                     ),
                 };
                 k += 1;
-                let source = host.arrangement.source.as_deref();
+                let source = host.arrangement.source.as_deref().filter(|_| in_tensor_order(host));
                 let carried = graph.inputs(node).first().map(|port| port.node);
                 let carried = source.zip(carried);
                 out.extend(carried.map(|(source, carried)| Rearranged {

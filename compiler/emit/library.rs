@@ -14,6 +14,7 @@ macro_rules! embed {
 pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_accelerator.v",
     "o2c_addr_gen.v",
+    "o2c_argmax.v",
     "o2c_slide_gen.v",
     "o2c_axil.v",
     "o2c_axil_regs.v",
@@ -38,6 +39,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_ram.v",
     "o2c_ram_sdp.v",
     "o2c_requantize.v",
+    "o2c_result.v",
     "o2c_rom.v",
     "o2c_round24.v",
     "o2c_table_round.v",
@@ -45,6 +47,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_sequencer.v",
     "o2c_shell.v",
     "o2c_skid.v",
+    "o2c_softmax.v",
     "o2c_store.v",
 );
 

@@ -163,6 +163,16 @@ fn formulas(d: &Design) -> Vec<String> {
         lines.push("float32 sum: the header of rtl/o2c_pool_float.v makes p; q from acc as for sum, the result is q + (p >= table_a[256 * (table + field table of the parameter word) + q + 128])".to_owned());
     }
     lines.push("no table: the result is q".to_owned());
+    for tensor in &d.output.tensors {
+        let Some(head) = &tensor.head else { continue };
+        lines.push(format!(
+            "output {:?}: not the tensor's bytes (row, column, channel), but {}",
+            tensor.tensor, head.what
+        ));
+        if head.bound.is_some() {
+            lines.push(format!("output {:?}, Softmax: x of {n} bytes, d = the greatest x - x, s = the sum of field term of the words d of softmax, the byte is ({zero} + min(field quotient of the word d / s, rounded to nearest, ties to even; {most})) mod 256", tensor.tensor, n = head.length, zero = value("HEAD_ZERO"), most = value("HEAD_MOST")));
+        }
+    }
     lines
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::roofline::{Roofline, roofline};
 use super::{Differing, DifferingAt, File, Package, Rescale, internal, stream_bytes};
-use crate::design::{ParamValue, Stream, Tensor};
+use crate::design::{Head, ParamValue, Stream, Tensor};
 use crate::diag::Result;
 
 /// Cycles of one sample, and what follows from them.
@@ -124,6 +124,9 @@ pub struct TensorReport {
     pub scale: f32,
     /// The integer of real 0.
     pub zero_point: i32,
+    /// What the accelerator makes of the integer tensor before it sends it, if anything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub head: Option<Head>,
 }
 
 /// A parameter of the RTL.
@@ -422,6 +425,21 @@ impl Report {
             .collect()
     }
 
+    /// What the accelerator does behind the last layer, for reading.
+    pub fn behind(&self) -> Option<String> {
+        let several = self.output.tensors.len() > 1;
+        let one = |t: &TensorReport| {
+            let head = t.head.as_ref()?;
+            let name = if several { format!("{:?}: ", t.tensor) } else { String::new() };
+            let bound = head.bound.map_or_else(String::new, |b| {
+                format!("; what is rounded lies within {b:.1e} steps of the real number, and the byte is ONNX Runtime's or its neighbour")
+            });
+            Some(format!("{name}{}{bound}", head.what))
+        };
+        let all: Vec<String> = self.output.tensors.iter().filter_map(one).collect();
+        if all.is_empty() { None } else { Some(all.join("; ")) }
+    }
+
     /// Multipliers of the array, and those of the lanes beside them.
     pub fn multiplier_use(&self) -> String {
         let lanes = self.lanes * self.lane_multipliers;
@@ -447,6 +465,7 @@ fn stream(s: &Stream) -> StreamReport {
         dtype: t.dtype.into(),
         scale: t.scale,
         zero_point: t.zero_point,
+        head: t.head.clone(),
     };
     StreamReport { bytes: s.bytes, cycles: s.cycles, tensors: s.tensors.iter().map(tensor).collect() }
 }

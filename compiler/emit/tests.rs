@@ -36,6 +36,7 @@ pub(crate) fn tiny_design() -> Design {
             dtype: "uint8",
             scale: 0.5,
             zero_point: 127,
+            head: None,
         }],
     };
     let param = |name, value| Param { name, value: ParamValue::One(value) };

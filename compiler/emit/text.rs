@@ -116,7 +116,7 @@ pub(super) fn add(package: &Package<'_>, out: &mut Vec<File>) -> Result<()> {
 
     // Generous: a stream that moves a word every sixteen cycles, and the engine and the ingest unit four times over.
     let moved = u64::try_from(input_beats + output_beats).unwrap_or(u64::MAX / 64);
-    let own = d.cycles.saturating_add(d.input.cycles).saturating_mul(4);
+    let own = d.cycles.saturating_add(d.input.cycles).saturating_add(d.output.cycles).saturating_mul(4);
     let limit = own.saturating_add(moved.saturating_mul(16)).saturating_add(100_000);
     let (ctrl, auto) = auto_start()?;
     let ext_base = offset("ext_base_lo")?;

@@ -193,7 +193,12 @@ fn stream<'a>(
     for (k, tensor) in stream.tensors.iter().enumerate() {
         let Tensor { shape: [c, h, w], offset, bytes, .. } = *tensor;
         let part: Vec<u8> = samples.clone().flat_map(|s| &s[offset..offset + bytes]).copied().collect();
-        let what = format!("the {name} stream's bytes, tensor {:?}", tensor.tensor);
+        let what = match &tensor.head {
+            Some(head) => {
+                format!("the {name} stream's bytes, from tensor {:?}: {}", tensor.tensor, head.what)
+            }
+            None => format!("the {name} stream's bytes, tensor {:?}", tensor.tensor),
+        };
         let layout = "sample, row, column, channel; row-major; .npy";
         let signed = tensor.dtype == "int8";
         out.push(array(file(stream, name, k), what, &[n, h, w, c], (part, signed), layout)?);

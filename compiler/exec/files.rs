@@ -206,7 +206,8 @@ mod tests {
             let y = Value { name: format!("{name}:max"), fact: QFact { shape: [1, 1, 1], ..fact.clone() } };
             let y = g.add(format!("pool {name}"), IntOp::MaxPool(MaxPool { window }), &[x.into()], vec![y]);
             let arrangement = Arrangement { onnx_shape: vec![1, 1], source: None };
-            let output = IntOp::Output(HostOutput { dtype: HostType::I8, arrangement, steps: vec![] });
+            let output =
+                IntOp::Output(HostOutput { dtype: HostType::I8, arrangement, steps: vec![], head: None });
             let o = g.add(out, output, &[y.into()], vec![]);
             g.outputs.push(o.into());
         }

@@ -4,10 +4,11 @@
 //! ONNX Runtime's formulas (from `arith`); shapes are checked when the executor is made, not when it runs.
 
 use super::data::{Data, array, type_name};
+use super::head::HeadRunner;
 use super::prepare;
 use crate::arith::{Lanes, host};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{Arrangement, HostInput, HostOutput, HostStep, HostType, QFact};
+use crate::graph::int::{Arrangement, HeadPart, HostInput, HostOutput, HostStep, HostType, QFact};
 use crate::graph::prepare::Prepare;
 
 /// A model input.
@@ -36,7 +37,9 @@ pub(crate) struct Writer {
     /// Element in row, column, channel order of each ONNX element.
     gather: Vec<usize>,
     first_shape: Vec<usize>,
+    /// Of what is left after `head`, if there is one.
     steps: Vec<(HostStep, Vec<usize>)>,
+    head: Option<(HeadRunner, HeadPart)>,
 }
 
 /// A sample on its way through the host steps; integers are the file's.
@@ -237,12 +240,29 @@ impl Writer {
                 _ => return Err(internal(node, "an output's arrangement is not one to one")),
             }
         }
-        let first_shape = output.arrangement.onnx_shape.clone();
+        let whole = &output.arrangement.onnx_shape;
+        let (first_shape, todo) =
+            output.head.as_ref().map_or((whole, &output.steps), |h| (&h.shape, &h.steps));
+        let first_shape = first_shape.clone();
         let mut shape = first_shape.clone();
         let mut steps = Vec::new();
         // What the sample holds: the steps must fit together.
         let mut kind = Kind::Byte;
-        for step in &output.steps {
+        let mut head = None;
+        if let Some(h) = &output.head {
+            let groups = inverse.len() / h.unit.length().max(1);
+            let (becomes, elements) = match h.part {
+                HeadPart::Index => (Kind::Long, groups),
+                HeadPart::Value => (Kind::Byte, groups),
+                HeadPart::Tensor => (Kind::Byte, inverse.len()),
+            };
+            if elements != shape.iter().product::<usize>() || groups * h.unit.length() != inverse.len() {
+                return Err(internal(node, format!("{:?} does not give shape {shape:?}", h.unit)));
+            }
+            kind = becomes;
+            head = Some((HeadRunner::new(&h.unit)?, h.part));
+        }
+        for step in todo {
             kind = kind.after(step, &shape).map_err(|cause| internal(node, cause))?;
             shape = shape_after(step, shape);
             steps.push((step.clone(), shape.clone()));
@@ -262,6 +282,7 @@ impl Writer {
             gather: inverse,
             first_shape,
             steps,
+            head,
         })
     }
 
@@ -272,13 +293,31 @@ impl Writer {
 
     /// One sample's output from its canonical tensor in row, column, channel order.
     pub(crate) fn write(&self, x: &[i8], lanes: Lanes) -> Sample {
-        let mut sample = Sample::Byte(self.gather.iter().map(|at| i32::from(x[*at]) + self.offset).collect());
+        let mut sample = match &self.head {
+            None => Sample::Byte(self.gather.iter().map(|at| i32::from(x[*at]) + self.offset).collect()),
+            Some((head, part)) => self.behind(head, *part, x),
+        };
         let mut shape = &self.first_shape;
         for (step, after) in &self.steps {
             sample = apply(step, sample, shape, lanes);
             shape = after;
         }
         sample
+    }
+
+    /// What an output takes from the accelerator's last unit.
+    fn behind(&self, head: &HeadRunner, part: HeadPart, x: &[i8]) -> Sample {
+        let signed = self.offset == 0;
+        // The low byte of x + offset is the file's int8 or uint8.
+        let bytes: Vec<u8> = x.iter().map(|v| (i32::from(*v) + self.offset).to_le_bytes()[0]).collect();
+        let values = head.part(&head.stream(&bytes, signed), part, signed);
+        // Bytes, all of them.
+        let byte = |v: &i64| i32::try_from(*v).unwrap_or(0);
+        match part {
+            HeadPart::Index => Sample::Long(values),
+            HeadPart::Value => Sample::Byte(values.iter().map(byte).collect()),
+            HeadPart::Tensor => Sample::Byte(self.gather.iter().map(|at| byte(&values[*at])).collect()),
+        }
     }
 
     /// Samples stacked on the first axis: on the output's own where its size is 1, the batch; on a new one before

@@ -7,6 +7,7 @@
 mod conv;
 pub mod data;
 pub mod files;
+pub mod head;
 mod host;
 mod kernel;
 pub mod npy;

@@ -52,7 +52,8 @@ fn one_node(op: IntOp, operands: usize, x: QFact, y: QFact) -> IntGraph {
         })
         .collect();
     let node = g.add("op", op, &inputs, vec![value("y", y.clone())]);
-    let output = HostOutput { dtype: HostType::I8, arrangement: arrangement(y.shape), steps: vec![] };
+    let output =
+        HostOutput { dtype: HostType::I8, arrangement: arrangement(y.shape), steps: vec![], head: None };
     let out = g.add("out", IntOp::Output(output), &[node.into()], vec![]);
     g.outputs.push(out.into());
     g
@@ -344,13 +345,14 @@ fn host_steps_follow_the_axis() {
             dtype: HostType::F32,
             arrangement: arrangement.clone(),
             steps: steps[..2].to_vec(),
+            head: None,
         }),
         &[i.into()],
         vec![],
     );
     let p = g.add(
         "index",
-        IntOp::Output(HostOutput { dtype: HostType::I64, arrangement, steps }),
+        IntOp::Output(HostOutput { dtype: HostType::I64, arrangement, steps, head: None }),
         &[i.into()],
         vec![],
     );

@@ -9,7 +9,8 @@ use ndarray::Array4;
 
 use super::expression::Expression;
 use super::prepare::Prepare;
-use super::{Graph, Stage};
+use super::{Graph, Port, Stage};
+use crate::arith::softmax::SoftmaxSpec;
 use crate::arith::{AddSpec, AverageSpec, ProductSpec, RescaleSpec};
 
 /// The integer stage.
@@ -369,15 +370,91 @@ pub enum HostStep {
     Reshape(Vec<usize>),
 }
 
-/// A model output: the host steps after the last integer.
+/// A model output: the steps after the last integer.
 #[derive(Clone, Debug)]
 pub struct HostOutput {
     /// The ONNX output's type.
     pub dtype: HostType,
     /// Layout of the integer tensor.
     pub arrangement: Arrangement,
-    /// What follows, in order.
+    /// What follows, in order: all of it, wherever it is computed.
     pub steps: Vec<HostStep>,
+    /// The first of these steps in hardware, and what is left for the host; `None`: the host does all.
+    pub head: Option<Head>,
+}
+
+/// The accelerator's last unit, behind the integer tensor, as one output sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// The unit; the same for every output of a tensor.
+    pub unit: HeadUnit,
+    /// What of its result this output is made of.
+    pub part: HeadPart,
+    /// ONNX shape of that.
+    pub shape: Vec<usize>,
+    /// What the host does with it.
+    pub steps: Vec<HostStep>,
+}
+
+/// A unit that takes the tensor's bytes in the stream's order (row, column, channel), `length` of them at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HeadUnit {
+    /// The place of the greatest or least element: 1 byte, or 2 little-endian ones above 256 elements.
+    ArgMax {
+        /// Elements of a group.
+        length: usize,
+        /// The last of equal ones, else the first.
+        last: bool,
+        /// The least, else the greatest.
+        least: bool,
+        /// The element itself is sent before its place.
+        value: bool,
+    },
+    /// As many bytes as it takes.
+    Softmax(SoftmaxSpec),
+}
+
+/// A part of a unit's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadPart {
+    /// The place of the element, int64.
+    Index,
+    /// The element, in the tensor's own integers.
+    Value,
+    /// The whole tensor, in the unit's output integers.
+    Tensor,
+}
+
+impl HeadUnit {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HeadUnit::ArgMax { .. } => "ArgMax",
+            HeadUnit::Softmax(_) => "Softmax",
+        }
+    }
+    /// Elements of a group.
+    pub fn length(&self) -> usize {
+        match self {
+            HeadUnit::ArgMax { length, .. } => *length,
+            HeadUnit::Softmax(spec) => spec.length,
+        }
+    }
+    /// Bytes sent for a group.
+    pub fn bytes(&self) -> usize {
+        match self {
+            HeadUnit::ArgMax { length, value, .. } => usize::from(*value) + if *length > 256 { 2 } else { 1 },
+            HeadUnit::Softmax(spec) => spec.length,
+        }
+    }
+}
+
+/// The unit behind a tensor that outputs read, if there is one.
+pub fn head_of(graph: &IntGraph, port: Port) -> Option<HeadUnit> {
+    graph.ids().into_iter().find_map(|id| match &graph.node(id).op {
+        IntOp::Output(output) if graph.inputs(id).contains(&port) => output.head.as_ref().map(|h| h.unit),
+        _ => None,
+    })
 }
 
 /// The operators of the integer stage. Exhaustive: a new kernel is a new arm.

@@ -334,6 +334,10 @@ fn int_op(op: &IntOp) -> (String, String) {
             for s in steps {
                 let _ = write!(text, "; {s}");
             }
+            if let Some(h) = &o.head {
+                let steps: Vec<_> = h.steps.iter().map(step).collect();
+                let _ = write!(text, "; head {:?} {:?} {:?}; {}", h.unit, h.part, h.shape, steps.join("; "));
+            }
             ("Output".into(), text)
         }
     }

@@ -198,6 +198,12 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             if n != inputs[0].len() || output.is_some() {
                 return Err(format!("{n} elements of the output, {} of the value", inputs[0].len()));
             }
+            if let Some(head) = &out.head {
+                let length = head.unit.length();
+                if length == 0 || !inputs[0].len().is_multiple_of(length) {
+                    return Err(format!("groups of {length} in {} elements", inputs[0].len()));
+                }
+            }
         }
     }
     Ok(())

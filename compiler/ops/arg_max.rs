@@ -1,4 +1,4 @@
-//! `ArgMax`, on the host, at the end of the graph: <https://onnx.ai/onnx/operators/onnx__ArgMax.html>.
+//! `ArgMax`, at the end of the graph: <https://onnx.ai/onnx/operators/onnx__ArgMax.html>.
 
 use super::Op;
 use super::context::{Context, Imported, Rule, axis};

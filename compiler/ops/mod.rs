@@ -426,7 +426,7 @@ known! {
     "" "Acos" unary::import, "table";
     "" "Acosh" unary::import, "table";
     "" "Add" binary::import, "residual add, or constant bias";
-    "" "ArgMax" arg_max::import, "on the host, at the end";
+    "" "ArgMax" arg_max::import, "in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end";
     "" "Asin" unary::import, "table";
     "" "Asinh" unary::import, "table";
     "" "Atan" unary::import, "table";
@@ -491,7 +491,7 @@ known! {
     "" "Sin" unary::import, "table";
     "" "Sinh" unary::import, "table";
     "" "Slice" slice::import, "constant ranges; along rows and columns in rising steps";
-    "" "Softmax" softmax::import, "on the host, at the end";
+    "" "Softmax" softmax::import, "quantized again: in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end";
     "" "Softplus" unary::import, "table";
     "" "Softsign" unary::import, "table";
     "" "SpaceToDepth" space::import_to_depth, "any block size";
@@ -502,7 +502,7 @@ known! {
     "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
-    "" "TopK" top_k::import, "on the host, at the end; several results sorted";
+    "" "TopK" top_k::import, "one element: in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end; several results sorted";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges, else moved by selections (channels to rows or columns: of at most 64 channels)";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Upsample" resize::import_upsample, "mode nearest";
@@ -517,7 +517,7 @@ known! {
     "com.microsoft" "QLinearLeakyRelu" qlinear::import_unary, "table";
     "com.microsoft" "QLinearMul" qlinear::import_mul, "as Mul";
     "com.microsoft" "QLinearSigmoid" qlinear::import_unary, "table";
-    "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "on the host, at the end";
+    "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end";
     "com.microsoft" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
     "com.microsoft" "QuickGelu" unary::import, "table";
 }

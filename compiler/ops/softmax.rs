@@ -1,4 +1,4 @@
-//! `Softmax` and `LogSoftmax`, on the host, at the end of the graph:
+//! `Softmax` and `LogSoftmax`, at the end of the graph:
 //! <https://onnx.ai/onnx/operators/onnx__Softmax.html>, <https://onnx.ai/onnx/operators/onnx__LogSoftmax.html>.
 
 use super::Op;

@@ -1,4 +1,4 @@
-//! `TopK`, on the host, at the end of the graph: <https://onnx.ai/onnx/operators/onnx__TopK.html>.
+//! `TopK`, at the end of the graph: <https://onnx.ai/onnx/operators/onnx__TopK.html>.
 
 use super::Op;
 use super::context::{Context, Imported, Rule, axis};

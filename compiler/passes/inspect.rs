@@ -4,10 +4,10 @@
 
 use serde::Serialize;
 
-use super::compile_front;
+use super::{compile_front, heads};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::float::dtype_name;
-use crate::graph::int::{HostStep, IntGraph, IntOp, QFact, TableSource};
+use crate::graph::int::{HeadPart, HostStep, IntGraph, IntOp, QFact, TableSource};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Dim, Model, ValueInfo};
 
@@ -20,6 +20,9 @@ pub struct Edge {
     pub dtype: String,
     /// Dimensions; symbolic ones by name. Empty where the file gives none.
     pub shape: Vec<Axis>,
+    /// What the accelerator does here beside its layers: `ArgMax` or `Softmax`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hardware: Vec<String>,
     /// What the host does here, in order, e.g. `Quantize`, `Dequantize`, `Softmax`.
     pub host: Vec<String>,
 }
@@ -112,7 +115,10 @@ pub fn inspect(model: &Model) -> Inspection {
 /// The same, with the integer graph where there is one.
 pub fn with_graph(model: &Model) -> (Inspection, Option<IntGraph>) {
     let (graph, refusals) = match compile_front(model) {
-        Ok(graph) => (Some(graph), Vec::new()),
+        Ok(mut graph) => {
+            heads::run(&mut graph);
+            (Some(graph), Vec::new())
+        }
         Err(Diagnostics(faults)) => (None, faults),
     };
     let mut operators: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
@@ -128,6 +134,7 @@ pub fn with_graph(model: &Model) -> (Inspection, Option<IntGraph>) {
         name: v.name.clone(),
         dtype: dtype_name(v.dtype).to_owned(),
         shape: v.shape.iter().flatten().map(axis).collect(),
+        hardware: Vec::new(),
         host: Vec::new(),
     };
     let mut inspection = Inspection {
@@ -206,8 +213,12 @@ fn fill(inspection: &mut Inspection, graph: &IntGraph) {
             }
             IntOp::Output(output) => {
                 if let Some(edge) = inspection.outputs.get_mut(outputs) {
-                    edge.host = output.arrangement.source.iter().map(|_| "Transpose".to_owned()).collect();
-                    edge.host.extend(output.steps.iter().map(step));
+                    let head = output.head.as_ref();
+                    let chosen = head.is_some_and(|h| h.part != HeadPart::Tensor);
+                    let source = output.arrangement.source.iter().filter(|_| !chosen);
+                    edge.hardware = head.map(|h| h.unit.name().to_owned()).into_iter().collect();
+                    edge.host = source.map(|_| "Transpose".to_owned()).collect();
+                    edge.host.extend(head.map_or(&output.steps, |h| &h.steps).iter().map(step));
                 }
                 outputs += 1;
             }

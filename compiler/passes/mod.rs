@@ -14,6 +14,7 @@ mod fuse_batch_norm;
 mod fuse_bias;
 mod fuse_hard_swish;
 mod fuse_quantized;
+pub mod heads;
 pub mod inspect;
 mod integer_clip;
 mod lower;

@@ -1,18 +1,19 @@
 //! Passes on data: text in, text out; every refusal as rendered; real models.
 //!
 //! A case is a file: comments, `run PASS, PASS` (or `run all`, `run lower`), the model as text, `---`, what is expected.
-//! `run lower ort` also compares every output with ONNX Runtime's integer form of the same model, where it is installed.
+//! `run lower ort` also compares every output with ONNX Runtime's integer form of the same model, where it is installed;
+//! `run heads` and `run heads ort` are the same with the units behind the last layer.
 //! With `UPDATE_EXPECT=1` the expected part is rewritten.
 
 use std::path::{Path, PathBuf};
 
-use super::{PASSES, PIPELINE, Pass, compile_front, compile_front_traced};
+use super::{PASSES, PIPELINE, Pass, compile_front, compile_front_traced, heads};
 use crate::diag::{CODES, Result};
 use crate::exec::Data;
 use crate::graph::{parse, text, verify};
 use crate::onnx::model::{Attribute, DType, Dim, Model, TensorData};
 use crate::ops;
-use crate::reference::compare::compare;
+use crate::reference::compare::{Difference, compare};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -37,6 +38,12 @@ fn run(input: &str) -> Result<String> {
     let names = command.first().map_or("lower", |c| c[4..].trim());
     if names.starts_with("lower") {
         return compile_front(&model).map(|g| text::int(&g));
+    }
+    if names.starts_with("heads") {
+        let mut graph = compile_front(&model)?;
+        heads::run(&mut graph);
+        verify::int(&graph, "heads")?;
+        return Ok(text::int(&graph));
     }
     let mut graph = ops::import::import(&model)?;
     verify::float(&graph, "import")?;
@@ -114,12 +121,16 @@ fn lowered_cases_agree_with_onnxruntime() {
     for path in cases("passes") {
         let file = std::fs::read_to_string(&path).expect("a case");
         let text = file.split("---").next().unwrap_or_default();
-        if !text.lines().any(|l| l == "run lower ort") {
+        let with_heads = text.lines().any(|l| l == "run heads ort");
+        if !with_heads && !text.lines().any(|l| l == "run lower ort") {
             continue;
         }
         let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("run ")).collect();
         let model = parse::parse(&lines.join("\n")).expect("a case parses");
-        let graph = compile_front(&model).expect("a case compiles");
+        let mut graph = compile_front(&model).expect("a case compiles");
+        if with_heads {
+            heads::run(&mut graph);
+        }
         let folder = tempfile::tempdir().expect("a folder");
         let onnx = folder.path().join("case.onnx");
         std::fs::write(&onnx, crate::onnx::encode(&model).expect("a model")).expect("a file");
@@ -135,7 +146,11 @@ fn lowered_cases_agree_with_onnxruntime() {
         assert!(compared.agrees(), "{}: {:?}", path.display(), compared.settings);
         for setting in compared.settings.iter().filter(|s| s.judged) {
             assert!(setting.error.is_none(), "{} {:?}: {:?}", path.display(), setting.setting, setting.error);
-            let differing: Vec<_> = setting.all().filter(|d| d.differing > 0).collect();
+            // A Softmax in integers may be one step off, and seldom is.
+            let far = |d: &&Difference| {
+                d.beyond > 0 || (d.allowed == 0.0 && d.differing > 0) || d.differing > 1 + d.elements / 1000
+            };
+            let differing: Vec<_> = setting.all().filter(far).collect();
             assert!(differing.is_empty(), "{} {:?}: {differing:?}", path.display(), setting.setting);
             judged += setting.outputs.iter().map(|d| d.elements).sum::<usize>();
         }

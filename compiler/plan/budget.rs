@@ -14,7 +14,7 @@ use super::images::{self, Images, Places};
 use super::layers::Layer;
 use super::layout;
 use super::steps::{self, Move, Strip};
-use super::{Plan, blocks, lower};
+use super::{Plan, blocks, head, lower};
 use crate::diag::Result;
 use crate::graph::Port;
 
@@ -160,7 +160,7 @@ struct Need {
     places: Vec<Places>,
     /// Bits of a weight word and of a parameter word.
     bits: [usize; 2],
-    /// Bits of all tables.
+    /// Bits of all tables, and of the memories behind the output region.
     tables: usize,
 }
 
@@ -169,7 +169,8 @@ impl Need {
         let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, plan.array)?;
         let weight_bits = plan.array.k * plan.array.c * images::weight_bits(&plan.layers);
         let bits = [weight_bits, images.param_bits(plan.array)];
-        let tables = images.all_table_bits();
+        let behind = head::memory_bits(&plan.ends.heads(plan.graph))?;
+        let tables = images.all_table_bits() + behind;
         Ok(Need { places: images.places, bits, tables })
     }
 

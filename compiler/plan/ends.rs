@@ -5,7 +5,7 @@
 
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::Port;
-use crate::graph::int::{IntGraph, IntOp};
+use crate::graph::int::{HeadUnit, IntGraph, IntOp, head_of};
 
 /// Tensors of a packet at most: `rtl/o2c_shell.v`.
 const MOST: usize = 255;
@@ -56,6 +56,11 @@ impl Ends {
     /// Every tensor.
     pub(crate) fn all(&self) -> impl Iterator<Item = Port> {
         self.inputs.iter().chain(&self.outputs).copied()
+    }
+
+    /// The units behind the outputs.
+    pub(crate) fn heads(&self, graph: &IntGraph) -> Vec<Option<HeadUnit>> {
+        self.outputs.iter().map(|&port| head_of(graph, port)).collect()
     }
 
     /// Whether a stream carries a tensor.

@@ -71,7 +71,8 @@ mod tests {
             ports.insert(name, newest);
         }
         let c = g.value(newest).fact.shape[0];
-        let output = HostOutput { dtype: HostType::I8, arrangement: arrangement(c), steps: vec![] };
+        let output =
+            HostOutput { dtype: HostType::I8, arrangement: arrangement(c), steps: vec![], head: None };
         let end = g.add("end", IntOp::Output(output), &[newest], vec![]);
         g.outputs.push(end.into());
         let quantized = solve(&g, RescaleMode::Proved).unwrap();

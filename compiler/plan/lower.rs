@@ -8,13 +8,13 @@ use super::image::TableImage;
 use super::images::{self, Images};
 use super::layers::Kernel;
 use super::steps::Step;
-use super::{Plan, Planned, base, describe, image, internal, lay, slide};
+use super::{Plan, Planned, base, describe, head, image, internal, lay, slide};
 use crate::design::{
     self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, ParamValue, Recipe, Storage,
     Stream,
 };
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{IntGraph, IntOp, QFact};
+use crate::graph::int::{HeadUnit, IntGraph, IntOp, QFact};
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::{self, Descriptor};
 use crate::quant::{LayerQuant, Ties};
@@ -51,6 +51,9 @@ const RTL: &[&str] = &[
     "o2c_fold.v",
     "o2c_ingest.v",
     "o2c_egress.v",
+    "o2c_argmax.v",
+    "o2c_softmax.v",
+    "o2c_result.v",
     "o2c_shell.v",
     "o2c_mul_split.v",
     "o2c_round24.v",
@@ -175,6 +178,8 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     } else {
         descriptors.iter().flatten().copied().collect()
     };
+    let units = plan.ends.heads(plan.graph);
+    let behind = head::build(&units)?;
     let params = [
         ("STREAM_W", int(stream_bits)),
         ("P", int(array.p)),
@@ -224,7 +229,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     ];
     let mut params: Vec<Param> =
         params.into_iter().map(|(name, value)| Param { name, value: ParamValue::One(value) }).collect();
-    params.extend(stream_params(plan)?);
+    params.extend(stream_params(plan, &behind)?);
 
     let mut memories = vec![
         Memory {
@@ -305,7 +310,9 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         });
     }
 
+    memories.extend(behind.table);
     let mut storage = storage(plan);
+    storage.extend(behind.storage);
     let external = plan.external.as_ref().map(|e| outside(e, &mut memories, &mut storage));
     Design {
         name: Ident::legalise(name),
@@ -320,8 +327,11 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         steps: plan.steps.iter().map(|s| design_step(plan, s)).collect(),
         joins: joins(plan.graph),
         // In a ring it waits for the engine.
-        input: stream(plan, &plan.ends.inputs, if in_ring(plan) > 0 { 0 } else { fold::input_cycles(plan) }),
-        output: stream(plan, &plan.ends.outputs, bytes(plan, &plan.ends.outputs)),
+        input: Stream {
+            cycles: if in_ring(plan) > 0 { 0 } else { fold::input_cycles(plan) as u64 },
+            ..stream(plan, &plan.ends.inputs, &[])?
+        },
+        output: stream(plan, &plan.ends.outputs, &units)?,
         rtl_files: RTL.to_vec(),
     }
     .check()
@@ -332,35 +342,33 @@ fn in_ring(plan: &Plan<'_>) -> usize {
     plan.ends.only_input().and_then(|input| plan.wishes.rings.get(&input).copied()).unwrap_or(0)
 }
 
-fn bytes(plan: &Plan<'_>, ports: &[Port]) -> usize {
-    ports.iter().map(|&port| plan.graph.value(port).fact.len()).sum()
-}
-
-/// The tensors of a packet.
-fn stream(plan: &Plan<'_>, ports: &[Port], cycles: usize) -> Stream {
-    let tensor = |(i, &port): (usize, &Port)| {
+/// The tensors of a packet, behind their units where they have some.
+fn stream(plan: &Plan<'_>, ports: &[Port], units: &[Option<HeadUnit>]) -> Result<Stream> {
+    let mut found = Stream { bytes: 0, cycles: 0, tensors: vec![] };
+    for (i, &port) in ports.iter().enumerate() {
         let value = plan.graph.value(port);
         let fact = &value.fact;
-        design::Tensor {
+        let plain = design::Tensor {
             node: port.node.0,
             tensor: value.name.clone(),
             shape: fact.shape,
-            offset: bytes(plan, &ports[..i]),
+            offset: found.bytes,
             bytes: fact.len(),
             dtype: if fact.source_offset == 128 { "uint8" } else { "int8" },
             scale: fact.scale,
             zero_point: fact.zero_point + fact.source_offset,
-        }
-    };
-    Stream {
-        bytes: bytes(plan, ports),
-        cycles: cycles as u64,
-        tensors: ports.iter().enumerate().map(tensor).collect(),
+            head: None,
+        };
+        let (tensor, cycles) = head::sent(units.get(i).and_then(Option::as_ref), fact, plain)?;
+        found.bytes += tensor.bytes;
+        found.cycles += cycles as u64;
+        found.tensors.push(tensor);
     }
+    Ok(found)
 }
 
 /// The parameters of `rtl/o2c_shell.v` that tell of the regions.
-fn stream_params(plan: &Plan<'_>) -> Result<Vec<Param>> {
+fn stream_params(plan: &Plan<'_>, behind: &head::Built) -> Result<Vec<Param>> {
     let Ends { inputs, outputs } = &plan.ends;
     let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let xor = |fact: &QFact| if fact.source_offset == 128 { 128 } else { 0 };
@@ -393,7 +401,7 @@ fn stream_params(plan: &Plan<'_>) -> Result<Vec<Param>> {
     }
     found.extend(std::mem::take(&mut fields).0);
     found.push(one("IN_RING", int(in_ring(plan))));
-    for &port in outputs {
+    for (&port, unit) in outputs.iter().zip(&behind.outputs) {
         let fact = &plan.graph.value(port).fact;
         let [c, h, w] = fact.shape;
         fields.push([
@@ -404,8 +412,10 @@ fn stream_params(plan: &Plan<'_>) -> Result<Vec<Param>> {
             ("OUT_C", int(c)),
             ("OUT_XOR", xor(fact)),
         ]);
+        fields.push(unit.map(|(name, value)| (name, int(value))));
     }
     found.extend(fields.0);
+    found.extend(behind.softmax.iter().map(|&(name, value)| one(name, int(value))));
     Ok(found)
 }
 

@@ -14,6 +14,7 @@ mod ends;
 pub mod external;
 mod fold;
 mod groups;
+mod head;
 mod image;
 mod images;
 mod in_place;

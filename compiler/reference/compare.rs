@@ -1,7 +1,8 @@
 //! The executor against ONNX Runtime, byte for byte.
 //!
 //! In: the user's file, its integer graph and inputs. Out: for each setting of ONNX Runtime, what differs.
-//! Guarantees: nothing is reshaped, rounded or tolerated; floats are compared by their bits. Judged are
+//! Guarantees: nothing is reshaped or rounded; floats are compared by their bits, and nothing is tolerated but one step of
+//! the output where the graph computes a Softmax in integers (`graph::int::Head`), which is said and counted. Judged are
 //! [`Setting::Canonical`], and the full int8 session on the user's file ([`Setting::FullInt8`], or
 //! [`Setting::FullInt8Moved`] where a Clip or Reshape keeps the former from int8) if it computes no sum
 //! between integer tensors in float. Where neither does and neither agrees, the user's file without optimisation has to
@@ -19,7 +20,7 @@ use super::{cut, float, moves};
 use crate::arith::{AverageForm, Lanes};
 use crate::diag::{Diagnostic, Result, code};
 use crate::exec::{Data, Executor};
-use crate::graph::int::{HostOutput, HostStep, IntGraph, IntOp};
+use crate::graph::int::{HeadUnit, HostOutput, HostStep, IntGraph, IntOp};
 use crate::onnx;
 use crate::onnx::model::Model;
 
@@ -86,6 +87,10 @@ pub struct Difference {
     pub elements: usize,
     /// Elements that differ in any bit.
     pub differing: usize,
+    /// One step of the output, which may lie between the two: behind a Softmax in hardware. Else 0.
+    pub allowed: f64,
+    /// Elements that differ by more than that; without it, all that differ.
+    pub beyond: usize,
     /// The largest difference, as real numbers; infinite where one is not finite.
     pub largest: f64,
     /// The first of them.
@@ -122,7 +127,7 @@ impl SettingResult {
 
     /// Whether it ran and every output has our bytes.
     fn equal(&self) -> bool {
-        self.error.is_none() && !self.outputs.is_empty() && self.outputs.iter().all(|d| d.differing == 0)
+        self.error.is_none() && !self.outputs.is_empty() && self.outputs.iter().all(|d| d.beyond == 0)
     }
 
     /// Every compared tensor.
@@ -135,7 +140,7 @@ impl Comparison {
     /// Whether every judged setting ran and agrees in every byte, and what has to be near is.
     pub fn agrees(&self) -> bool {
         self.settings.iter().all(|s| {
-            let same = || s.all().all(|d| d.differing == 0);
+            let same = || s.all().all(|d| d.beyond == 0);
             // Steps are quotients of floats.
             let near =
                 s.near.is_none_or(|most| s.error.is_none() && s.steps.is_none_or(|d| d <= most + 0.01));
@@ -172,7 +177,7 @@ pub fn compare(model: &Path, graph: &IntGraph, inputs: &[Data]) -> Result<Compar
     let names: Vec<String> = executor.inputs().into_iter().map(|e| e.name).collect();
     let expect = executor.run(inputs)?;
     let samples = samples(&expect);
-    let feed = Feed { names: &names, inputs, samples };
+    let feed = Feed { names: &names, inputs, samples, allowed: &allowed(graph, &executor) };
     let cut_graph = cut::graph(graph);
     let cut_expect = match &cut_graph {
         Some(g) => Some(Executor::new(g)?.run(inputs)?),
@@ -258,6 +263,8 @@ struct Feed<'a> {
     names: &'a [String],
     inputs: &'a [Data],
     samples: usize,
+    /// For each output, see [`Difference::allowed`].
+    allowed: &'a [f64],
 }
 
 impl Feed<'_> {
@@ -285,7 +292,8 @@ fn original_setting(
     result.outputs = outputs(&mut session, feed, expect)?;
     if let (Some(model), Some(expect)) = (cut_model, cut_expect) {
         let mut session = Session::from_bytes(&onnx::encode(model)?, result.setting, 0)?;
-        result.before_softmax = outputs(&mut session, feed, expect)?;
+        let before = Feed { allowed: &[], ..*feed };
+        result.before_softmax = outputs(&mut session, &before, expect)?;
     }
     Ok(())
 }
@@ -294,7 +302,7 @@ fn outputs(session: &mut Session, feed: &Feed<'_>, expect: &[Data]) -> Result<Ve
     let mut all = Vec::new();
     for n in 0..feed.samples {
         let found = session.run(&feed.sample(n))?;
-        accumulate(&mut all, n, &found, expect)?;
+        accumulate(&mut all, n, &found, expect, feed.allowed)?;
     }
     Ok(all)
 }
@@ -308,12 +316,13 @@ fn canonical_setting(
 ) -> Result<()> {
     let names: Vec<String> = executor.inputs().into_iter().map(|e| e.name).collect();
     let expect = &executor.run(inputs)?;
-    let feed = Feed { names: &names, inputs, samples: samples(expect) };
+    let allowed = allowed(graph, executor);
+    let feed = Feed { names: &names, inputs, samples: samples(expect), allowed: &allowed };
     let bytes = onnx::encode(&canonical.model)?;
     let mut session = Session::from_bytes(&bytes, result.setting, 0)?;
     for n in 0..feed.samples {
         let found = session.run(&feed.sample(n))?;
-        accumulate(&mut result.outputs, n, &found[..expect.len().min(found.len())], expect)?;
+        accumulate(&mut result.outputs, n, &found[..expect.len().min(found.len())], expect, feed.allowed)?;
         let trace = executor.trace(inputs, n)?;
         for (k, stage) in trace.stages.iter().enumerate() {
             let name = &canonical.tensors[&stage.node];
@@ -406,7 +415,31 @@ fn file_bytes(x: &[i8], offset: i32) -> Vec<u8> {
     x.iter().map(|v| (i32::from(*v) + offset).to_le_bytes()[0]).collect()
 }
 
-fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], expect: &[Data]) -> Result<()> {
+/// For each output the step that may lie between ours and ONNX Runtime's, in the executor's order; 0 for none.
+fn allowed(graph: &IntGraph, executor: &Executor) -> Vec<f64> {
+    let mut steps: BTreeMap<&str, f64> = BTreeMap::new();
+    for id in graph.ids() {
+        let IntOp::Output(output) = &graph.node(id).op else { continue };
+        let Some(head) = output.head.as_ref().filter(|h| matches!(h.unit, HeadUnit::Softmax(_))) else {
+            continue;
+        };
+        // Nothing but DequantizeLinear and Reshape is behind it.
+        let step = head.steps.iter().fold(1.0, |at, step| match step {
+            HostStep::Dequantize(scale, _) => f64::from(*scale),
+            _ => at,
+        });
+        steps.insert(&graph.node(id).name, step);
+    }
+    executor.outputs().iter().map(|e| steps.get(e.name.as_str()).copied().unwrap_or(0.0)).collect()
+}
+
+fn accumulate(
+    all: &mut Vec<Difference>,
+    n: usize,
+    found: &[(String, Data)],
+    expect: &[Data],
+    allowed: &[f64],
+) -> Result<()> {
     if found.len() != expect.len() {
         let cause = format!("{} outputs, the graph has {}", found.len(), expect.len());
         return Err(Diagnostic::new(code::INTERNAL, "the outputs do not correspond", cause).into());
@@ -415,6 +448,7 @@ fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], exp
         if all.len() <= k {
             all.push(Difference::new(name));
         }
+        all[k].allowed = allowed.get(k).copied().unwrap_or(0.0);
         let ours = expect.samples(n..n + 1);
         if found.type_name() != ours.type_name() || found.len() != ours.len() {
             let cause = format!(
@@ -439,6 +473,8 @@ fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], exp
                 distance
             };
             all[k].largest = all[k].largest.max(distance);
+            // A real step is a product in float32; two are not near one.
+            all[k].beyond += usize::from(all[k].allowed > 0.0 && distance > 1.01 * all[k].allowed);
         }
         let (a, b) = (ours.to_bytes(), found.to_bytes());
         let width = a.len() / ours.len().max(1);
@@ -458,7 +494,15 @@ fn accumulate(all: &mut Vec<Difference>, n: usize, found: &[(String, Data)], exp
 
 impl Difference {
     fn new(tensor: &str) -> Difference {
-        Difference { tensor: tensor.to_owned(), elements: 0, differing: 0, largest: 0.0, first: None }
+        Difference {
+            tensor: tensor.to_owned(),
+            elements: 0,
+            differing: 0,
+            allowed: 0.0,
+            beyond: 0,
+            largest: 0.0,
+            first: None,
+        }
     }
 
     /// Adds one sample; `width` bytes an element; a shorter or longer tensor differs in the missing elements.
@@ -483,6 +527,7 @@ impl Difference {
                 continue;
             }
             self.differing += 1;
+            self.beyond += usize::from(self.allowed == 0.0);
             if self.first.is_none() {
                 self.first = Some(FirstDifference {
                     sample,

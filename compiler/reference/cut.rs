@@ -78,7 +78,8 @@ pub(crate) fn graph(graph: &IntGraph) -> Option<IntGraph> {
             steps.push(HostStep::Dequantize(input.0, input.1));
         }
         let arrangement = output.arrangement.clone();
-        out.node_mut(id).op = IntOp::Output(HostOutput { dtype: HostType::F32, arrangement, steps });
+        out.node_mut(id).op =
+            IntOp::Output(HostOutput { dtype: HostType::F32, arrangement, steps, head: None });
         cut = true;
     }
     cut.then_some(out)

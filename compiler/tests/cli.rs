@@ -521,3 +521,43 @@ fn compile_and_simulate() {
     assert!(stderr.contains("error[O2C0602]") && stderr.contains("broken"), "{stderr}");
     assert_eq!(o.status.code(), Some(3));
 }
+
+/// The last operator in hardware: what is sent, what is left for the host; and all of it on the host.
+#[test]
+fn heads() {
+    let scratch = tempfile::tempdir().unwrap();
+    let verilator = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|d| d.join("verilator").exists());
+    for (name, unit, bytes, raw) in [("argmax", "ArgMax", 40, 380), ("softmax", "Softmax", 100, 100)] {
+        let onnx = root().join(format!("testbench/mutants/{name}.onnx")).display().to_string();
+        let out = scratch.path().join(name).display().to_string();
+        let compile = |extra: &[&str]| -> serde_json::Value {
+            let o = run(&[&["compile", &onnx, "-o", &out, "--array", "2,2,4", "--json"], extra].concat());
+            assert_eq!(o.status.code(), Some(0), "{}", text(&o.stderr));
+            serde_json::from_slice(&o.stdout).unwrap()
+        };
+        let host = compile(&["--heads", "host"]);
+        assert!(host["output"]["head"].is_null());
+        assert_eq!(host["output"]["bytes"], raw);
+        let hardware = compile(&[]);
+        assert_eq!(
+            (&hardware["output"]["head"]["unit"], &hardware["output"]["bytes"]),
+            (&unit.into(), &bytes.into())
+        );
+        assert_eq!(hardware["cycles"], host["cycles"]);
+        let steps = |v: &serde_json::Value| v["host_after"].to_string();
+        assert!(steps(&host).contains(if unit == "Softmax" { "Softmax" } else { "TopK" }));
+        assert!(!steps(&hardware).contains("Softmax") && !steps(&hardware).contains("TopK"));
+        for stall in ["none", "random"].into_iter().filter(|_| verilator) {
+            let o = run(&["simulate", &out, "--stall", stall, "--json"]);
+            let v: serde_json::Value = serde_json::from_slice(&o.stdout).unwrap();
+            assert_eq!(
+                (&v["mismatches"], &v["faults"]),
+                (&0.into(), &serde_json::json!([])),
+                "{}",
+                text(&o.stderr)
+            );
+            assert_eq!(v["cycles"]["predicted"], v["cycles"]["measured"]);
+        }
+    }
+}

@@ -133,7 +133,6 @@ impl Net {
             4 | 5 => [rng.size(5, 19), rng.size(4, 9), rng.size(4, 9)],
             _ => [rng.size(1, 4), rng.size(5, 14), rng.size(5, 14)],
         };
-        let [c, h, w] = shape;
         let mut net = Net { g: IntGraph::default(), rng, profile, offset, count: 0, ports: vec![] };
         let input = net.input("quantize", "input", shape);
         (net, input)
@@ -643,20 +642,33 @@ impl Net {
         } else {
             Arrangement { onnx_shape: vec![1, h * w, c], source: Some(channels_last(xf.shape)) }
         };
-        let argmax = HostStep::ArgMax { axis: 1, keepdims: self.rng.chance(50), select_last_index: false };
-        let (steps, dtype) = match self.rng.range(0, 4) {
+        let axis = if self.rng.chance(70) { arrangement.onnx_shape.len() - 1 } else { 1 };
+        let (keepdims, select_last_index) = (self.rng.chance(50), self.rng.chance(50));
+        let argmax = HostStep::ArgMax { axis, keepdims, select_last_index };
+        let dequantize = HostStep::Dequantize(xf.scale, zero);
+        let output =
+            (self.rng.pick(&[1.0 / 256.0, 0.005, 0.03]), if signed { -128 } else { self.rng.range(0, 9) });
+        let (steps, dtype) = match self.rng.range(0, 7) {
             0 => (vec![], byte),
             1 => (vec![HostStep::Dequantize(xf.scale, zero)], HostType::F32),
-            2 => (vec![HostStep::Dequantize(xf.scale, zero), HostStep::Softmax(1)], HostType::F32),
-            3 => (vec![HostStep::Dequantize(xf.scale, zero), argmax], HostType::I64),
+            2 => (vec![dequantize, HostStep::Softmax(1)], HostType::F32),
+            3 | 4 => (vec![dequantize, argmax], HostType::I64),
+            5 => {
+                let (largest, indices) = (self.rng.chance(50), self.rng.chance(50));
+                let first = HostStep::TopK { axis, k: 1, largest, indices };
+                (vec![dequantize, first], if indices { HostType::I64 } else { HostType::F32 })
+            }
+            6 => {
+                let quantize = HostStep::Quantize(output.0, output.1, signed);
+                (vec![dequantize, HostStep::Softmax(axis), quantize], byte)
+            }
             _ => {
-                let output = (1.0 / 256.0, if signed { -128 } else { 0 });
-                let axis = arrangement.onnx_shape.len() - 1;
                 let softmax = HostStep::QLinearSoftmax { axis, input: (xf.scale, zero), output, signed };
                 (vec![softmax, HostStep::Dequantize(output.0, output.1)], HostType::F32)
             }
         };
-        let id = self.g.add(name, IntOp::Output(HostOutput { dtype, arrangement, steps }), &[x], vec![]);
+        let output = HostOutput { dtype, arrangement, steps, head: None };
+        let id = self.g.add(name, IntOp::Output(output), &[x], vec![]);
         self.g.outputs.push(id.into());
     }
 }

@@ -76,7 +76,9 @@ fn compile_on(
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
     let (stream_bits, rescale) = (o2c::DEFAULT_STREAM_BITS, RescaleMode::Proved);
-    let options = Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale };
+    let heads = o2c::Heads::Hardware;
+    let options =
+        Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale, heads };
     o2c::compile(source, &options)
 }
 

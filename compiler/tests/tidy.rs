@@ -320,6 +320,7 @@ fn accelerator_parameters() {
         target: onnx2chip::targets::find("generic").unwrap(),
         name: None,
         rescale: onnx2chip::quant::RescaleMode::Proved,
+        heads: onnx2chip::Heads::Hardware,
     };
     let compiled = onnx2chip::compile(source, &options).unwrap();
     let design = &compiled.design;
@@ -332,7 +333,7 @@ fn accelerator_parameters() {
         assert!(rtl.iter().any(|p| p == name), "rtl/o2c_accelerator.v has no parameter {name}");
     }
     for name in &rtl {
-        let tables = ["WEIGHT_INIT", "TABLE_A_INIT", "TABLE_B_INIT"].contains(&name.as_str());
+        let tables = ["WEIGHT_INIT", "TABLE_A_INIT", "TABLE_B_INIT", "HEAD_INIT"].contains(&name.as_str());
         // Set where there is external memory.
         let external = ["EXT", "ADDR_W", "BUS_W", "BURST", "OUTSTANDING", "NCMDS", "CMD_INIT"];
         assert!(

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx, ten.onnx and ends.onnx, the networks that the mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx, ten.onnx, ends.onnx, argmax.onnx and softmax.onnx, the networks that the
+mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -18,6 +19,8 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   nine  maps so large that only some rows of them fit: windows of the array, the pool and depthwise layers on rings
   ten   more maps than fit, each read again much later
   ends  two inputs, one folded, one read again late; two outputs, uint8 and int8, one of them read on
+  argmax   the least of each pixel's 19 channels, and its place: TopK behind the last layer
+  softmax  Softmax of each pixel's 5 channels behind the last layer, quantized, with a zero point inside the range
 """
 import pathlib
 
@@ -67,7 +70,9 @@ class Net:
         self.save_ends(path, [("x", x_shape)], [(y, y_shape)])
 
     def save_ends(self, path, inputs, outputs):
-        values = lambda ends: [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends]
+        """Ends are names and shapes, and types that are not float."""
+        value = lambda name, shape, dtype=TensorProto.FLOAT: helper.make_tensor_value_info(name, dtype, shape)
+        values = lambda ends: [value(*end) for end in ends]
         graph = helper.make_graph(self.nodes, path.stem, values(inputs), values(outputs), self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="")
         onnx.checker.check_model(model, full_check=True)
@@ -297,6 +302,25 @@ def ends():
     n.save_ends(HERE / "ends.onnx", [("x", [1, 3, 9, 6]), ("y", [1, 7, 5, 6])], [(a, [1, 7, 5, 6]), (d, [1, 19, 2, 2])])
 
 
+def argmax():
+    n = Net(11)
+    x = n.quantize("x", "x", .02, -11, np.int8)
+    # Coarse steps: many channels are equal.
+    a = n.conv("a", x, (19, 3, 3, 3), n.rng.uniform(.003, .006, 19), n.rng.integers(-6000, 6001, 19), pads=[1, 1, 1, 1])
+    a = n.quantize(a, "a", 1.1, 9, np.int8)
+    n.nodes.append(helper.make_node("TopK", [a, n.constant(np.array([1], np.int64))], ["y", "place"], axis=1, largest=0))
+    n.save_ends(HERE / "argmax.onnx", [("x", [1, 3, 4, 5])], [("y", [1, 1, 4, 5]), ("place", [1, 1, 4, 5], TensorProto.INT64)])
+
+
+def softmax():
+    n = Net(12)
+    x = n.quantize("x", "x", .02, 100, np.uint8)
+    a = n.conv("a", x, (5, 3, 3, 3), n.rng.uniform(.003, .006, 5), n.rng.integers(-6000, 6001, 5), pads=[1, 1, 1, 1])
+    a = n.quantize(a, "a", .07, 121, np.uint8)
+    y = n.quantize(n.node("Softmax", [a], "s", axis=1), "y", .0035, 30, np.uint8)
+    n.save(HERE / "softmax.onnx", [1, 3, 4, 5], y, [1, 5, 4, 5])
+
+
 one()
 two()
 three()
@@ -308,3 +332,5 @@ product()
 nine()
 ten()
 ends()
+argmax()
+softmax()

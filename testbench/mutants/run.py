@@ -34,6 +34,7 @@ NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2
             "seven": ["--array", "4,4,16", "--lanes", "16"],
             "eight": ["--array", "1,16,32", "--lanes", "4"],
             "product": ["--array", "4,2,4", "--lanes", "2"],
+            "argmax": ["--array", "4,2,4"], "softmax": ["--array", "2,2,8"],
             "nine": ["--array", "4,4,16", "--lanes", "16", "--on-chip", "26"],
             "ten": ["--array", "2,4,8", "--lanes", "4", "--on-chip", "26"],
             "ends": ["--array", "2,2,8", "--lanes", "4"]}

@@ -122,7 +122,8 @@ impl Lower<'_> {
         }
         let onnx_shape = graph.value(here).fact.shape.clone();
         let source = placed.position.as_deref().map(layout::inverse);
-        let op = IntOp::Output(HostOutput { dtype, arrangement: Arrangement { onnx_shape, source }, steps });
+        let arrangement = Arrangement { onnx_shape, source };
+        let op = IntOp::Output(HostOutput { dtype, arrangement, steps, head: None });
         let name = unique(&mut self.nodes, name);
         self.int.add(name, op, &[placed.port], Vec::new());
         Ok(())

@@ -9,8 +9,9 @@ mod random;
 use ndarray::{ArrayD, IxDyn};
 
 use crate as o2c;
-use crate::exec::Data;
-use crate::graph::int::IntGraph;
+use crate::exec::{Data, Executor};
+use crate::graph::Port;
+use crate::graph::int::{HeadUnit, IntGraph, IntOp};
 use crate::onnx;
 use crate::reference::compare::{SettingResult, compare_export};
 use crate::reference::export::{ExportOptions, WeightForm, export};
@@ -52,6 +53,48 @@ fn random_graphs_equal_onnx_runtime() {
             assert_equal(&result.unwrap_or_else(|e| panic!("seed {seed}: {e}")), seed);
         }
     }
+}
+
+/// Units behind the last layer give what the host's steps give; a Softmax at most a step beside it, seldom.
+#[test]
+fn units_behind_the_last_layer_equal_the_host() {
+    let (mut places, mut softmaxes, mut values, mut differing) = (0, 0, 0, 0);
+    for seed in 0..number("O2C_RANDOM_REFERENCE", 150) * 4 {
+        let host = graph(seed);
+        let mut hardware = host.clone();
+        crate::passes::heads::run(&mut hardware);
+        let of = |port: &Port| match &hardware.node(port.node).op {
+            IntOp::Output(output) => output.head.clone(),
+            _ => None,
+        };
+        let heads: Vec<_> = hardware.outputs.iter().map(of).collect();
+        if heads.iter().all(Option::is_none) {
+            continue;
+        }
+        let x = inputs(&host, seed, 3);
+        let [a, b] = [&host, &hardware].map(|g| Executor::new(g).unwrap().run(&x).unwrap());
+        for ((a, b), head) in a.into_iter().zip(b).zip(heads) {
+            let Some((spec, head)) = head.and_then(|head| match head.unit {
+                HeadUnit::Softmax(spec) => Some((spec, head)),
+                HeadUnit::ArgMax { .. } => {
+                    places += 1;
+                    None
+                }
+            }) else {
+                assert_eq!(a, b, "seed {seed}");
+                continue;
+            };
+            softmaxes += 1;
+            assert_eq!(a.shape(), b.shape());
+            let step = if head.steps.is_empty() { 1.0 } else { f64::from(spec.output.0) };
+            for (a, b) in a.to_f64().into_iter().zip(b.to_f64()) {
+                assert!((a - b).abs() <= 1.01 * step, "seed {seed}: {a} {b}");
+                (values, differing) = (values + 1, differing + usize::from(a != b));
+            }
+        }
+    }
+    assert!(places > 20 && softmaxes > 20, "{places} places, {softmaxes} Softmaxes");
+    assert!(differing <= values / 1000, "{differing} of {values}");
 }
 
 #[test]
