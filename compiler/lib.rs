@@ -106,7 +106,6 @@ pub struct Compiled {
 pub fn compile(mut source: Source, options: &Options) -> Result<Compiled> {
     if options.heads == Heads::Hardware {
         passes::heads::run(&mut source.graph);
-        graph::verify::int(&source.graph, "heads")?;
     }
     let quantized = solve(&source.graph, options.rescale)?;
     let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
