@@ -122,7 +122,9 @@ impl Planned<'_> {
     fn slid(&self, array: Array, rows: &Range<usize>) -> Option<(Slide, Loops)> {
         let group_cycles = cycles::group_cycles(&self.layer, array);
         let residual = self.layer.residual().is_some();
-        let slide = Slide::of(&self.layer, array, [&self.map, &self.y], group_cycles, residual, rows)?;
+        let maps = [&self.map, &self.y];
+        let slide =
+            Slide::of(&self.layer, array, maps, group_cycles, residual, rows, self.slide.as_ref())?;
         Some((slide, cycles::slide_loops(&self.layer, array, &slide, [self.y.blocks, rows.len()])))
     }
 
