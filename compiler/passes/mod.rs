@@ -23,6 +23,7 @@ mod names;
 pub mod own_memory;
 mod prepare_input;
 mod remove_identity;
+mod split_multiplier;
 
 pub use inspect::{Inspection, inspect};
 
@@ -147,6 +148,11 @@ pub const INT_PIPELINE: &[IntPass] = &[
         name: "absorb-padding",
         summary: "makes padding part of the convolution or maximum behind it",
         run: absorb_padding::run,
+    },
+    IntPass {
+        name: "split-multiplier",
+        summary: "makes a depthwise convolution with a channel multiplier several without",
+        run: split_multiplier::run,
     },
     IntPass {
         name: "own-memory",
