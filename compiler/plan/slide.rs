@@ -24,6 +24,17 @@ const MOST_SUMS: usize = 256;
 /// Cycles from a partial sum to the one that adds to it, and of a pass, at least: `rtl/o2c_mac_array.v`.
 const SUM_CYCLES: usize = 4;
 
+/// Which depthwise layers an array computes with a sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slides {
+    /// None.
+    None,
+    /// Those whose kernels fit the window.
+    Window,
+    /// Others too, in several passes.
+    Passes,
+}
+
 /// The sequence of one layer, or of some of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slide {
@@ -112,12 +123,24 @@ fn fits(layer: &Layer<'_>, array: Array) -> bool {
     depthwise && window_rows(array) >= 2 && array.k >= array.word()
 }
 
+/// Whether the layer's kernel exceeds the window.
+pub(crate) fn takes_passes(layer: &Layer<'_>, array: Array) -> bool {
+    let Window { kernel: [kh, kw], dilations: [dh, dw], .. } = layer.kernel.window();
+    let several = |tiles: Option<Tiles>| tiles.is_some_and(|tiles| tiles.count > 1);
+    fits(layer, array)
+        && (several(Tiles::of(kh, dh, window_rows(array), 0, false))
+            || several(Tiles::of(kw, dw, COLUMNS, 0, false)))
+}
+
 /// Whether the layer would read two rows at once, if its input's rows were [`PAIR_PITCH`] apart: only then is it worth
 /// the memory.
-pub(crate) fn wants_pairs(layer: &Layer<'_>, array: Array, group_cycles: usize) -> bool {
+pub(crate) fn wants_pairs(layer: &Layer<'_>, array: Array, slides: Slides, group_cycles: usize) -> bool {
     let [_, rows, columns] = layer.y.shape;
     let residual = layer.residual().is_some();
-    let sequence = |at_once| sequence(layer, array, at_once, [group_cycles, usize::from(residual)], &(0..rows));
+    let sequence = |at_once| {
+        let found = sequence(layer, array, at_once, [group_cycles, usize::from(residual)], &(0..rows));
+        found.filter(|found| found.allowed(slides))
+    };
     if !fits(layer, array) {
         return false;
     }
@@ -128,8 +151,8 @@ pub(crate) fn wants_pairs(layer: &Layer<'_>, array: Array, group_cycles: usize) 
 
 impl Slide {
     /// The sequence of output rows `outputs` of a layer whose input lies as `x` and whose output as `y`, with `group_cycles`
-    /// of the post pipeline for each output; `residual` if their distances have to be multiples of that. With the weights of
-    /// another sequence of the layer where there is one, `like`.
+    /// of the post pipeline for each output; `residual` if their distances have to be multiples of that. One that
+    /// is `allowed`.
     pub(crate) fn of(
         layer: &Layer<'_>,
         array: Array,
@@ -137,7 +160,7 @@ impl Slide {
         group_cycles: usize,
         residual: bool,
         outputs: &Range<usize>,
-        like: Option<&Slide>,
+        allowed: impl Fn(&Slide) -> bool,
     ) -> Option<Slide> {
         if !fits(layer, array) || x.segments != y.segments {
             return None;
@@ -145,9 +168,17 @@ impl Slide {
         let [_, _, columns] = layer.y.shape;
         let rows: &[usize] = if x.row % (2 * PAIR_PITCH) == PAIR_PITCH { &[2, 1] } else { &[1] };
         let post = [group_cycles, usize::from(residual)];
-        let rows = rows.iter().filter(|&&rows| like.is_none_or(|like| like.slot_rows() == rows));
-        let all = rows.filter_map(|&rows| sequence(layer, array, rows, post, outputs));
+        let all = rows.iter().filter_map(|&rows| sequence(layer, array, rows, post, outputs)).filter(allowed);
         all.min_by_key(|found| found.block_cycles(columns, outputs.len()))
+    }
+
+    /// Whether an array has it.
+    pub(crate) fn allowed(&self, slides: Slides) -> bool {
+        match slides {
+            Slides::None => false,
+            Slides::Window => self.passes() == 1,
+            Slides::Passes => true,
+        }
     }
 
     /// Passes of a group of output columns.
