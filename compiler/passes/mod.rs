@@ -23,7 +23,7 @@ mod names;
 pub mod own_memory;
 mod prepare_input;
 mod remove_identity;
-mod split_multiplier;
+pub mod split_multiplier;
 
 pub use inspect::{Inspection, inspect};
 

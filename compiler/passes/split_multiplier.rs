@@ -22,7 +22,7 @@ const LEAST_TAPS: usize = 3;
 type Order = Vec<usize>;
 
 /// Splits what pays.
-pub(super) fn run(graph: &mut IntGraph) {
+pub fn run(graph: &mut IntGraph) {
     // The last first: what was split there carries the order of what is before.
     for id in graph.topo().unwrap_or_default().into_iter().rev() {
         if let Some(multiplier) = multiplier(graph, id)

@@ -325,6 +325,7 @@ fn every_value_follows_from_the_folder() {
     check("tflm_micro_speech_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16", "--lanes", "2"]);
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
     check("../testbench/mutants/six.onnx", &["--samples", "1", "--array", "2,4,8"]);
+    check("../testbench/mutants/eleven.onnx", &["--samples", "1", "--array", "2,8,16"]);
     check("../testbench/mutants/product.onnx", &["--samples", "1", "--array", "4,2,4", "--lanes", "2"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,8"]);
     check("mlperftiny_dscnn_kws_int8_qdq.onnx", &["--samples", "1", "--array", "4,4,16"]);
