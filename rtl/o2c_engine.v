@@ -505,7 +505,8 @@ module o2c_engine #(
     assign array_trig = 1'b0;
     assign array_head = {(R*SUM_W){1'b0}};
     wire unused_ok = &{1'b0, s1_kb_last, s3_word, s3_word_last, WAW[0], LC[0], slide_shift, slide_mac, slide_rows,
-                      weight_row, slide_weights, psum_index, psum_add, psum_more, weights_again, weights_block, window, ext_we_weight_i, ext_weight_i};
+                      weight_row, slide_weights, psum_index, psum_add, psum_more, weights_again,
+                      weights_block, window, ext_we_weight_i, ext_weight_i};
   end endgenerate
 
   // ---------------------------------------------------------------- pool

@@ -16,9 +16,9 @@
 // array row keeps weights of its own: in an array layer all take weight_i every cycle, in a depthwise layer the
 // one that weight_row_i names.
 //
-// With PSUM_DEPTH > 0 a depthwise sum may take several passes, each with a part of its products: a memory keeps that many
-// partial sums of W channels. A pass reads psum_index_i's where psum_add_i, and writes it where psum_more_i; the two are
-// given with mac_valid_i, and the next pass comes there 4 cycles later or more.
+// With PSUM_DEPTH > 0 a depthwise sum may take several passes, each with a part of its products: a memory keeps that
+// many partial sums of W channels. With mac_valid_i, psum_add_i adds the one at psum_index_i, and psum_more_i keeps the
+// result there for the next pass, which comes 4 cycles later or more.
 //
 // P, C, K  1 ..     powers of two
 // WB       1 .. 9   bits of a signed weight

@@ -10,12 +10,12 @@
 // column's last. A pass ends with its last output.
 //
 // With PASSES = 0 a block has one group and one pass. With PASSES = 1 the kernel may exceed the window: it is cut into
-// tiles, (tile_row_last_i + 1) rows of (tile_col_last_i + 1) each, tile_h_i rows and tile_w_i columns apart, and each pass
-// moves the window of one tile over the columns of a group, group_last_i + 1 of them but for the map's last; the next
-// group's first input column is group_step_i further. A pass of the tiles' row i reads from row i * tile_h_i on, counted
-// from the first row's own; where that is above the map, so for skip_i slots in the first row of tiles, it begins at the
-// map's top, and its outputs are due as many slots later: fewer after each row of tiles. All passes but a group's last hold
-// a slot for hold_more_i + 1 cycles, and every pass takes 4 cycles or more.
+// tiles, (tile_row_last_i + 1) rows of (tile_col_last_i + 1) each, tile_h_i rows and tile_w_i columns apart. Each pass
+// moves the window of one tile over the columns of a group, group_last_i + 1 of them or those that are left; the next
+// group's first input column is group_step_i further. The first row of tiles begins skip_i slots above the map, each
+// further one tile_slots_i later. Where skip_i > 0, base_i is the map's top, and slots above it are left out, so that
+// outputs are due as much earlier. emit_first_i is that of the first row of tiles. All passes but a group's last hold a
+// slot for hold_more_i + 1 cycles; every pass takes 4 cycles or more.
 //
 // With HAS_RING = 1 the map may stand in a ring of rows: behind slot ring_slot_i of every column the step is
 // ring_step_i.
@@ -31,8 +31,8 @@
 //   s1_valid_o         a slot's first cycle: a_addr (first row), pair address (second row) are read
 //   s1_cols_o          which of the four columns are on the map and in the kernel
 //   s1_emit_o          with s1_valid_o: an output is due; s1_rows_o tells which rows of the window are on the map
-//                      and in the kernel; s1_index_o its number in the group, s1_add_o that it adds to the passes before,
-//                      s1_more_o that passes follow
+//                      and in the kernel; s1_index_o its number in the group, s1_add_o that it adds to the
+//                      passes before, s1_more_o that passes follow
 //   weight_row_o       bit p: the weight memory is addressed for array row p. Bit 0 comes 3 cycles after start_i or
 //                      a pass's end, the others follow; the planner's wait makes them end before the pass's first
 //                      output
@@ -181,7 +181,7 @@ module o2c_slide_gen #(
         next_h      <= tile_h + $signed(tile_h_i);
         next_skip   <= above ? skip - tile_slots_i : {CW{1'b0}};
         next_offset <= offset + tile_step_i + turn;
-        next_ring   <= around ? {CW{1'b1}} : ring - moved;
+        next_ring   <= ring - moved;  // around the ring no slot is that large
       end
       addr_q  <= next_addr + shift_words[AW-1:0] + (next_skip == {CW{1'b0}} ? next_offset : {AW{1'b0}});
       w_q     <= next_w + $signed(next_shift);
