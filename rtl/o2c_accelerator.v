@@ -47,6 +47,7 @@ module o2c_accelerator #(
   parameter integer HAS_SLIDE   = 0,
   parameter integer HAS_RING    = 0,
   parameter integer BANKS       = 1,
+  parameter integer PSUM_DEPTH  = 0,
   parameter integer HAS_TABLE   = 1,
   parameter integer TABLE_W     = 18,
   parameter integer TABLE_SHIFT = 8,
@@ -260,7 +261,7 @@ module o2c_accelerator #(
     .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
     .NLAYERS (NLAYERS), .CHANGES (CHANGES), .NROM (NROM), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),
     .HAS_PRODUCT (HAS_PRODUCT), .HAS_STEP (HAS_STEP), .HAS_SLIDE (HAS_SLIDE), .HAS_RING (HAS_RING), .IN_RING (IN_RING != 0 ? 1 : 0),
-    .BANKS (BANKS),
+    .BANKS (BANKS), .PSUM_DEPTH (PSUM_DEPTH),
     .HAS_TABLE (HAS_TABLE), .TABLE_W (TABLE_W), .TABLE_SHIFT (TABLE_SHIFT), .TABLE_WINDOW (TABLE_WINDOW), .FLOAT_W (FLOAT_W), .SELECT_W (SELECT_W), .TDEPTH (TDEPTH), .EXT (EXT), .DESC_INIT (DESC_INIT), .WEIGHT_INIT (WEIGHT_INIT), .PARAM_INIT (PARAM_INIT),
     .TABLE_A_INIT (TABLE_A_INIT), .TABLE_B_INIT (TABLE_B_INIT)
   ) u_engine (

@@ -9,6 +9,7 @@
 // CHANGES   descriptors hold what changes from the one before, in NROM words: see o2c_sequencer
 // HAS_RING  tensors may stand in rings of rows, see words 26 to 28;  IN_RING  the input does, see word 29 and o2c_ingest
 // HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
+// PSUM_DEPTH   partial sums of W channels for depthwise layers of several passes; 0 if none has
 //
 // Descriptor, 32-bit words, least significant bit first:
 //    0  [1:0] mode: 0 array, 1 maximum, 2 sum or product, 3 depthwise   [2] residual   [3] table   [4] input region free afterwards
@@ -17,25 +18,28 @@
 //       [19] the output region is complete afterwards   [20] product of two operands   [21] the second one's first channel is for all
 //       [22] the second one corrects thresholds, else the first
 //       [31:24] table index
-//    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen; depthwise: A slots of a column, see o2c_slide_gen
-//    3  [15:0] C - 1   [31:16] kb - 1
+//    2  [15:0] A - 1   [31:16] B - 1           loops, see o2c_addr_gen; depthwise: A slots of a column, see o2c_slide_gen,
+//       [31:16] input columns from a group of output columns to the next
+//    3  [15:0] C - 1   [31:16] kb - 1   depthwise: [7:0] tiles of the kernel beside each other - 1   [15:8] below each other - 1
 //    4  [23:0] units - 1 (array: tiles; pool: pixels)   [31:24] group length - 1
+//       depthwise: [15:0] output columns of a group - 1   [23:16] cycles of a slot in passes that others follow - 1
 //    5  [15:0] gap, depthwise: wait   [23:16] vectors of a unit - 1   [31:24] cycles of a read (pool) or slot - 1
 //    6  [15:0] input rows   [31:16] input columns
 //    7  [15:0] output columns - 1   [31:16] pixels of an output run - 1, see o2c_post
 //    8  [15:0] first window's row   [31:16] column (signed)
 //    9  [15:0] row stride   [31:16] column stride
-//   10  [15:0] row dilation [31:16] column dilation
+//   10  [15:0] row dilation [31:16] column dilation; depthwise: from a tile of the kernel to the next
 //   11  first window's address   12  [23:0] address step of a column   [31:24] load tokens that it waits for and uses up
-//   13  address step of a row's end
-//   14  address steps of A   15  of B   16  of C; depthwise: 14 of a slot, 15 from its first row to its second
+//   13  address step of a row's end; depthwise: from the address in 11, if that is the map's top, to the first tile's row
+//   14  address steps of A   15  of B   16  of C; depthwise: 14 of a slot, 15 from its first row to its second, 16 from a
+//       tile of the kernel to the one below
 //       product: of the second operand   14 first address   15 step of a column   16 of a row's end   17 [23:0] of a channel block
 //       [31:24] its zero point (the first one's is the pad value)
 //   17  [23:0] first weight word; float32 sums: mantissa of the input's scale   [31:24] slots before the first output
 //   18  [15:0] first parameter word   [31:16] output groups
 //   19  first output word   20  residual operand's address minus the output's
 //   21  [23:0] output pixels   [31:24] slots between outputs - 1
-//   22  [23:0] block step   [31:24] block repetitions - 1
+//   22  [23:0] block step   [31:24] block repetitions - 1; depthwise: slots that the first tile is above the map's top
 //   23  [23:0] words of an output plane   [31:24] slots from a column's last output to the next one's first - 1
 //   24  [15:0] address step in an output run   [31:16] rows of the window that belong to the kernel
 //   25  [23:0] address step to the next output run   [27:24] columns of the window that belong to the kernel
@@ -50,7 +54,7 @@
 // S = 1 with HAS_SLIDE, else 0):
 //   array      (U-1)*T + n + 2*P + LC + D - group length + G/R + S + 19
 //   pool       (U-1)*T + n + D - group length + G/R + 19, and 2 more for a product (n = 2)
-//   depthwise  blocks * (wait + slots * cycles of a slot) - cycles of a slot + LC + log2 P + G/R + 22
+//   depthwise  blocks * (sum over passes: wait + slots * cycles of a slot) - cycles of a slot + LC + log2 P + G/R + 22
 // and never fewer than the fetch of the next descriptor takes: NWORDS + 3. Waits for load tokens come on top.
 module o2c_engine #(
   parameter integer P         = 4,
@@ -85,6 +89,7 @@ module o2c_engine #(
   parameter integer HAS_RING  = 0,
   parameter integer IN_RING   = 0,
   parameter integer BANKS     = 1,
+  parameter integer PSUM_DEPTH = 0,
   parameter integer HAS_TABLE = 1,
   parameter integer TABLE_W   = 18,
   parameter integer TABLE_SHIFT = 8,
@@ -263,13 +268,23 @@ module o2c_engine #(
   wire                 slide_shift, slide_mac;
   wire [LR-1:0]        slide_rows;
   wire [P-1:0]         weight_row, slide_weights;
+  localparam integer IW = PSUM_DEPTH > 1 ? $clog2(PSUM_DEPTH) : 1;
+  wire [IW-1:0]        psum_index;
+  wire                 psum_add, psum_more, weights_again, weights_block;
   wire [8*W*BANKS-1:0] window;
   generate if (HAS_SLIDE != 0) begin : gen_slide
     wire [AW-1:0] slide_addr, slide_pair_addr;
     wire [3:0]    s1_cols;
     wire          s1_slot, s1_emit;
     wire [LR-1:0] s1_rows;
-    o2c_slide_gen #(.AW (AW), .CW (CW), .NW (NW), .P (P), .LR (LR), .HAS_RING (HAS_RING)) u_slide_gen (
+    wire [IW-1:0] s1_index;
+    wire          s1_add, s1_more;
+    // Rows from a tile of the kernel to the one below, in slots; and slots above the map.
+    wire [15:0]   tile_rows  = desc[32*10 +: 16];
+    wire [15:0]   tile_slots = desc[32*0 + 6] ? tile_rows >> 1 : tile_rows;
+    wire [15:0]   skip       = {8'd0, desc[32*22 + 24 +: 8]};
+    o2c_slide_gen #(.AW (AW), .CW (CW), .NW (NW), .P (P), .LR (LR), .HAS_RING (HAS_RING),
+      .PASSES (PSUM_DEPTH > 0 ? 1 : 0), .IW (IW)) u_slide_gen (
       .clk_i          (clk_i),
       .rst_ni         (rst_ni),
       .start_i        (start & depthwise),
@@ -297,20 +312,38 @@ module o2c_engine #(
       .emit_wrap_i    (desc[32*23 + 24 +: 8]),
       .rows_i         (desc[32*24 + 16 +: LR]),
       .cols_i         (desc[32*25 + 24 +: 4]),
+      .tile_row_last_i (desc[32*3 + 8 +: 8]),
+      .tile_col_last_i (desc[32*3 +: 8]),
+      .tile_h_i       (tile_rows[CW-1:0]),
+      .tile_w_i       (desc[32*10 + 16 +: CW]),
+      .tile_slots_i   (tile_slots[CW-1:0]),
+      .tile_step_i    (desc[32*16 +: AW]),
+      .tile_first_i   (desc[32*13 +: AW]),
+      .skip_i         (skip[CW-1:0]),
+      .group_last_i   (desc[32*4 +: CW]),
+      .group_step_i   (desc[32*2 + 16 +: CW]),
+      .hold_more_i    (desc[32*4 + 16 +: 8]),
       .s1_addr_o      (slide_addr),
       .s1_pair_addr_o (slide_pair_addr),
       .s1_valid_o     (s1_slot),
       .s1_cols_o      (s1_cols),
       .s1_emit_o      (s1_emit),
       .s1_rows_o      (s1_rows),
-      .weight_row_o   (slide_weights)
+      .s1_index_o     (s1_index),
+      .s1_add_o       (s1_add),
+      .s1_more_o      (s1_more),
+      .weight_row_o   (slide_weights),
+      .weight_again_o (weights_again),
+      .weight_block_o (weights_block)
     );
+    wire unused_slots = &{1'b0, tile_rows, tile_slots, skip};
     assign s1_addr      = depthwise ? slide_addr : s1_walk_addr;
     assign s1_pair_addr = slide_pair_addr;
 
     // The words arrive two cycles later; the operands are made of the window three cycles later.
     reg [3:0]    s2_cols, s3_cols;
-    reg          s2_slot, s3_slot, mac;
+    reg          s2_slot, s3_slot, mac, add, more;
+    reg [IW-1:0] index;
     reg [LR-1:0] s2_rows, s3_rows, s4_rows;
     reg [P-1:0]  weights_q1, weights_q2;
     always @(posedge clk_i) begin
@@ -322,12 +355,18 @@ module o2c_engine #(
       s3_rows    <= s2_rows;
       s4_rows    <= s3_rows;
       mac        <= s1_emit & rst_ni;
+      index      <= s1_index;
+      add        <= s1_add;
+      more       <= s1_more;
       weights_q1 <= slide_weights;
       weights_q2 <= weights_q1;
     end
     assign slide_shift = s3_slot;
     assign slide_rows  = s4_rows;
     assign slide_mac   = mac;
+    assign psum_index  = index;
+    assign psum_add    = add;
+    assign psum_more   = more;
     assign weight_row  = weights_q2;
     genvar l;
     for (l = 0; l < BANKS; l = l + 1) begin : gen_column
@@ -341,6 +380,11 @@ module o2c_engine #(
     assign slide_mac     = 1'b0;
     assign weight_row    = {P{1'b0}};
     assign slide_weights = {P{1'b0}};
+    assign psum_index    = {IW{1'b0}};
+    assign psum_add      = 1'b0;
+    assign psum_more     = 1'b0;
+    assign weights_again = 1'b0;
+    assign weights_block = 1'b0;
     assign window        = {(8*W*BANKS){1'b0}};
   end endgenerate
 
@@ -385,6 +429,9 @@ module o2c_engine #(
           else waddr <= wbase;
         end
       end
+      // A depthwise block's next group of columns takes the block's weights from the first on.
+      if (PSUM_DEPTH > 0 && weights_again) waddr <= wbase;
+      if (PSUM_DEPTH > 0 && weights_block) wbase <= |slide_weights ? waddr + 1'b1 : waddr;
     end
 
     wire [K*C*WB-1:0] weight;
@@ -413,13 +460,24 @@ module o2c_engine #(
     always @(posedge clk_i) begin
       run_q   <= {run_q[LC+LP+DL+3:1], mac_run | slide_mac};
       first_q <= {first_q[LC+LP+DL+3:1], mac_first};
-      last_q  <= {last_q[LC+LP+DL+3:1], mac_last | slide_mac};
+      last_q  <= {last_q[LC+LP+DL+3:1], mac_last | (slide_mac & !psum_more)};
       if (!rst_ni) last_q <= {(LC+LP+DL+4){1'b0}};
+    end
+    // The same way as mac_valid_i.
+    reg [IW-1:0] index_q [1:DL+2];
+    reg [DL+2:1] add_q, more_q;
+    integer d;
+    always @(posedge clk_i) begin
+      index_q[1] <= psum_index;
+      for (d = 2; d <= DL + 2; d = d + 1) index_q[d] <= index_q[d-1];
+      add_q  <= {add_q[DL+1:1], psum_add};
+      more_q <= {more_q[DL+1:1], psum_more};
     end
     assign array_trig = depthwise ? last_q[LC+LP+DL+2] : last_q[LC+DL+2];
 
     o2c_mac_array #(
-      .P (P), .C (C), .K (K), .WB (WB), .ACC_W (SUM_W), .R (R), .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS)
+      .P (P), .C (C), .K (K), .WB (WB), .ACC_W (SUM_W), .R (R), .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS),
+      .PSUM_DEPTH (PSUM_DEPTH)
     ) u_array (
       .clk_i         (clk_i),
       .word_i        (s3_data),
@@ -435,6 +493,9 @@ module o2c_engine #(
       .window_rows_i (slide_rows),
       .pad_value_i   (desc[32*0 + 8 +: 8]),
       .weight_row_i  (weight_row),
+      .psum_index_i  (index_q[DL+2]),
+      .psum_add_i    (add_q[DL+2]),
+      .psum_more_i   (more_q[DL+2]),
       .drain_load_i  (depthwise ? last_q[LC+LP+DL+4] : last_q[LC+DL+4]),
       .drain_shift_i (chain_shift & !pool),
       .head_o        (array_head)
@@ -444,7 +505,8 @@ module o2c_engine #(
     assign array_trig = 1'b0;
     assign array_head = {(R*SUM_W){1'b0}};
     wire unused_ok = &{1'b0, s1_kb_last, s3_word, s3_word_last, WAW[0], LC[0], slide_shift, slide_mac, slide_rows,
-                      weight_row, slide_weights, window, ext_we_weight_i, ext_weight_i};
+                      weight_row, slide_weights, psum_index, psum_add, psum_more, weights_again,
+                      weights_block, window, ext_we_weight_i, ext_weight_i};
   end endgenerate
 
   // ---------------------------------------------------------------- pool

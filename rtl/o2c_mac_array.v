@@ -16,6 +16,10 @@
 // array row keeps weights of its own: in an array layer all take weight_i every cycle, in a depthwise layer the
 // one that weight_row_i names.
 //
+// With PSUM_DEPTH > 0 a depthwise sum may take several passes, each with a part of its products: a memory keeps that
+// many partial sums of W channels. With mac_valid_i, psum_add_i adds the one at psum_index_i, and psum_more_i keeps the
+// result there for the next pass, which comes 4 cycles later or more.
+//
 // P, C, K  1 ..     powers of two
 // WB       1 .. 9   bits of a signed weight
 // ACC_W             bits of an accumulator, above 8 + WB + log2(C); the planner proves that the final sum fits
@@ -47,6 +51,8 @@ module o2c_mac_array #(
   parameter integer R     = 4,
   parameter integer HAS_SLIDE = 0,
   parameter integer BANKS = 1,
+  parameter integer PSUM_DEPTH = 0,
+  localparam integer IW   = PSUM_DEPTH > 1 ? $clog2(PSUM_DEPTH) : 1,
   localparam integer W    = P * C,
   localparam integer LR   = W > 4 ? W / 4 : 1,
   localparam integer LC   = $clog2(C)
@@ -65,6 +71,9 @@ module o2c_mac_array #(
   input  wire [LR-1:0]        window_rows_i,
   input  wire [7:0]           pad_value_i,
   input  wire [P-1:0]         weight_row_i,
+  input  wire [IW-1:0]        psum_index_i,
+  input  wire                 psum_add_i,
+  input  wire                 psum_more_i,
   input  wire                 drain_load_i,
   input  wire                 drain_shift_i,
   output wire [R*ACC_W-1:0]   head_o
@@ -75,7 +84,8 @@ module o2c_mac_array #(
 
   generate if (P != (1 << $clog2(P)) || C != (1 << LC) || K != (1 << $clog2(K)) || WB < 1 || WB > 9
                || ACC_W <= 8 + WB + LC || R > K || (K % R) != 0
-               || (HAS_SLIDE != 0 && (K < W || W < 8 || BANKS < 4 || ACC_W <= 8 + WB + LC + LP))) begin : gen_bad
+               || (HAS_SLIDE != 0 && (K < W || W < 8 || BANKS < 4 || ACC_W <= 8 + WB + LC + LP))
+               || (HAS_SLIDE == 0 && PSUM_DEPTH != 0)) begin : gen_bad
 `ifdef VERILATOR
     $error("o2c_mac_array: P, C, K powers of two, WB 1 to 9, ACC_W above 8+WB+log2(C), K a multiple of R, see header");
 `else
@@ -97,6 +107,37 @@ module o2c_mac_array #(
       first_q[d] <= first_q[d-1];
     end
   end
+
+  // Partial sums: the one that a pass adds to, of the lanes that a depthwise layer uses.
+  localparam integer QN = HAS_SLIDE != 0 && PSUM_DEPTH > 0 ? W : 1;
+  wire [QN*ACC_W-1:0] psum;
+  reg  [QN*ACC_W-1:0] psum_q;
+  generate if (PSUM_DEPTH > 0) begin : gen_psum
+    reg [IW-1:0]     index_q [0:LEVELS+1];
+    reg [LEVELS:0]   add_q, more_q;
+    reg              keep;
+    integer e;
+    always @(posedge clk_i) begin
+      index_q[0] <= psum_index_i;
+      for (e = 1; e <= LEVELS + 1; e = e + 1) index_q[e] <= index_q[e-1];
+      add_q  <= {add_q[LEVELS-1:0], psum_add_i};
+      more_q <= {more_q[LEVELS-1:0], psum_more_i};
+      keep   <= acc_valid & depthwise_i & more_q[LEVELS];
+    end
+    wire [QN*ACC_W-1:0] kept;
+    o2c_ram_sdp #(.WIDTH (QN * ACC_W), .DEPTH (PSUM_DEPTH)) u_psum (
+      .clk_i    (clk_i),
+      .r_addr_i (index_q[LEVELS-2]),
+      .r_data_o (kept),
+      .w_en_i   (keep),
+      .w_addr_i (index_q[LEVELS+1]),
+      .w_data_i (psum_q)
+    );
+    assign psum = add_q[LEVELS] ? kept : {(QN*ACC_W){1'b0}};
+  end else begin : gen_no_psum
+    assign psum = {(QN*ACC_W){1'b0}};
+    wire unused_psum = &{1'b0, psum, psum_q, psum_index_i, psum_add_i, psum_more_i};
+  end endgenerate
 
   (* mem2reg *) reg [8*W-1:0] stage [0:P-1];  // index P-1 is unused
   (* mem2reg *) reg [8*W-1:0] row [0:P-1];
@@ -132,6 +173,12 @@ module o2c_mac_array #(
     if (HAS_SLIDE != 0 && depthwise_i) begin
       if (acc_valid) begin
         for (k = 0; k < K; k = k + 1) acc[k] = P > 1 ? rows_sum[SX > 1 ? 2*P*k + 1 : 0] : extend(node[2*C*k + 1]);
+        if (PSUM_DEPTH > 0) begin
+          for (k = 0; k < QN; k = k + 1) begin
+            acc[k] = acc[k] + psum[k*ACC_W +: ACC_W];
+            psum_q[k*ACC_W +: ACC_W] <= acc[k];
+          end
+        end
       end
     end else if (acc_valid) begin
       for (n = 0; n < N; n = n + 1) begin

@@ -149,8 +149,10 @@ pub struct Recipe {
     pub block_step: usize,
     /// ... so many blocks of K output channels.
     pub block_repeat: usize,
-    /// Depthwise: the window's row that is the kernel's first.
-    pub window_row: usize,
+    /// Depthwise: for each row of the kernel its row of tiles, and of the window there.
+    pub tap_rows: Vec<[usize; 2]>,
+    /// Likewise columns.
+    pub tap_columns: Vec<[usize; 2]>,
     /// First word in `weights`.
     pub weight_word: Option<u64>,
     /// First word in `parameters`.

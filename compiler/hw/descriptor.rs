@@ -70,17 +70,19 @@ fields! {
     table_index: 1, 24, 8;
     /// Innermost loop, minus 1: array channel blocks, pool kernel columns, depthwise slots of a column.
     a_last: 2, 0, 16;
-    /// Array kernel columns, pool kernel rows, minus 1.
+    /// Array kernel columns, pool kernel rows, minus 1; depthwise: input columns from a group of output columns to the next.
     b_last: 2, 16, 16;
-    /// Array kernel rows, minus 1.
+    /// Array kernel rows, minus 1; depthwise: tiles of the kernel beside each other, minus 1, and from bit 8 on those below
+    /// each other, minus 1.
     c_last: 3, 0, 16;
     /// Blocks of output channels (array: of K, else of W), minus 1.
     kb_last: 3, 16, 16;
-    /// Array tiles, else pixels, minus 1.
+    /// Array tiles, else pixels, minus 1; depthwise: output columns of a group, minus 1, and from bit 16 on the cycles of a slot
+    /// in passes that others follow, minus 1.
     unit_last: 4, 0, 24;
     /// Cycles of a group, minus 1.
     group_last: 4, 24, 8;
-    /// Idle cycles after a unit; depthwise: before a block of channels.
+    /// Idle cycles after a unit; depthwise: before a pass.
     gap: 5, 0, 16;
     /// Vectors of a unit, minus 1.
     vec_last: 5, 16, 8;
@@ -102,29 +104,30 @@ fields! {
     stride_h: 9, 0, 16;
     /// Columns between output columns.
     stride_w: 9, 16, 16;
-    /// Rows between taps.
+    /// Rows between taps; depthwise: from a tile of the kernel to the one below.
     dil_h: 10, 0, 16;
-    /// Columns between taps.
+    /// Columns between taps; depthwise: from a tile of the kernel to the next.
     dil_w: 10, 16, 16;
-    /// Address of the first window's first tap.
+    /// Address of the first window's first tap; depthwise: of the first row that is read.
     walk_base: 11, 0, 32;
     /// Address step to the next output column, modulo 2^24.
     walk_col: 12, 0, 24;
     /// Load tokens that the layer waits for and uses up.
     wait_loads: 12, 24, 8;
-    /// Address step from a row's last output column to the next row's first.
+    /// Address step from a row's last output column to the next row's first; depthwise: to the first tile's first row, where that
+    /// is above the map.
     walk_row: 13, 0, 32;
     /// Address step of the innermost loop; depthwise of a slot; product: the second operand's first address.
     inc_a: 14, 0, 32;
     /// Address step of the middle loop; depthwise from a slot's first row to its second; product: the second operand's step to
     /// the next column.
     inc_b: 15, 0, 32;
-    /// Address step of the outer loop; product: the second operand's step from a row's last column to the next row's first.
+    /// Address step of the outer loop; depthwise from a tile of the kernel to the one below; product: the second operand's step from a row's last column to the next row's first.
     inc_c: 16, 0, 32;
     /// First weight word; of float32 sums the 24-bit mantissa of the input's scale; product: the second operand's step to the
     /// next block of channels, modulo 2^24.
     weight_base: 17, 0, 24;
-    /// Depthwise: slots of a column before its first output. Product: zero point of the second operand.
+    /// Depthwise: slots of a column before its first output, in a group's first pass. Product: zero point of the second operand.
     emit_first: 17, 24, 8;
     /// First parameter word.
     param_base: 18, 0, 16;
@@ -140,7 +143,8 @@ fields! {
     emit_step: 21, 24, 8;
     /// Words from the input channels of a block of output channels to those of the next.
     block_step: 22, 0, 24;
-    /// Blocks of output channels that read the same input channels, minus 1.
+    /// Blocks of output channels that read the same input channels, minus 1; depthwise: slots that the first tile is above the
+    /// map.
     block_repeat: 22, 24, 8;
     /// Words of an output plane: from a pixel's word to that of its next channels.
     out_plane: 23, 0, 24;

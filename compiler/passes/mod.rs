@@ -24,6 +24,7 @@ mod names;
 pub mod own_memory;
 mod prepare_input;
 mod remove_identity;
+pub mod split_multiplier;
 
 pub use inspect::{Inspection, inspect};
 
@@ -148,6 +149,11 @@ pub const INT_PIPELINE: &[IntPass] = &[
         name: "absorb-padding",
         summary: "makes padding part of the convolution or maximum behind it",
         run: absorb_padding::run,
+    },
+    IntPass {
+        name: "split-multiplier",
+        summary: "makes a depthwise convolution with a channel multiplier several without",
+        run: split_multiplier::run,
     },
     IntPass {
         name: "own-memory",

@@ -38,7 +38,7 @@ pub(crate) struct Loops {
     pub(crate) hold: usize,
     /// Units of the layer.
     pub(crate) units: usize,
-    /// Idle cycles after a unit; depthwise: before a block.
+    /// Idle cycles after a unit; depthwise: before a pass.
     pub(crate) gap: usize,
     /// Vectors of a unit.
     pub(crate) vectors: usize,
@@ -143,10 +143,10 @@ pub(crate) fn slide_loops(
     let Array { p, c, .. } = array;
     let [_, _, w] = layer.y.shape;
     let latency = (p * c).ilog2() as usize + array.group() / array.r + 22;
-    let block_cycles = slide.wait + slide.block_slots(w, rows) * slide.hold;
+    let block_cycles = slide.block_cycles(w, rows);
     let to_last_write = blocks * block_cycles - slide.hold + latency;
     Loops {
-        reads: p,
+        reads: p * slide.passes(),
         hold: slide.hold,
         units: rows * w * blocks,
         gap: slide.wait,

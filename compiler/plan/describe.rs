@@ -8,6 +8,9 @@ use crate::diag::Result;
 use crate::graph::{NodeId, Port};
 use crate::hw::descriptor::Descriptor;
 
+/// The field of a kernel's tiles counts those below each other from this bit on.
+const BESIDE: usize = 1 << 8;
+
 /// The low 32 bits of an address step.
 fn step_of(value: i64) -> u64 {
     value.rem_euclid(1 << 32).unsigned_abs()
@@ -107,16 +110,25 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
             let Other { base, column, row, .. } = other.unwrap_or_default();
             (2, 1, 1, base, column, row)
         }
-        Some(slide) => (slide.slots, 1, 1, if slide.pair { 2 * pitch } else { pitch }, pitch, 0),
+        Some(slide) => {
+            let [down, beside] = slide.tiles.map(|tiles| tiles.count);
+            let c = beside + (down - 1) * BESIDE;
+            let inc_c = int(slide.tiles[0].step) * pitch;
+            (slide.slots, slide.columns * sw + 1, c, int(slide.slot_rows()) * pitch, pitch, inc_c)
+        }
         None if pool => (kw, kh, 1, int(dw), down, 0),
         None => {
             let rewind = (read - 1) * plane;
             (reach.count, kw, kh, plane, int(dw) - rewind, down - rewind)
         }
     };
+    let tiles = slide.filter(|slide| slide.passes() > 1).map(|slide| slide.tiles);
     // The window slides over whole rows and planes; the others walk over windows.
     let (walk_row, block_step, repeat) = match slide {
-        Some(_) => (0, plane, 1),
+        Some(slide) => {
+            let above = if slide.skip > 0 { -int(slide.skip * slide.slot_rows()) * pitch } else { 0 };
+            (above, plane, slide.skip + 1)
+        }
         None => {
             let row = int(sh) * pitch - (int(out_w) - 1) * int(sw);
             let (step, repeat) = if pool { (1, 1) } else { (int(reach.step), reach.repeat) };
@@ -125,21 +137,22 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
     };
     // Rows count from a multiple of the ring's, so that reads go once around it at most.
     let top = int(rows.start) * int(sh) + top;
-    let first_row = slide.map_or(top, |slide| int(slide.first_row));
+    let first_row = slide.map_or(top, |slide| slide.first_row);
     let rounds = first_row.max(0) / int(map.ring) * int(map.ring);
     let around = int(map.ring) * pitch;
     let (walk_h0, ring_row, ring_words) = match slide {
         Some(slide) => {
-            let slot_rows = if slide.pair { 2 } else { 1 };
-            let whole = map.ring == map.h;
-            let slots =
-                if whole { int(slide.slots) } else { (int(map.ring) - first_row + rounds) / slot_rows - 1 };
+            let slot_rows = int(slide.slot_rows());
+            // Nothing of a map that stands as a whole lies behind its last slot.
+            let slots = (int(map.ring) - first_row + rounds + slot_rows - 1) / slot_rows - 1;
+            let whole = map.ring == map.h && slide.passes() == 1;
+            let slots = if whole { int(slide.slots) } else { slots };
             (top - int(slide.window_row), slots, inc_a - around)
         }
         None => (top, int(map.ring), around),
     };
     let base_row = first_row - rounds;
-    let in_base = int(in_base) + int(before / repeat) * block_step;
+    let in_base = int(in_base) + int(before / if slide.is_some() { 1 } else { repeat }) * block_step;
     let back_to = |count: usize, step: usize| (int(count) - 1) * int(step);
     // Rows of the output before its ring's end.
     let out_row = rows.start % y.ring;
@@ -158,6 +171,8 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         }
     };
     let bits = |from: usize, count: usize| ((1u64 << count) - 1) << from;
+    // Those of the window that hold a tap of some tile.
+    let places = |taps: Vec<[usize; 2]>| taps.into_iter().fold(0, |all, [_, at]| all | 1u64 << at);
     let coordinate = |n: i64| n.rem_euclid(1 << 16).unsigned_abs();
     let byte_of_b = |f: Factor<'_>| byte(f.fact.zero_point);
     let thresholds = float.is_some() || factor.is_some_and(|f| f.thresholds);
@@ -186,7 +201,10 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         b_last: b as u64 - 1,
         c_last: c as u64 - 1,
         kb_last: step.blocks.len() as u64 - 1,
-        unit_last: loops.tiles as u64 - 1,
+        unit_last: match slide {
+            Some(slide) => slide.columns as u64 - 1 + ((slide.hold_more as u64 - 1) << 16),
+            None => loops.tiles as u64 - 1,
+        },
         group_last: loops.group_cycles as u64 - 1,
         gap: loops.gap as u64,
         vec_last: loops.vectors as u64 - 1,
@@ -199,9 +217,9 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         walk_w0: coordinate(left),
         stride_h: sh as u64,
         stride_w: sw as u64,
-        dil_h: dh as u64,
+        dil_h: tiles.map_or(dh, |[down, _]| down.step) as u64,
         // Both operands of a product are at the same place.
-        dil_w: if factor.is_some() { 0 } else { dw as u64 },
+        dil_w: if factor.is_some() { 0 } else { tiles.map_or(dw, |[_, beside]| beside.step) as u64 },
         walk_base: step_of(in_base + base_row * pitch + left),
         walk_col: step_of(int(sw)) & bits(0, 24),
         wait_loads: step.loads as u64,
@@ -226,10 +244,10 @@ pub(super) fn descriptor(plan: &Plan<'_>, step: &Step, of: &Places) -> Result<De
         out_plane: y.plane as u64,
         emit_wrap: slide.map_or(0, |s| s.wrap as u64 - 1),
         out_step: out_step as u64,
-        window_rows: slide.map_or(0, |s| bits(s.window_row, kh)),
+        window_rows: slide.map_or(0, |s| places(s.tap_rows(window))),
         out_wrap: step_of(out_wrap) & bits(0, 24),
-        window_columns: slide.map_or(0, |_| bits(0, kw)),
-        ring_row: ring_row.unsigned_abs(),
+        window_columns: slide.map_or(0, |s| places(s.tap_columns(window))),
+        ring_row: coordinate(ring_row),
         ring_run: before_end.map_or(bits(0, 16), |left| left as u64 - 1),
         ring_words: step_of(ring_words) & bits(0, 24),
         out_around: step_of(out_around) & bits(0, 24),

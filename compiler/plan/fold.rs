@@ -6,6 +6,7 @@
 use super::cycles::Array;
 use super::layers::{Kernel, Layer};
 use super::layout::Map;
+use super::slide::Slides;
 use super::{Plan, Planned, lay};
 use crate::diag::Result;
 use crate::graph::Port;
@@ -73,7 +74,7 @@ pub(crate) fn folded<'a>(
     array: Array,
     y: &Map,
     folding: Folding,
-    has_slide: bool,
+    slides: Slides,
 ) -> Option<Planned<'a>> {
     let Kernel::Array(conv) = layer.kernel else { return None };
     let Fold { kernel, out: [h, w], .. } = Fold::of(layer, folding);
@@ -84,7 +85,7 @@ pub(crate) fn folded<'a>(
     if !folds || !dense || conv.groups > 1 || kernel.iter().any(|&k| k > MAX_KERNEL) || group > MAX_FOLD {
         return None;
     }
-    Some(Planned::new(layer, array, Map::plain([group, h, w], array), y, folding, has_slide))
+    Some(Planned::new(layer, array, Map::plain([group, h, w], array), y, folding, slides))
 }
 
 /// Words of a plane of an input as the ingest unit writes it.

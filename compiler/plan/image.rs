@@ -70,20 +70,23 @@ pub(crate) fn weights(l: &Planned<'_>, y: &Map, array: Array, bits: usize, out: 
     }
 }
 
-/// The words of one depthwise layer: for each channel block and array row, K x C weights, the window's place fastest. Row p
-/// has places p * C to p * C + C - 1, four to a row of the window. Places outside the kernel have weight 0.
+/// The words of one depthwise layer: for each channel block, tile of the kernel and array row, K x C weights, the window's
+/// place fastest. Row p has places p * C to p * C + C - 1, four to a row of the window. Places without a tap have weight 0.
 fn depthwise(conv: &Conv, slide: &Slide, y: &Map, array: Array, bits: usize, out: &mut Vec<Vec<u8>>) {
     let Array { p, c, k, .. } = array;
-    let [kh, kw] = conv.window.kernel;
-    for block in 0..y.blocks {
+    let (rows, columns) = (slide.tap_rows(conv.window), slide.tap_columns(conv.window));
+    let [tiles, beside] = slide.tiles.map(|tiles| tiles.count);
+    let passes = || (0..tiles).flat_map(|tile| (0..beside).map(move |column| [tile, column]));
+    for (block, [tile, tile_column]) in (0..y.blocks).flat_map(|b| passes().map(move |pass| (b, pass))) {
         for row in 0..p {
             let mut word = Word::new(k * c * bits);
             for o in 0..k {
                 let channel = y.channel(block * array.word() + o).filter(|_| o < array.word());
                 for place in (row * c..).take(c) {
-                    let (row, column) = (place / slide::COLUMNS, place % slide::COLUMNS);
-                    let row = row.checked_sub(slide.window_row).filter(|&r| r < kh && column < kw);
-                    let weight = channel.zip(row).map_or(0, |(o, row)| conv.weight[(o, 0, row, column)]);
+                    let row = rows.iter().position(|&at| at == [tile, place / slide::COLUMNS]);
+                    let column = columns.iter().position(|&at| at == [tile_column, place % slide::COLUMNS]);
+                    let tap = channel.zip(row.zip(column));
+                    let weight = tap.map_or(0, |(o, (row, column))| conv.weight[(o, 0, row, column)]);
                     word.push(i64::from(weight), bits);
                 }
             }

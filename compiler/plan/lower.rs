@@ -103,18 +103,15 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     }
 
     let quant = |id: NodeId| plan.quantized.layers.get(&id).ok_or_else(|| internal("a layer has no proof"));
-    let products = if plan.has_slide { array.word() } else { array.c };
-    let (mut sum, mut pool, mut acc) = (9 + weight_bits + products.ilog2() as usize, 9, widths.bias);
+    let (sum, mut pool, mut acc) = (sum_bits(plan, weight_bits)?, 9, widths.bias);
     for l in &plan.layers {
         let q = quant(l.layer.first)?;
         let raw = bits::signed(q.raw.0).max(bits::signed(q.raw.1));
-        sum = sum.max(raw);
         if !l.layer.kernel.on_array() {
             pool = pool.max(raw);
         }
         if let Kernel::Product(_) = l.layer.kernel {
             pool = pool.max(PRODUCT_BITS);
-            sum = sum.max(PRODUCT_BITS);
         }
         acc = acc.max(bits::signed(q.reachable.0)).max(bits::signed(q.reachable.1));
     }
@@ -213,6 +210,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
         ("HAS_SLIDE", flag(plan.has_slide)),
         ("HAS_RING", flag(plan.layers.iter().any(Planned::in_rings))),
         ("BANKS", int(plan.banks)),
+        ("PSUM_DEPTH", int(partial_sums(plan))),
         ("HAS_TABLE", flag(!images.tables.is_empty())),
         ("TABLE_W", int(table_bits)),
         ("TABLE_SHIFT", i64::from(table_shift)),
@@ -500,7 +498,8 @@ fn recipe(l: &Planned<'_>, d: &Descriptor) -> Recipe {
         block_step: l.reach.step,
         block_repeat: l.reach.repeat,
         exchanged: l.layer.exchanges(),
-        window_row: l.slide.map_or(0, |s| s.window_row),
+        tap_rows: l.slide.map_or(vec![], |s| s.tap_rows(window)),
+        tap_columns: l.slide.map_or(vec![], |s| s.tap_columns(window)),
         weight_word: array.then_some(d.weight_base),
         parameter_word: d.param_base,
         by_taps: d.count_divisor == 1,
@@ -592,7 +591,38 @@ pub(super) fn storage(plan: &Plan<'_>) -> Vec<Storage> {
             what: "an input's rows above the newest one, a column a word",
         })
     });
-    [scratchpad].into_iter().chain(lines).collect()
+    let sums = partial_sums(plan);
+    let sums = (sums > 0).then(|| Storage {
+        name: "partial_sums",
+        width: plan.array.word() * sum_bits(plan, images::weight_bits(&plan.layers)).unwrap_or(32),
+        depth: sums,
+        least_depth: sums,
+        what: "partial sums of depthwise layers whose kernels exceed the window, a pixel's channel block a word",
+    });
+    [scratchpad].into_iter().chain(lines).chain(sums).collect()
+}
+
+/// Words of the memory for partial sums of depthwise layers; 0 if none needs it.
+fn partial_sums(plan: &Plan<'_>) -> usize {
+    let of = |l: &Planned<'_>| {
+        let [_, rows, columns] = l.layer.y.shape;
+        l.slide.map_or(0, |slide| slide.sums(columns, rows))
+    };
+    plan.layers.iter().map(of).max().unwrap_or(0)
+}
+
+/// Bits of an accumulator.
+fn sum_bits(plan: &Plan<'_>, weight_bits: usize) -> Result<usize> {
+    let products = if plan.has_slide { plan.array.word() } else { plan.array.c };
+    let mut sum = 9 + weight_bits + products.ilog2() as usize;
+    for l in &plan.layers {
+        let q = plan.quantized.layers.get(&l.layer.first).ok_or_else(|| internal("a layer has no proof"))?;
+        sum = sum.max(bits::signed(q.raw.0)).max(bits::signed(q.raw.1));
+        if let Kernel::Product(_) = l.layer.kernel {
+            sum = sum.max(PRODUCT_BITS);
+        }
+    }
+    Ok(sum)
 }
 
 fn entry(value: i64, bits: usize) -> Vec<u8> {

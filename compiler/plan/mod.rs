@@ -46,7 +46,7 @@ use fold::{Fold, Folding, folded};
 use layers::{Layer, Tail};
 use layout::{Layouts, Map, Wishes};
 use reach::Reach;
-use slide::Slide;
+use slide::{Slide, Slides};
 use steps::Step;
 
 /// Bytes of the widest scratchpad word.
@@ -94,17 +94,21 @@ impl<'a> Planned<'a> {
         map: Map,
         y: &Map,
         folding: Folding,
-        has_slide: bool,
+        slides: Slides,
     ) -> Planned<'a> {
         let reach = Reach::of(&layer.kernel, array, &map, y);
         let rows = 0..layer.y.shape[1];
         let y = y.clone();
         let written = [y.extent(), rows.len()];
+        let has_slide = slides != Slides::None;
         let walked = cycles::loops(layer, array, &reach, kernel(layer, folding), written, has_slide);
         let (layer, slide, bases) = (layer.clone(), None, [0; 3]);
         let l = Planned { layer, map, y, reach, loops: walked, folding, slide, bases };
         let may_slide = has_slide && folding == Folding::Plain;
-        match l.slid(array, &rows).filter(|(_, faster)| may_slide && faster.cycles < walked.cycles) {
+        match l
+            .slid_if(array, &rows, |s| s.allowed(slides))
+            .filter(|(_, faster)| may_slide && faster.cycles < walked.cycles)
+        {
             Some((slide, loops)) => Planned { slide: Some(slide), loops, ..l },
             None => l,
         }
@@ -125,9 +129,20 @@ impl Planned<'_> {
 
     /// How the window slides over some rows, and their loops, if it can.
     fn slid(&self, array: Array, rows: &Range<usize>) -> Option<(Slide, Loops)> {
+        // With the same weights.
+        self.slid_if(array, rows, |s| self.slide.is_none_or(|own| own.pair == s.pair))
+    }
+
+    fn slid_if(
+        &self,
+        array: Array,
+        rows: &Range<usize>,
+        allowed: impl Fn(&Slide) -> bool,
+    ) -> Option<(Slide, Loops)> {
         let group_cycles = cycles::group_cycles(&self.layer, array);
         let residual = self.layer.residual().is_some();
-        let slide = Slide::of(&self.layer, array, [&self.map, &self.y], group_cycles, residual, rows)?;
+        let maps = [&self.map, &self.y];
+        let slide = Slide::of(&self.layer, array, maps, group_cycles, residual, rows, allowed)?;
         Some((slide, cycles::slide_loops(&self.layer, array, &slide, [self.y.blocks, rows.len()])))
     }
 
@@ -222,6 +237,11 @@ impl<'a> Plan<'a> {
         8 * (words * self.array.k * self.array.c + self.words * self.array.word())
     }
 
+    /// Whether depthwise layers keep partial sums.
+    fn has_passes(&self) -> bool {
+        self.layers.iter().any(|l| l.slide.is_some_and(|slide| slide.passes() > 1))
+    }
+
     /// Cycles of one sample.
     pub fn cycles(&self) -> usize {
         self.steps.iter().map(|s| s.cycles).sum()
@@ -301,18 +321,26 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
         return Err(Diagnostics(faults));
     };
     // The cheaper first: few lanes, no depthwise mode.
-    let arrays = lanes.into_iter().flat_map(|r| [false, true].map(|slides| (Array { p, c, k, r }, slides)));
+    let array = |r| Array { p, c, k, r };
+    let passes = layers.iter().any(|l| slide::takes_passes(l, array(1)));
+    let slides = [Slides::None, Slides::Window].into_iter().chain(passes.then_some(Slides::Passes));
+    let arrays = lanes.into_iter().flat_map(|r| slides.clone().map(move |slides| (array(r), slides)));
     let plan = |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends);
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
-    let best = plans.iter().map(Plan::cycles).min().unwrap_or(0);
-    let chosen = plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE);
-    let chosen =
-        chosen.ok_or_else(|| Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried"))?;
-    let Some(external) = options.external else { return Ok(chosen) };
-    match chosen.within(external)? {
-        Some(plan) => Ok(plan),
-        None => Err(refusal(&[chosen], external)),
-    }
+    let no_plan = || Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried");
+    let chosen = cheapest(plans.iter()).ok_or_else(no_plan)?;
+    let Some(external) = options.external else { return Ok(chosen.clone()) };
+    // Partial sums take memory that the budget may have a better use for.
+    let other = if chosen.has_passes() { cheapest(plans.iter().filter(|p| !p.has_passes())) } else { None };
+    let within = [Some(chosen), other].into_iter().flatten().map(|plan| plan.within(external));
+    let found = within.collect::<Result<Vec<_>>>()?.into_iter().flatten().min_by_key(Plan::cycles);
+    found.ok_or_else(|| refusal(&[other.unwrap_or(chosen).clone()], external))
+}
+
+/// The first whose cycles are near the fewest.
+fn cheapest<'p, 'a>(plans: impl Iterator<Item = &'p Plan<'a>> + Clone) -> Option<&'p Plan<'a>> {
+    let best = plans.clone().map(Plan::cycles).min()?;
+    plans.into_iter().find(|plan| plan.cycles() <= best + best / LANE_TOLERANCE)
 }
 
 /// The value, or nothing and its faults in the list.
@@ -389,10 +417,10 @@ fn on_array<'a>(
     quantized: &'a Quantized,
     layers: &[Layer<'a>],
     array: Array,
-    has_slide: bool,
+    slides: Slides,
     ends: &Ends,
 ) -> Result<Plan<'a>> {
-    let pairs = if has_slide { pairs(graph, layers, array, ends) } else { BTreeSet::new() };
+    let pairs = pairs(graph, layers, array, slides, ends);
     let in_place = in_place::in_place(graph, layers, ends);
     let wishes = Wishes { pairs, in_place, rings: BTreeMap::new() };
     let layouts = layout::layouts(graph, layers, &ends.inputs, array, &wishes)?;
@@ -406,10 +434,10 @@ fn on_array<'a>(
     let mut planned = Vec::with_capacity(layers.len());
     for layer in layers {
         let y = lay(Port::from(layer.last))?;
-        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, Folding::Plain, has_slide);
+        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, Folding::Plain, slides);
         let input = ends.inputs.iter().position(|&input| input == layer.input);
         if let Some(input) = input.filter(|_| readers(layers, layer.input) == 1) {
-            let folded = [Folding::Columns, Folding::Window].map(|f| folded(layer, array, y, f, has_slide));
+            let folded = [Folding::Columns, Folding::Window].map(|f| folded(layer, array, y, f, slides));
             let best = folded.into_iter().flatten().fold(entry, |best, other| {
                 let cost = |p: &Planned<'_>| (p.loops.cycles, p.map.words());
                 if cost(&other) < cost(&best) { other } else { best }
@@ -422,10 +450,10 @@ fn on_array<'a>(
     let each: Vec<usize> = (0..planned.len()).collect();
     let (ports, blocks) = blocks(&layouts, &planned, &each, ends);
     let (bases, words) = arena::place(&blocks);
-    let slides = || planned.iter().filter_map(|l| l.slide);
-    let banks = if slides().any(|s| s.pair) {
+    let sliding = || planned.iter().filter_map(|l| l.slide);
+    let banks = if sliding().any(|s| s.pair) {
         8
-    } else if slides().next().is_some() {
+    } else if sliding().next().is_some() {
         4
     } else {
         1
@@ -436,7 +464,7 @@ fn on_array<'a>(
         graph,
         quantized,
         array,
-        has_slide,
+        has_slide: slides != Slides::None,
         banks,
         steps: steps::resident(steps::whole(&planned)),
         layers: planned,
@@ -461,7 +489,13 @@ fn on_array<'a>(
 
 /// Tensors whose rows are to lie so that a depthwise layer of stride 2 reads two at once. Not those whose place is shared
 /// with, or counted from, another tensor's: the streams', operands of concatenations and additions.
-fn pairs(graph: &IntGraph, layers: &[Layer<'_>], array: Array, ends: &Ends) -> BTreeSet<Port> {
+fn pairs(
+    graph: &IntGraph,
+    layers: &[Layer<'_>],
+    array: Array,
+    slides: Slides,
+    ends: &Ends,
+) -> BTreeSet<Port> {
     let mut fixed: BTreeSet<Port> = ends.all().collect();
     for id in graph.ids() {
         if matches!(graph.node(id).op, IntOp::Concat(_)) {
@@ -474,7 +508,8 @@ fn pairs(graph: &IntGraph, layers: &[Layer<'_>], array: Array, ends: &Ends) -> B
             fixed.extend([other, Port::from(layer.last)]);
         }
     }
-    let wanted = layers.iter().filter(|l| slide::wants_pairs(l, array, cycles::group_cycles(l, array)));
+    let wanted =
+        layers.iter().filter(|l| slide::wants_pairs(l, array, slides, cycles::group_cycles(l, array)));
     wanted.map(|l| l.input).filter(|port| !fixed.contains(port)).collect()
 }
 

@@ -38,14 +38,19 @@ enum Order {
         pixels: u64,
         written: u64,
     },
-    /// Block after block, `period` cycles apart, in each column after column.
+    /// Block after block, `period` cycles apart, in each group after group of columns, in each column after column.
     Columns {
         period: u64,
         blocks: u64,
-        /// Cycles of a slot, slots from a column to the next, columns; slots from a row to the next, rows.
+        /// Columns; of them those of a group but the last, cycles from one to the next; by how many cycles the last
+        /// group's first output comes sooner, where it has fewer columns.
+        columns: u64,
+        group: u64,
+        group_period: u64,
+        sooner: u64,
+        /// Cycles of a slot, slots from a column to the next; slots from a row to the next, rows.
         hold: u64,
         slots: u64,
-        columns: u64,
         step: u64,
         rows: u64,
     },
@@ -79,12 +84,29 @@ impl Order {
                 let lies = pixel < pixels && unit / tiles * groups + index % groups < written;
                 Turn { due, written: due && lies, rest: rest - u64::from(due) }
             }
-            Order::Columns { period, blocks, hold, slots, columns, step, rows } => {
+            Order::Columns {
+                period,
+                blocks,
+                columns,
+                group,
+                group_period,
+                sooner,
+                hold,
+                slots,
+                step,
+                rows,
+            } => {
                 let (block, in_block) = (t / period, t % period);
-                let (slot, between) = (in_block / hold, in_block % hold);
+                let of_rest = (columns / group * group_period).saturating_sub(sooner);
+                let (at, in_group, columns) = match in_block.checked_sub(of_rest) {
+                    Some(in_group) if columns % group > 0 => (0, in_group, columns % group),
+                    _ => (in_block / group_period, in_block % group_period, group.min(columns)),
+                };
+                let (slot, between) = (in_group / hold, in_group % hold);
                 let (column, slot) = (slot / slots, slot % slots);
                 let on_row = slot.is_multiple_of(step) && slot / step < rows;
-                let due = block < blocks && between == 0 && column < columns && on_row;
+                let inside = block < blocks && at * group < self.columns();
+                let due = inside && between == 0 && column < columns && on_row;
                 let rest = if block >= blocks { FAR } else { hold - between };
                 Turn { due, written: due, rest: rest - u64::from(due) }
             }
@@ -97,9 +119,33 @@ impl Order {
             Order::Units { period, units, vectors, groups, group, .. } => {
                 (units - 1) * period + (vectors * groups - 1) * group
             }
-            Order::Columns { period, blocks, hold, slots, columns, step, rows } => {
-                (blocks - 1) * period + ((columns - 1) * slots + (rows - 1) * step) * hold
+            Order::Columns {
+                period,
+                blocks,
+                columns,
+                group,
+                group_period,
+                sooner,
+                hold,
+                slots,
+                step,
+                rows,
+            } => {
+                let (groups, rest) = (columns / group, columns % group);
+                let (last, columns) = match rest {
+                    0 => ((groups - 1) * group_period, group),
+                    _ => (groups * group_period - sooner, rest),
+                };
+                (blocks - 1) * period + last + ((columns - 1) * slots + (rows - 1) * step) * hold
             }
+        }
+    }
+
+    /// Output columns, where they are counted.
+    fn columns(&self) -> u64 {
+        match self {
+            Order::Units { .. } => 0,
+            Order::Columns { columns, .. } => *columns,
         }
     }
 }
@@ -124,15 +170,23 @@ impl Uses {
                     written: wide(l.groups_from(step.blocks.start, array)),
                 }
             }
-            Some(slide) => Order::Columns {
-                period: wide(loops.block_cycles),
-                blocks: wide(blocks),
-                hold: wide(slide.hold),
-                slots: wide(slide.slots),
-                columns: wide(columns),
-                step: wide(slide.step.max(1)),
-                rows: wide(rows),
-            },
+            Some(slide) => {
+                let [period, first] = slide.group(slide.columns, rows);
+                let rest = columns % slide.columns;
+                let sooner = if rest > 0 { first - slide.group(rest, rows)[1] } else { 0 };
+                Order::Columns {
+                    period: wide(loops.block_cycles),
+                    blocks: wide(blocks),
+                    columns: wide(columns),
+                    group: wide(slide.columns),
+                    group_period: wide(period),
+                    sooner: wide(sooner),
+                    hold: wide(slide.hold),
+                    slots: wide(slide.slots),
+                    step: wide(slide.step.max(1)),
+                    rows: wide(rows),
+                }
+            }
         };
         // The last group's write is the step's end. Stages of rtl/o2c_post.v: x14 and x5 or x6.
         let first = wide(loops.of_blocks(blocks)) - 1 - order.span();
@@ -220,10 +274,25 @@ mod tests {
         let columns = |hold, step| Order::Columns {
             period: 200,
             blocks: 3,
+            columns: 4,
+            group: 4,
+            group_period: 200,
+            sooner: 0,
             hold,
             slots: 11,
-            columns: 4,
             step,
+            rows: 3,
+        };
+        let groups = Order::Columns {
+            period: 200,
+            blocks: 2,
+            columns: 7,
+            group: 3,
+            group_period: 80,
+            sooner: 15,
+            hold: 2,
+            slots: 10,
+            step: 3,
             rows: 3,
         };
         let orders = [
@@ -233,6 +302,7 @@ mod tests {
             units(37, [2, 1, 4], 3, [5, 2]),
             columns(1, 1),
             columns(4, 2),
+            groups,
         ];
         for (n, order) in orders.into_iter().enumerate() {
             for ahead in [None, Some(9)] {

@@ -133,7 +133,8 @@ impl Strip {
     /// Rows of the map that are read for them.
     pub(crate) fn reads(&self, l: &Planned<'_>) -> Range<usize> {
         let Range { start, end } = l.reads(&self.rows);
-        self.slide.map_or(start, |slide| slide.first_row).min(end)..end
+        let first = |slide: Slide| usize::try_from(slide.first_row).unwrap_or(0);
+        self.slide.map_or(start, first).min(end)..end
     }
 }
 

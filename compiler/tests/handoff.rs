@@ -236,9 +236,16 @@ fn check(model: &str, extra: &[&str]) {
             }
             if unit == "depthwise" {
                 let o = of_y[usize::try_from(o).unwrap()];
-                for (row, column) in (0..kh * kw).map(|i| (i / kw, i % kw)) {
-                    let place = 4 * (number(&l["window_row"]) + row) + column;
-                    let word = number(&l["weight_word"]) + o / w * p + place / c;
+                let taps = ["tap_rows", "tap_columns"].map(|name| {
+                    let taps: Vec<Vec<i64>> = l[name].as_array().unwrap().iter().map(numbers).collect();
+                    let tiles = taps.iter().map(|tap| tap[0] + 1).max().unwrap();
+                    (taps, tiles)
+                });
+                let [(rows, below), (columns, beside)] = &taps;
+                for (row, column) in rows.iter().flat_map(|r| columns.iter().map(move |c| (r, c))) {
+                    let place = 4 * row[1] + column[1];
+                    let pass = (o / w * below + row[0]) * beside + column[0];
+                    let word = number(&l["weight_word"]) + pass * p + place / c;
                     let word = &weights[usize::try_from(word).unwrap()];
                     kernel.push(folder.field("weights", word, "weight", o % w * c + place % c).unwrap());
                 }
@@ -381,6 +388,7 @@ fn every_value_follows_from_the_folder() {
     check("mlperftiny_resnet8_int8_qdq.onnx", &["--samples", "1"]);
     check("../testbench/mutants/six.onnx", &["--samples", "1", "--array", "2,4,8"]);
     check("../testbench/mutants/ends.onnx", &["--samples", "1", "--array", "2,2,8", "--lanes", "2"]);
+    check("../testbench/mutants/eleven.onnx", &["--samples", "1", "--array", "2,8,16"]);
     check("../testbench/mutants/product.onnx", &["--samples", "1", "--array", "4,2,4", "--lanes", "2"]);
     check("../testbench/mutants/argmax.onnx", &["--samples", "1", "--array", "2,2,4"]);
     check("../testbench/mutants/softmax.onnx", &["--samples", "1", "--array", "2,2,4"]);

@@ -253,6 +253,10 @@ impl Net {
             let size = x[i + 1];
             loop {
                 w.kernel[i] = self.rng.size(1, 5);
+                // Some exceed the window of depthwise layers.
+                if of == Use::Conv && w.kernel[i] == 5 {
+                    w.kernel[i] = self.rng.clone().size(5, 7);
+                }
                 w.strides[i] = self.rng.pick(&[1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 6]);
                 let dilate = of != Use::Average || self.profile.beyond;
                 w.dilations[i] = if dilate && self.rng.chance(30) { self.rng.size(2, 3) } else { 1 };
@@ -309,6 +313,9 @@ impl Net {
         let mut w = Window::POINT;
         for i in 0..2 {
             w.kernel[i] = self.rng.size(1, 4);
+            if w.kernel[i] == 4 {
+                w.kernel[i] = self.rng.clone().size(4, 7);
+            }
             w.dilations[i] = self.rng.size(1, 2);
             let both = (w.kernel[i] - 1) * w.dilations[i];
             w.pads[i] = self.rng.size(0, both);

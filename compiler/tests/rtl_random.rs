@@ -10,7 +10,9 @@ use std::process::Command;
 
 use onnx2chip::diag::Result;
 use onnx2chip::emit::folder;
+use onnx2chip::exec::Executor;
 use onnx2chip::graph::int::{IntGraph, IntOp};
+use onnx2chip::graph::verify;
 use onnx2chip::plan::external;
 use onnx2chip::quant::RescaleMode;
 use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
@@ -104,6 +106,12 @@ fn describe(graph: &IntGraph) -> String {
     })
 }
 
+/// What the compiler does behind the integer graph.
+fn prepare(graph: &mut IntGraph) {
+    o2c::passes::split_multiplier::run(graph);
+    o2c::passes::own_memory::run(graph);
+}
+
 fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let o = command.output().unwrap();
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
@@ -134,7 +142,7 @@ fn simulate(dir: &Path, stall: &str, seed: u64) -> std::result::Result<u64, Stri
 /// One seed: a network on an array with a number of lanes. Layers and values compared.
 fn network(seed: u64) -> std::result::Result<(usize, u64), String> {
     let mut graph = random::graph(seed, PROFILE);
-    o2c::passes::own_memory::run(&mut graph);
+    prepare(&mut graph);
     let mut rng = Rng(seed);
     let array = ARRAYS[usize::try_from(seed).unwrap() % ARRAYS.len()];
     let group = array[2].min(array[0] * array[1]);
@@ -228,7 +236,7 @@ fn external_memory() {
             Profile { nodes: (5, 8), macs: 20_000, ..PROFILE }
         };
         let mut graph = random::graph(seed, profile);
-        o2c::passes::own_memory::run(&mut graph);
+        prepare(&mut graph);
         let within = |on_chip| {
             let external = external::Options { on_chip, bus_bits, burst, outstanding, latency: 20 };
             compile_on(graph.clone(), array, None, Some(external))
@@ -293,6 +301,30 @@ fn external_memory() {
     assert!(seen[0] >= 3);
 }
 
+/// Convolutions with a channel multiplier give the same as those that they become.
+#[test]
+fn split_multipliers_change_no_output() {
+    let mut split = 0;
+    for seed in 0..400 {
+        let graph = random::graph(seed, PROFILE);
+        let mut changed = graph.clone();
+        prepare(&mut changed);
+        let names = |g: &IntGraph| -> Vec<String> {
+            g.ids().into_iter().map(|id| g.node(id).name.clone()).filter(|n| n.ends_with("_parts")).collect()
+        };
+        if names(&changed).is_empty() {
+            continue;
+        }
+        split += names(&changed).len();
+        verify::int(&changed, "split-multiplier").unwrap();
+        let inputs = random::inputs(&graph, seed, SAMPLES);
+        let outputs = [&graph, &changed].map(|g| Executor::new(g).unwrap().run(&inputs).unwrap());
+        assert_eq!(outputs[0], outputs[1], "seed {seed}\n{}", describe(&changed));
+    }
+    eprintln!("{split} convolutions");
+    assert!(split >= 20);
+}
+
 /// The plain Verilog testbench of a folder, which needs no C++.
 #[test]
 fn icarus_agrees() {
@@ -300,7 +332,7 @@ fn icarus_agrees() {
         return;
     }
     let mut graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
-    o2c::passes::own_memory::run(&mut graph);
+    prepare(&mut graph);
     let compiled = compile(graph.clone(), [2, 2, 4], None).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");

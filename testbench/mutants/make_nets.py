@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx, ten.onnx, ends.onnx, argmax.onnx and softmax.onnx, the networks that the
-mutants are run on; needs onnx and numpy.
+"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx to eleven.onnx, ends.onnx, argmax.onnx and softmax.onnx, the networks
+that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
 zero points are not zero, layers share the scratchpad, and some rescales have no offset form.
@@ -18,6 +18,8 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
         that either factor corrects
   nine  maps so large that only some rows of them fit: windows of the array, the pool and depthwise layers on rings
   ten   more maps than fit, each read again much later
+  eleven  depthwise layers whose kernels exceed the window: several groups of columns, tiles above the map, a residual
+        addition, dilations, two rows at once, pads that no slot spares; a channel multiplier
   ends  two inputs, one folded, one read again late; two outputs, uint8 and int8, one of them read on
   argmax   the least of each pixel's 19 channels, and its place: TopK behind the last layer
   softmax  Softmax of each pixel's 5 channels behind the last layer, quantized, with a zero point inside the range
@@ -285,6 +287,30 @@ def ten():
     n.save(HERE / "ten.onnx", [1, 3, 32, 24], f, [1, 24, 8, 6])
 
 
+def eleven():
+    n = Net(11)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    i8 = np.int8
+
+    def depthwise(name, x, kernel, scale, zero, outputs=24, **attributes):
+        y = n.conv(name, x, (outputs, 1, *kernel), scales(outputs, .004), bias(outputs), group=24, **attributes)
+        return n.quantize(y, name, scale, zero, i8)
+
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.quantize(n.conv("a", x, (24, 3, 1, 1), scales(24, .004), bias(24)), "a", .03, 9, i8)
+    b = depthwise("b", a, (5, 5), .04, -7, pads=[2, 2, 2, 2])
+    b = n.quantize(n.node("Add", [a, b], "add"), "add", .042, 5, i8)
+    c = depthwise("c", b, (7, 7), .06, 13, pads=[3, 3, 3, 3])
+    d = depthwise("d", c, (5, 5), .08, -4, strides=[2, 2], pads=[2, 1, 1, 2])
+    e = depthwise("e", d, (3, 3), .1, 8, dilations=[2, 3], pads=[2, 3, 2, 3])
+    f = depthwise("f", e, (5, 2), .12, -19, dilations=[2, 1], pads=[4, 0, 3, 1])
+    g = depthwise("g", f, (3, 3), .13, 21, outputs=48, pads=[1, 1, 1, 1])
+    g = n.quantize(n.node("MaxPool", [g], "max", kernel_shape=[2, 2]), "max", .13, 21, i8)
+    y = n.quantize(n.conv("h", g, (11, 48, 1, 1), scales(11, .003), bias(11)), "h", .11, 3, i8)
+    n.save(HERE / "eleven.onnx", [1, 3, 26, 15], y, [1, 11, 11, 6])
+
+
 def ends():
     n = Net(11)
     scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
@@ -331,6 +357,7 @@ seven()
 product()
 nine()
 ten()
+eleven()
 ends()
 argmax()
 softmax()

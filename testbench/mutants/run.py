@@ -26,7 +26,7 @@ WORK = ROOT / "build/mutants"
 # Array and requantize lanes of each network: slices of a word; K > P*C, and a lane a value; a row alone; more slots than
 # the float32 adder's loop is long; two rows at once, and weights of several array rows; slots of several cycles, and
 # K > P*C again; rings of rows for layers of every kind, an input that arrives in rows, descriptors as changes, and tensors in
-# external memory; two inputs and outputs.
+# external memory; passes of depthwise layers with partial sums, and the same on rings of rows; two inputs and outputs.
 NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2,8", "--lanes", "4"],
             "three": ["--array", "1,4,8", "--lanes", "4"], "four": ["--array", "4,2,4", "--lanes", "2"],
             "five": ["--array", "2,4,8", "--lanes", "4"],
@@ -37,8 +37,10 @@ NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2
             "argmax": ["--array", "4,2,4"], "softmax": ["--array", "2,2,8"],
             "nine": ["--array", "4,4,16", "--lanes", "16", "--on-chip", "26"],
             "ten": ["--array", "2,4,8", "--lanes", "4", "--on-chip", "26"],
-            "ends": ["--array", "2,2,8", "--lanes", "4"]}
-MODEL = {"eight": "seven"}  # where it is not the network's own
+             "ends": ["--array", "2,2,8", "--lanes", "4"],
+            "eleven": ["--array", "2,8,16", "--lanes", "4"],
+            "twelve": ["--array", "4,4,16", "--lanes", "16", "--on-chip", "35"]}
+MODEL = {"eight": "seven", "twelve": "eleven"}  # where it is not the network's own
 # What a folder is run with, in this order, until one notices.
 RUNS = [("none", []), ("random", ["--stall", "random", "--seed", "1"]), ("random", ["--stall", "random", "--seed", "2"]),
         ("long", ["--stall", "long", "--seed", "1"]), ("long", ["--stall", "long", "--seed", "2"]),

@@ -1,11 +1,19 @@
 // o2c_slide_gen against its header: random layers, one after another; every cycle's outputs. Arguments: layers, seed.
+#include <algorithm>
 #include <map>
+#include <vector>
 
 #include "Vtop.h"
 #include "bench.h"
 
 #ifndef P_HAS_RING
 #define P_HAS_RING 0
+#endif
+#ifndef P_PASSES
+#define P_PASSES 0
+#endif
+#ifndef P_IW
+#define P_IW 1
 #endif
 
 struct Layer {
@@ -14,17 +22,22 @@ struct Layer {
   int ring_slot;  // the slot behind which ring_step is the step
   int emit_first, emit_step, emit_wrap;  // the last two in slots, not minus 1
   uint32_t rows, cols;
+  // Of passes.
+  int below, beside, tile_h, tile_w, tile_slots, skip, group, group_step, hold_more;
+  uint64_t tile_step, tile_first;
 };
 
 // What a cycle, counted from start_i, shows.
 struct Slot {
   uint64_t addr, pair;
   uint32_t cols, rows;
-  bool emit;
+  uint64_t index;
+  bool emit, add, more;
 };
 struct Want {
   std::map<uint64_t, Slot> slots;
   std::map<uint64_t, uint32_t> weights;
+  std::map<uint64_t, char> rewinds;  // one cycle before the first weights: 'g' group, 'b' block
   uint64_t end;  // the layer's last cycle
 };
 
@@ -42,35 +55,70 @@ static uint32_t on_map(int from, int size, uint32_t kernel, int count) {
 // False for a layer whose coordinates do not fit.
 static bool expect(const Layer& l, Want& want) {
   uint64_t begin = 0;
-  for (int block = 0; block < l.blocks; ++block) {
+  struct Pass {
+    int block, from, below, beside;
+  };
+  std::vector<Pass> passes;
+  for (int block = 0; block < l.blocks; ++block)
+    for (int from = 0; from < l.out_w; from += l.group)
+      for (int below = 0; below < l.below; ++below)
+        for (int beside = 0; beside < l.beside; ++beside) passes.push_back({block, from, below, beside});
+  int around = 0, ring_slot = l.ring_slot;  // of the row of tiles: whether it begins behind the ring's end
+  int skip = l.skip;
+  for (const Pass& pass : passes) {
+    const int columns = std::min(l.group, l.out_w - pass.from);
+    const bool more = pass.below + 1 < l.below || pass.beside + 1 < l.beside;
+    const int hold = more ? l.hold_more : l.hold;
+    if (pass.below == 0 && pass.beside == 0) {
+      around = 0, ring_slot = l.ring_slot, skip = l.skip;
+      if (pass.from > 0) want.rewinds[begin + 2] = 'g';
+      else if (pass.block > 0) want.rewinds[begin + 2] = 'b';
+    } else if (pass.beside == 0) {
+      const int moved = std::max(0, l.tile_slots - skip);
+      skip = std::max(0, skip - l.tile_slots);
+      if (P_HAS_RING != 0 && ring_slot < moved) around += 1, ring_slot = (1 << P_CW) - 1;
+      else ring_slot -= moved;
+    }
+    uint64_t first = l.base + static_cast<uint64_t>(pass.block) * l.block_step +
+                     static_cast<uint64_t>(pass.from / l.group * l.group_step + pass.beside * l.tile_w);
+    if (skip == 0)
+      first += (P_PASSES != 0 ? l.tile_first : 0) + static_cast<uint64_t>(pass.below) * l.tile_step +
+               static_cast<uint64_t>(around) * (l.ring_step - l.slot_step);
     for (int p = 0; p < P_P; ++p) want.weights[begin + 3 + static_cast<uint64_t>(p)] |= 1u << p;
     std::map<int, int> due;  // slot: output row
-    int slot = l.emit_first;
-    for (int w = 0; w < l.out_w; ++w)
+    int slot = l.emit_first + l.skip - skip;
+    for (int w = 0; w < columns; ++w)
       for (int h = 0; h < l.out_h; ++h) {
         due[slot] = h;
         slot += h + 1 < l.out_h ? l.emit_step : l.emit_wrap;
       }
     const int last = due.rbegin()->first;
+    uint64_t index = 0;
     for (int s = 0; s <= last; ++s) {
-      const int column = s / l.slots, w = l.first_w + column * l.stride_w;
+      const int column = s / l.slots;
+      const int w = l.first_w + pass.from / l.group * l.group_step + pass.beside * l.tile_w + column * l.stride_w;
       if (w + l.stride_w > MOST) return false;
       Slot here{};
-      here.addr = (l.base + static_cast<uint64_t>(block) * l.block_step + static_cast<uint64_t>(column) * l.column_step +
+      here.addr = (first + static_cast<uint64_t>(column) * l.column_step +
                    static_cast<uint64_t>(s % l.slots) * l.slot_step) & MASK;
-      if (P_HAS_RING != 0 && s % l.slots > l.ring_slot) here.addr = (here.addr + l.ring_step - l.slot_step) & MASK;
+      if (P_HAS_RING != 0 && s % l.slots > ring_slot) here.addr = (here.addr + l.ring_step - l.slot_step) & MASK;
       here.pair = (here.addr + l.pair_step) & MASK;
       here.cols = on_map(w, l.in_w, l.cols, 4);
       const auto output = due.find(s);
       here.emit = output != due.end();
       if (here.emit) {
-        const int h = l.first_h + output->second * l.stride_h;
+        const int h = l.first_h + pass.below * l.tile_h + output->second * l.stride_h;
+        here.index = index++;
+        here.add = pass.below + pass.beside > 0;
+        here.more = more;
         if (h > MOST) return false;
         here.rows = on_map(h, l.in_h, l.rows, P_LR);
       }
-      want.slots[begin + static_cast<uint64_t>(l.wait + 2 + s * l.hold)] = here;
+      want.slots[begin + static_cast<uint64_t>(l.wait + 2 + s * hold)] = here;
     }
-    begin += static_cast<uint64_t>(l.wait + (last + 1) * l.hold);
+    const int cycles = l.wait + (last + 1) * hold;
+    if (l.below * l.beside > 1 && cycles < 4) return false;
+    begin += static_cast<uint64_t>(cycles);
   }
   want.end = begin;
   return true;
@@ -80,7 +128,7 @@ int main(int argc, char** argv) {
   const uint64_t layers = argument(argc, argv, 1, 100);
   Random random(argument(argc, argv, 2, 1));
   Vtop top;
-  uint64_t cycles = 0, slots = 0, emits = 0, masked = 0, resets = 0;
+  uint64_t cycles = 0, slots = 0, emits = 0, masked = 0, resets = 0, groups = 0;
   const auto tick = [&] {
     top.clk_i = 1;
     top.eval();
@@ -124,6 +172,27 @@ int main(int argc, char** argv) {
     l.cols = static_cast<uint32_t>(random.next()) & 15;
     if (random.chance(10)) l.emit_first = pick(5, 255);
     l.ring_slot = random.chance(10) ? (1 << P_CW) - 1 : pick(0, l.slots);
+    // One pass of one group, or a kernel of several tiles.
+    l.below = l.beside = l.hold_more = 1;
+    l.group = l.out_w;
+    l.skip = l.tile_h = l.tile_w = l.tile_slots = l.group_step = 0;
+    l.tile_step = l.tile_first = 0;
+    const bool several = P_PASSES != 0 && random.chance(70);
+    l.hold_more = several ? pick(1, 3) : l.hold;
+    if (several) {
+      l.emit_first = std::min(l.emit_first, 250);
+      l.below = pick(1, 3);
+      l.beside = pick(l.below == 1 ? 2 : 1, 3);
+      l.tile_h = pick(0, 6);
+      l.tile_w = pick(0, 6);
+      l.tile_slots = pick(1, 4);
+      l.group = pick(1, l.out_w);
+      l.group_step = pick(0, 9);
+      l.tile_step = random.next() & MASK;
+      // Only what stands above the map has another address.
+      l.skip = random.chance(50) ? 0 : pick(1, 5);
+      l.tile_first = l.skip > 0 ? random.next() & MASK : 0;
+    }
     Want want;
     if (!expect(l, want) || want.end > 20000) continue;
     ++n;
@@ -152,6 +221,17 @@ int main(int argc, char** argv) {
     set_integer(top.emit_wrap_i, l.emit_wrap - 1, 8);
     set_integer(top.rows_i, l.rows, P_LR);
     set_integer(top.cols_i, l.cols, 4);
+    set_integer(top.tile_row_last_i, l.below - 1, 8);
+    set_integer(top.tile_col_last_i, l.beside - 1, 8);
+    set_integer(top.tile_h_i, l.tile_h, P_CW);
+    set_integer(top.tile_w_i, l.tile_w, P_CW);
+    set_integer(top.tile_slots_i, l.tile_slots, P_CW);
+    set_integer(top.tile_step_i, l.tile_step, P_AW);
+    set_integer(top.tile_first_i, l.tile_first, P_AW);
+    set_integer(top.skip_i, l.skip, P_CW);
+    set_integer(top.group_last_i, l.group - 1, P_CW);
+    set_integer(top.group_step_i, l.group_step, P_CW);
+    set_integer(top.hold_more_i, l.hold_more - 1, 8);
     top.start_i = 1;
     const bool stopped = random.chance(5);
     const uint64_t stop = stopped ? random.below(want.end) : want.end + 6 + P_P;
@@ -166,6 +246,13 @@ int main(int argc, char** argv) {
       const auto weight = want.weights.find(t);
       const uint32_t row = weight == want.weights.end() ? 0 : weight->second;
       CHECK(top.weight_row_o == row, "layer %llu cycle %llu: weight rows %x, want %x", layer, at, static_cast<unsigned>(top.weight_row_o), row);
+      if (P_PASSES != 0) {
+        const auto rewind = want.rewinds.find(t);
+        const char kind = rewind == want.rewinds.end() ? ' ' : rewind->second;
+        CHECK(top.weight_again_o == (kind == 'g') && top.weight_block_o == (kind == 'b'), "layer %llu cycle %llu: weights again %d, block %d, want %c",
+              layer, at, top.weight_again_o, top.weight_block_o, kind);
+        groups += kind == 'g';
+      }
       if (!valid) continue;
       const Slot& here = slot->second;
       CHECK(top.s1_addr_o == here.addr, "layer %llu cycle %llu: address %llu, want %llu", layer, at, static_cast<unsigned long long>(top.s1_addr_o),
@@ -175,6 +262,10 @@ int main(int argc, char** argv) {
       CHECK(top.s1_cols_o == here.cols, "layer %llu cycle %llu: columns %x, want %x", layer, at, static_cast<unsigned>(top.s1_cols_o), here.cols);
       if (here.emit) {
         CHECK(top.s1_rows_o == here.rows, "layer %llu cycle %llu: rows %x, want %x", layer, at, static_cast<unsigned>(top.s1_rows_o), here.rows);
+        if (P_PASSES != 0)
+          CHECK(top.s1_index_o == here.index && top.s1_add_o == here.add && top.s1_more_o == here.more,
+                "layer %llu cycle %llu: sum %llu, add %d, more %d", layer, at, static_cast<unsigned long long>(top.s1_index_o), top.s1_add_o,
+                top.s1_more_o);
         masked += here.rows != l.rows;
         ++emits;
       }
@@ -190,6 +281,7 @@ int main(int argc, char** argv) {
     }
   }
   CHECK(emits && masked && resets, "the layers never reached an edge or a reset");
+  CHECK(groups || P_PASSES == 0, "no block had several groups");
   std::printf("%llu layers, %llu slots, %llu outputs (%llu at an edge), %llu cycles\n", static_cast<unsigned long long>(layers),
               static_cast<unsigned long long>(slots), static_cast<unsigned long long>(emits), static_cast<unsigned long long>(masked),
               static_cast<unsigned long long>(cycles));
