@@ -107,7 +107,14 @@ impl Order {
                 let on_row = slot.is_multiple_of(step) && slot / step < rows;
                 let inside = block < blocks && at * group < self.columns();
                 let due = inside && between == 0 && column < columns && on_row;
-                let rest = if block >= blocks { FAR } else { hold - between };
+                // Groups and blocks begin anew, wherever a slot is.
+                let ends = [
+                    period - in_block,
+                    of_rest.saturating_sub(in_block),
+                    group_period.saturating_sub(in_group),
+                ];
+                let anew = ends.into_iter().filter(|&n| n > 0).min().unwrap_or(1);
+                let rest = if block >= blocks { FAR } else { anew.min(hold - between) };
                 Turn { due, written: due, rest: rest - u64::from(due) }
             }
         }
