@@ -46,9 +46,12 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                 before.extend(arrange(&value.name, &host.arrangement, fact, true, file(id)));
             }
             IntOp::Output(host) => {
-                let fact = graph.inputs(id).first().map(|p| &graph.value(*p).fact);
-                if let Some(fact) = fact {
-                    after.extend(arrange(&node.name, &host.arrangement, fact, false, file(id)));
+                if let Some(value) = graph.inputs(id).first().map(|p| graph.value(*p)) {
+                    if several {
+                        after
+                            .push(format!("{:?}: y is the tensor {:?} of the packet", node.name, value.name));
+                    }
+                    after.extend(arrange(&node.name, &host.arrangement, &value.fact, false, file(id)));
                 }
                 let name = if several { format!("{:?}: ", node.name) } else { String::new() };
                 after.extend(host.steps.iter().map(|step| name.clone() + &sentence(step)));
