@@ -49,12 +49,16 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
             }
             IntOp::Output(host) => {
                 let name = if several { format!("{:?}: ", node.name) } else { String::new() };
-                if let Some(head) = &host.head {
-                    after.extend(taken_from(head).map(|text| name.clone() + &text));
-                }
-                let fact = graph.inputs(id).first().map(|p| &graph.value(*p).fact);
-                if let Some(fact) = fact.filter(|_| in_tensor_order(host)) {
-                    after.extend(arrange(&node.name, &host.arrangement, fact, false, file(id)));
+                if let Some(value) = graph.inputs(id).first().map(|p| graph.value(*p)) {
+                    if several {
+                        after.push(format!("{name}y is the tensor {:?} of the packet", value.name));
+                    }
+                    if let Some(head) = &host.head {
+                        after.extend(taken_from(head).map(|text| name.clone() + &text));
+                    }
+                    if in_tensor_order(host) {
+                        after.extend(arrange(&node.name, &host.arrangement, &value.fact, false, file(id)));
+                    }
                 }
                 let steps = host.head.as_ref().map_or(&host.steps, |h| &h.steps);
                 after.extend(steps.iter().map(|step| name.clone() + &sentence(step)));

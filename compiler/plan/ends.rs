@@ -73,3 +73,32 @@ impl Ends {
         if let [input] = self.inputs[..] { Some(input) } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::parse::parse;
+    use crate::passes::compile_front;
+
+    /// Names of the inputs and of the outputs' tensors.
+    fn ends(text: &str) -> std::result::Result<[Vec<String>; 2], String> {
+        let graph = compile_front(&parse(text).unwrap()).unwrap();
+        let found = Ends::of(&graph).map_err(|Diagnostics(faults)| faults[0].message.clone())?;
+        let names = |ports: &[Port]| ports.iter().map(|&p| graph.value(p).name.clone()).collect();
+        Ok([names(&found.inputs), names(&found.outputs)])
+    }
+
+    #[test]
+    fn packets_hold_each_tensor_once() {
+        let conv = |y: &str, x: &str| {
+            format!("{y} = QLinearConv({x}, f32 0.5, u8 10, i8[4,4,1,1] 2, f32 0.25, i8 0, f32 0.5, u8 20)\n")
+        };
+        // In the model's order, whoever is read first; outputs of one tensor share it; z is read by nobody.
+        let text = "input z: u8[1,4,4,4]\ninput x: u8[1,4,4,4]\ninput w: u8[1,4,4,4]\n".to_owned()
+            + &conv("a", "w")
+            + &conv("b", "x")
+            + "v, i = TopK(b, i64[1] 2) axis=1\noutput v: u8\noutput a: u8\noutput i: i64";
+        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(ends(&text), Ok([names(&["x", "w"]), names(&["b", "a"])]));
+    }
+}

@@ -111,9 +111,8 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
     net.output("output", x);
     if ends.chance(35) {
         let others: Vec<Port> = net.ports.iter().copied().filter(|&port| port != x).collect();
-        for name in
-            ["output2", "output3"].into_iter().take(if others.is_empty() { 0 } else { ends.size(1, 2) })
-        {
+        let count = if others.is_empty() { 0 } else { ends.size(1, 2) };
+        for name in ["output2", "output3"].into_iter().take(count) {
             net.output(name, ends.pick(&others));
         }
     }
@@ -141,23 +140,22 @@ impl Net {
     fn input(&mut self, node: &str, name: &str, shape: [usize; 3]) -> Port {
         let [c, h, w] = shape;
         let offset = self.offset;
-        let net = self;
-        let fact = net.fact(shape);
-        let dtype = match net.rng.range(0, 2) {
+        let fact = self.fact(shape);
+        let dtype = match self.rng.range(0, 2) {
             0 if offset == 128 => HostType::U8,
             0 => HostType::I8,
             _ => HostType::F32,
         };
         // Channels first, channels last, or an order that only a Gather expresses.
         let elements = u32::try_from(c * h * w).unwrap();
-        let arrangement = match net.rng.range(0, 2) {
+        let arrangement = match self.rng.range(0, 2) {
             0 => Arrangement { onnx_shape: vec![1, c, h, w], source: None },
             1 => Arrangement { onnx_shape: vec![1, h, w, c], source: Some(channels_last(shape)) },
             _ => Arrangement { onnx_shape: vec![1, c * h * w], source: Some((0..elements).rev().collect()) },
         };
         let input = IntOp::Input(HostInput { dtype, prepare: None, arrangement });
-        let id = net.g.add(node, input, &[], vec![Value { name: name.into(), fact }]);
-        net.ports.push(id.into());
+        let id = self.g.add(node, input, &[], vec![Value { name: name.into(), fact }]);
+        self.ports.push(id.into());
         id.into()
     }
 
