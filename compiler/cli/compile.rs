@@ -195,6 +195,14 @@ fn show(dir: &Path, r: &Report) -> String {
         out += "note: ONNX Runtime computes ConvTranspose in float32, and near a tie its byte may be a neighbour; the \
                 hardware rounds the exact sum\n";
     }
+    let softmax = r.output.head.as_ref().is_some_and(|h| h.bound.is_some());
+    if softmax && r.output.cycles > r.cycles.predicted {
+        out += &format!(
+            "note: the unit after the last layer takes {} cycles for a sample, more than the layers: samples follow each other at \
+             its pace; --heads host leaves it out\n",
+            term::group(r.output.cycles)
+        );
+    }
     for l in r.layers.iter().filter(|l| l.ambiguous_sums > 0) {
         out += &format!(
             "note: {}: ONNX Runtime averages in float32, and for {} sums its byte depends on the order in which it adds \
