@@ -302,7 +302,7 @@ fn external_memory() {
 #[test]
 fn split_multipliers_change_no_output() {
     let mut split = 0;
-    for seed in 0..400 {
+    for seed in 0..2000 {
         let graph = random::graph(seed, PROFILE);
         let mut changed = graph.clone();
         prepare(&mut changed);
