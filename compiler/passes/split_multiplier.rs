@@ -234,8 +234,7 @@ fn split(graph: &mut IntGraph, id: NodeId, multiplier: usize) {
 fn in_order(graph: &mut IntGraph, port: Port, order: &[usize]) -> Port {
     let Value { name, fact } = graph.value(port).clone();
     let channels = (0..order.len()).map(|channel| order.iter().position(|&of| of == channel)).collect();
-    let select =
-        Select { channels, origin: [0, 0], steps: [1, 1], fill: fact.zero_point, exchanged: false };
+    let select = Select { channels, origin: [0, 0], steps: [1, 1], fill: fact.zero_point, exchanged: false };
     let name = unique(graph, &format!("{name}_in_order"));
     graph.add(name.clone(), IntOp::Select(select), &[port], vec![Value { name, fact }]).into()
 }

@@ -100,7 +100,10 @@ impl<'a> Planned<'a> {
         let (layer, slide, bases) = (layer.clone(), None, [0; 3]);
         let l = Planned { layer, map, y, reach, loops: walked, folding, slide, bases };
         let may_slide = has_slide && folding == Folding::Plain;
-        match l.slid_if(array, &rows, |s| s.allowed(slides)).filter(|(_, faster)| may_slide && faster.cycles < walked.cycles) {
+        match l
+            .slid_if(array, &rows, |s| s.allowed(slides))
+            .filter(|(_, faster)| may_slide && faster.cycles < walked.cycles)
+        {
             Some((slide, loops)) => Planned { slide: Some(slide), loops, ..l },
             None => l,
         }
@@ -527,7 +530,8 @@ fn pairs(
             fixed.extend([other, Port::from(layer.last)]);
         }
     }
-    let wanted = layers.iter().filter(|l| slide::wants_pairs(l, array, slides, cycles::group_cycles(l, array)));
+    let wanted =
+        layers.iter().filter(|l| slide::wants_pairs(l, array, slides, cycles::group_cycles(l, array)));
     wanted.map(|l| l.input).filter(|port| !fixed.contains(port)).collect()
 }
 
