@@ -149,12 +149,12 @@ module o2c_slide_gen #(
     wire row_last = tile_row == tile_row_last_i;
     wire above = skip >= tile_slots_i;
     wire [CW-1:0] moved = above ? {CW{1'b0}} : tile_slots_i - skip;
-    wire unused_high = &{1'b0, later[CW+7:8], group_words[CW+23:AW], shift_words[CW+23:AW]};
     wire around = HAS_RING != 0 && ring < moved;
     wire [AW-1:0] turn = around ? ring_step_i - slot_step_i : {AW{1'b0}};
     wire [CW+7:0] later = {8'd0, skip_i - next_skip};
     wire [CW+23:0] group_words = {24'd0, group_step_i};
     wire [CW+23:0] shift_words = {24'd0, next_shift};
+    wire unused_high = &{1'b0, later[CW+7:8], group_words[CW+23:AW], shift_words[CW+23:AW]};
     always @(posedge clk_i) begin
       // Of the next pass, three cycles after this one's begin.
       next_col    <= col_last ? 8'd0 : tile_col + 8'd1;

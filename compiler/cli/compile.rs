@@ -195,7 +195,7 @@ fn show(dir: &Path, r: &Report) -> String {
         out += "note: ONNX Runtime computes ConvTranspose in float32, and near a tie its byte may be a neighbour; the \
                 hardware rounds the exact sum\n";
     }
-    let softmax = r.output.head.as_ref().is_some_and(|h| h.bound.is_some());
+    let softmax = r.output.tensors.iter().any(|t| t.head.as_ref().is_some_and(|h| h.bound.is_some()));
     if softmax && r.output.cycles > r.cycles.predicted {
         out += &format!(
             "note: the unit after the last layer takes {} cycles for a sample, more than the layers: samples follow each other at \

@@ -345,7 +345,7 @@ mod tests {
         check([3, 3, 4, 0], false, [2, 6, 4]);
         check([3, 4, 4, 0], false, [3, 4, 1]);
         check([5, 2, 4, 0], false, [3, 4, 3]);
-        check([4, 1, 4, 1], true, [2, 2, 2]);
+        check([4, 1, 4, 1], true, [2, 4, 4]);
         check([7, 1, 4, 1], true, [2, 4, 4]);
     }
 }

@@ -537,11 +537,11 @@ fn heads() {
             serde_json::from_slice(&o.stdout).unwrap()
         };
         let host = compile(&["--heads", "host"]);
-        assert!(host["output"]["head"].is_null());
+        assert!(host["output"]["tensors"][0]["head"].is_null());
         assert_eq!(host["output"]["bytes"], raw);
         let hardware = compile(&[]);
         assert_eq!(
-            (&hardware["output"]["head"]["unit"], &hardware["output"]["bytes"]),
+            (&hardware["output"]["tensors"][0]["head"]["unit"], &hardware["output"]["bytes"]),
             (&unit.into(), &bytes.into())
         );
         assert_eq!(hardware["cycles"], host["cycles"]);

@@ -12,7 +12,6 @@ use onnx2chip::diag::Result;
 use onnx2chip::emit::folder;
 use onnx2chip::exec::Executor;
 use onnx2chip::graph::int::{IntGraph, IntOp};
-use onnx2chip::graph::verify;
 use onnx2chip::plan::external;
 use onnx2chip::quant::RescaleMode;
 use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
@@ -305,7 +304,7 @@ fn external_memory() {
 #[test]
 fn split_multipliers_change_no_output() {
     let mut split = 0;
-    for seed in 0..400 {
+    for seed in 0..2000 {
         let graph = random::graph(seed, PROFILE);
         let mut changed = graph.clone();
         prepare(&mut changed);
@@ -316,7 +315,6 @@ fn split_multipliers_change_no_output() {
             continue;
         }
         split += names(&changed).len();
-        verify::int(&changed, "split-multiplier").unwrap();
         let inputs = random::inputs(&graph, seed, SAMPLES);
         let outputs = [&graph, &changed].map(|g| Executor::new(g).unwrap().run(&inputs).unwrap());
         assert_eq!(outputs[0], outputs[1], "seed {seed}\n{}", describe(&changed));
