@@ -61,9 +61,9 @@
 //   e(k) = max(b(k) + 1, e(k-1) + 1, l(i) + 6) + n(k) - 1
 //   r(k) = e(k) + LATENCY
 //   d(i) = r of its last burst
-// That is where no word waits. Word j is taken in t(j), the first cycle with spill_ready_i from max(l(i) + 2, t(j-1) + 1,
-// m(j-4) + 1, the cycle after the last w) on; it moves on in m(j) = max(t(j) + 3, last beat of word j-1), and its beats
-// come from m(j) + 1 on, each after the one before and after its burst's b(k).
+// That is where no word waits. Word j is taken in t(j), the first cycle with spill_ready_i from max(l(i) + 2,
+// t(j-1) + 1, m(j-4) + 1, the cycle after the last w) on; it moves on in m(j) = max(t(j) + 3, last beat of word
+// j-1), and its beats come from m(j) + 1 on, each after the one before and after its burst's b(k).
 // A token of step_i in cycle t suffices from t + 1. The last word is written in cycle d(i) + 1; load_done_o
 // comes with it and counts in o2c_sequencer from d(i) + 2; a load's in w, and from w + 1.
 //

@@ -38,7 +38,8 @@
 //          not depend on it.
 // Region   full_o rises when the last word has been written and falls with free_i (a pulse while
 //          full_o is high); between them nothing of the next sample is taken. rows_o counts the sample's rows that
-//          have been written; it is 0 again in the cycle after free_i. Without RING it is 0.
+//          have been written, the last one when full_o rises; it is 0 again in the cycle after free_i. Without RING
+//          it is 0.
 // Speed    while wr_ready_i is high: a byte a cycle; folded, a group may let bytes wait, see
 //          o2c_fold. From the cycle of the first byte, full_o rises after
 //            unfolded  IN_H*IN_W*IN_C + 2 cycles
@@ -286,6 +287,7 @@ module o2c_ingest #(
     localparam integer OutLast = OUT_W - 1;
     localparam integer RingLast = RING - 1;
     localparam integer Ring = RING;
+    localparam integer OutH = OUT_H;
     reg [O_W-1:0] column_q;
     reg [R_W-1:0] slot_q;
     reg [15:0]    row_q, rows_q;
@@ -295,7 +297,8 @@ module o2c_ingest #(
     assign row_end  = front_end && column_q == OutLast[O_W-1:0];
     assign ring_end = row_end && slot_q == RingLast[R_W-1:0];
     assign admit    = {1'b0, row_q} < {1'b0, freed_i} + Ring[16:0];
-    assign rows_o   = rows_q;
+    // A map's last rows may be in no window: who has the last row may free the region.
+    assign rows_o   = (rows_q == OutH[15:0] && !full_o) ? OutH[15:0] - 16'd1 : rows_q;
     always @(posedge clk_i) begin
       if (begin_again) begin
         column_q <= {O_W{1'b0}};

@@ -141,5 +141,10 @@ pub(crate) fn arrival(plan: &Plan<'_>, input: Port, fold: &Fold) -> (Vec<usize>,
             rows.push(at + busy + 3);
         }
     }
-    (rows, at + busy + if group { 2 } else { 1 })
+    let full = at + busy + if group { 2 } else { 1 };
+    // Behind the last row of pixels there may be rows of the map that no window has.
+    if let Some(last) = rows.last_mut() {
+        *last = full.max(*last);
+    }
+    (rows, full)
 }
