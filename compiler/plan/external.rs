@@ -315,10 +315,11 @@ fn deal(network: &Network<'_, '_>, depths: [usize; 2], share: usize) -> Option<V
         let begin = |n: usize| (n * parts / count * part.blocks).min(l.loops.blocks);
         for n in 0..count {
             let blocks = begin(n)..begin(n + 1);
-            // The input's rows are in use until the last of them ends.
+            // The input's rows are in use until the last of them ends; behind its last reader none are freed, since the
+            // next sample's come.
             let [needed, freed] = strip.input_rows;
             let strip = Strip {
-                input_rows: [needed, if n + 1 == count { freed } else { freed_before }],
+                input_rows: [needed, if n + 1 == count { freed } else { freed_before.min(freed) }],
                 ..strip.clone()
             };
             let (begins, ends) = (n == 0, n + 1 == count);

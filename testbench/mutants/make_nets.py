@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx to eleven.onnx, ends.onnx, argmax.onnx and softmax.onnx, the networks
+"""Makes one.onnx to seven.onnx, product.onnx, nine.onnx to eleven.onnx, thirteen.onnx, ends.onnx, argmax.onnx and softmax.onnx, the networks
 that the mutants are run on; needs onnx and numpy.
 
 Small, random, and with every mechanism that a mutant may break: both axes of every stride, dilation and pad differ,
@@ -20,6 +20,7 @@ zero points are not zero, layers share the scratchpad, and some rescales have no
   ten   more maps than fit, each read again much later
   eleven  depthwise layers whose kernels exceed the window: several groups of columns, tiles above the map, a residual
         addition, dilations, two rows at once, pads that no slot spares; a channel multiplier
+  thirteen  an input that arrives in rows, folded, and a layer behind it whose weights come in parts
   ends  two inputs, one folded, one read again late; two outputs, uint8 and int8, one of them read on
   argmax   the least of each pixel's 19 channels, and its place: TopK behind the last layer
   softmax  Softmax of each pixel's 5 channels behind the last layer, quantized, with a zero point inside the range
@@ -311,6 +312,19 @@ def eleven():
     n.save(HERE / "eleven.onnx", [1, 3, 26, 15], y, [1, 11, 11, 6])
 
 
+def thirteen():
+    n = Net(13)
+    scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
+    bias = lambda count: n.rng.integers(-6000, 6001, count)
+    i8 = np.int8
+    x = n.quantize("x", "x", .02, -11, i8)
+    a = n.quantize(n.conv("a", x, (24, 3, 3, 3), scales(24, .004), bias(24), pads=[1, 1, 1, 1]), "a", .03, 9, i8)
+    b = n.quantize(n.conv("b", a, (40, 24, 3, 3), scales(40, .003), bias(40), pads=[1, 1, 1, 1]), "b", .06, -7, i8)
+    b = n.quantize(n.node("MaxPool", [b], "max", kernel_shape=[2, 2], strides=[2, 2]), "max", .06, -7, i8)
+    y = n.quantize(n.conv("c", b, (11, 40, 3, 3), scales(11, .003), bias(11)), "c", .11, 3, i8)
+    n.save(HERE / "thirteen.onnx", [1, 3, 16, 8], y, [1, 11, 6, 2])
+
+
 def ends():
     n = Net(11)
     scales = lambda count, base: base * n.rng.uniform(.6, 1.6, count)
@@ -358,6 +372,7 @@ product()
 nine()
 ten()
 eleven()
+thirteen()
 ends()
 argmax()
 softmax()

@@ -37,7 +37,8 @@ NETWORKS = {"one": ["--array", "4,2,4", "--lanes", "2"], "two": ["--array", "2,2
             "argmax": ["--array", "4,2,4"], "softmax": ["--array", "2,2,8"],
             "nine": ["--array", "4,4,16", "--lanes", "16", "--on-chip", "26"],
             "ten": ["--array", "2,4,8", "--lanes", "4", "--on-chip", "26"],
-             "ends": ["--array", "2,2,8", "--lanes", "4"],
+            "ends": ["--array", "2,2,8", "--lanes", "4"],
+            "thirteen": ["--array", "4,4,16", "--lanes", "4", "--on-chip", "20"],
             "eleven": ["--array", "2,8,16", "--lanes", "4"],
             "twelve": ["--array", "4,4,16", "--lanes", "16", "--on-chip", "35"]}
 MODEL = {"eight": "seven", "twelve": "eleven"}  # where it is not the network's own
