@@ -380,10 +380,10 @@ impl Division {
         let mut circles = depths.map(|depth| Circle { depth, next: 0, held: Vec::new() });
         let first_param = totals(network)[0] * options.word_bytes(bits[0]);
         let mut weights = VecDeque::new();
-        for i in 0..steps.len() {
-            let (l, of) = (&network.layers[steps[i].strip.layer], &network.places[steps[i].strip.layer]);
+        for (i, step) in steps.iter_mut().enumerate() {
+            let (l, of) = (&network.layers[step.strip.layer], &network.places[step.strip.layer]);
             let mut at = [0, 0];
-            for (which, words) in words(&steps[i], l, of).into_iter().enumerate() {
+            for (which, words) in words(step, l, of).into_iter().enumerate() {
                 match circles[which].place(&words, i) {
                     Place::Held(from) => at[which] = from,
                     Place::Loaded(to, after) => {
@@ -392,11 +392,11 @@ impl Division {
                         let command =
                             Command { offset, to, kind, words: words.len(), releases: false, steps: 0 };
                         weights.push_back(Wanted { command, after, by: i, stores: 0 });
-                        (at[which], steps[i].loaded[which]) = (to, words.len());
+                        (at[which], step.loaded[which]) = (to, words.len());
                     }
                 }
             }
-            steps[i].loaded_at = Some(at);
+            step.loaded_at = Some(at);
         }
         let [stores, loads] = moves(network, &steps, options);
         Division { steps, queues: [weights, stores, loads], depths }
