@@ -332,9 +332,10 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let Some(external) = options.external else { return Ok(chosen.clone()) };
     // Partial sums take memory that the budget may have a better use for.
     let other = if chosen.has_passes() { cheapest(plans.iter().filter(|p| !p.has_passes())) } else { None };
-    let within = [Some(chosen), other].into_iter().flatten().map(|plan| plan.within(external));
+    let candidates: Vec<Plan<'a>> = [Some(chosen), other].into_iter().flatten().cloned().collect();
+    let within = candidates.iter().map(|plan| plan.within(external));
     let found = within.collect::<Result<Vec<_>>>()?.into_iter().flatten().min_by_key(Plan::cycles);
-    found.ok_or_else(|| refusal(&[other.unwrap_or(chosen).clone()], external))
+    found.ok_or_else(|| refusal(&candidates, external))
 }
 
 /// The first whose cycles are near the fewest.
