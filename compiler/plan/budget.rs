@@ -3,7 +3,8 @@
 //! In: a plan with everything on the chip, the budget. Out: the plan with the fewest cycles among those tried: several
 //! shares of the budget for activations, for each the division into groups with the fewest cycles, for each of these several
 //! divisions of the rest among weights and parameters. Guarantees: the memories fit the budget, descriptors and commands
-//! included; a refusal names a budget that would do, and one byte less would not.
+//! included; a refusal names a budget that would do, the least that a bisection finds: a smaller one may do that divides the network
+//! in another way.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -431,14 +431,9 @@ impl<'p, 'a> Network<'p, 'a> {
         let (mut there, mut freed) = (ring, 0);
         // Cycles of work done on row `there`; cycles that the output stream may still take.
         let (mut done, mut owed) = (0, self.sent);
-        // A strip's rows have been stored at the latest when their places are taken: two stores later.
-        let stored = |s: &Strip, m: &Move| m.rows.len() * self.memories[self.output[s.layer]].row;
-        let stores: Vec<(usize, usize)> = strips
-            .iter()
-            .enumerate()
-            .flat_map(|(i, s)| s.stores.iter().map(move |m| (i, stored(s, m))))
-            .collect();
-        for (i, strip) in strips.iter().enumerate() {
+        // A strip's rows have been stored at the latest when their places are taken: two stores of the tensor later.
+        let mut storing: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+        for strip in strips {
             let [needed, free] = strip.input_rows;
             if needed > there {
                 return false;
@@ -447,10 +442,8 @@ impl<'p, 'a> Network<'p, 'a> {
             let pixels = strip.rows.len() * l.layer.y.shape[2];
             let groups = l.y.extent().div_ceil(self.plan.array.group());
             let uses = pixels * groups * if self.other[strip.layer].is_some() { 2 } else { 1 };
-            let before = stores.partition_point(|&(at, _)| at < i);
-            let storing: usize =
-                stores[before.saturating_sub(2)..before].iter().map(|(_, words)| words).sum();
-            let free_cycles = strip.loops.cycles.saturating_sub(uses + storing);
+            let stored: usize = storing.values().flatten().sum();
+            let free_cycles = strip.loops.cycles.saturating_sub(uses + stored);
             let late = owed.min(free_cycles);
             owed -= late;
             done += free_cycles - late;
@@ -462,6 +455,11 @@ impl<'p, 'a> Network<'p, 'a> {
                 done = 0;
             }
             freed = freed.max(free);
+            for moved in &strip.stores {
+                let m = self.output[strip.layer];
+                let last = storing.entry(m).or_default();
+                *last = [last[1], moved.rows.len() * self.memories[m].row];
+            }
         }
         true
     }
