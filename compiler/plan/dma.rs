@@ -63,7 +63,7 @@ impl Dma {
     pub(crate) fn command(&mut self, earliest: u64, offset_bytes: u64, beats: u64) -> u64 {
         let start = self.start(earliest);
         for count in self.bursts(offset_bytes, beats) {
-            let first = self.request(start, self.next_request);
+            let first = self.request(start);
             self.next_beat = first + count;
             self.ends.push_back(first + count - 1);
         }
@@ -83,7 +83,7 @@ impl Dma {
         let start = self.start(earliest);
         let mut place = 0;
         for count in self.bursts(offset_bytes, beats) {
-            let mut beat = self.request(start, self.next_request);
+            let mut beat = self.request(start);
             for n in 0..count {
                 beat = if n == 0 { beat } else { self.next_beat };
                 self.next_beat = beat + 1;
@@ -151,10 +151,10 @@ impl Dma {
         self.next_start
     }
 
-    /// Makes the next request of a command that started in `start`, no sooner than `earliest`; the cycle of its first beat.
-    fn request(&mut self, start: u64, earliest: u64) -> u64 {
+    /// Makes the next request of a command that started in `start`; the cycle of its first beat.
+    fn request(&mut self, start: u64) -> u64 {
         let free = if self.ends.len() == self.outstanding { self.ends.pop_front() } else { None };
-        let request = (start + 1).max(earliest).max(free.map_or(0, |end| end + 1));
+        let request = (start + 1).max(self.next_request).max(free.map_or(0, |end| end + 1));
         self.next_request = request + 1;
         // The next command starts together with the last request.
         self.next_start = request;

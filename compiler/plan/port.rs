@@ -98,15 +98,15 @@ impl Order {
             } => {
                 let (block, in_block) = (t / period, t % period);
                 let of_rest = (columns / group * group_period).saturating_sub(sooner);
-                let (at, in_group, columns) = match in_block.checked_sub(of_rest) {
+                let (at, in_group, own) = match in_block.checked_sub(of_rest) {
                     Some(in_group) if columns % group > 0 => (0, in_group, columns % group),
                     _ => (in_block / group_period, in_block % group_period, group.min(columns)),
                 };
                 let (slot, between) = (in_group / hold, in_group % hold);
                 let (column, slot) = (slot / slots, slot % slots);
                 let on_row = slot.is_multiple_of(step) && slot / step < rows;
-                let inside = block < blocks && at * group < self.columns();
-                let due = inside && between == 0 && column < columns && on_row;
+                let inside = block < blocks && at * group < columns;
+                let due = inside && between == 0 && column < own && on_row;
                 // Groups and blocks begin anew, wherever a slot is.
                 let ends = [
                     period - in_block,
@@ -145,14 +145,6 @@ impl Order {
                 };
                 (blocks - 1) * period + last + ((columns - 1) * slots + (rows - 1) * step) * hold
             }
-        }
-    }
-
-    /// Output columns, where they are counted.
-    fn columns(&self) -> u64 {
-        match self {
-            Order::Units { .. } => 0,
-            Order::Columns { columns, .. } => *columns,
         }
     }
 }
