@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::diag::{Code, Diagnostic};
 use crate::graph::float::{Fact, FloatGraph};
+use crate::graph::int::IntGraph;
 use crate::graph::{NodeId, Port, Value};
 use crate::ops::Op;
 
@@ -13,7 +14,8 @@ pub(super) struct Names {
     values: BTreeSet<String>,
 }
 
-fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
+/// The name, or the first of `name#2`, `name#3` ... that is not taken; it is taken then.
+pub(super) fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
     let mut name = wanted.to_owned();
     let mut n = 1;
     while !taken.insert(name.clone()) {
@@ -21,6 +23,20 @@ fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
         name = format!("{wanted}#{n}");
     }
     name
+}
+
+/// The name, or a longer one that no node and no value has.
+pub(super) fn free(graph: &IntGraph, name: &str) -> String {
+    let taken = |name: &str| {
+        let node = |id: NodeId| graph.node(id).name == name;
+        let value = |id: NodeId| graph.node(id).outputs.iter().any(|v| v.name == name);
+        graph.ids().into_iter().any(|id| node(id) || value(id))
+    };
+    let mut unique = name.to_owned();
+    while taken(&unique) {
+        unique.push('_');
+    }
+    unique
 }
 
 impl Names {

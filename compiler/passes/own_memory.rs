@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use super::names::free;
 use crate::graph::int::{Concat, IntGraph, IntOp, QFact, Select, Table, TableSource};
 use crate::graph::{NodeId, Port, Value};
 
@@ -129,14 +130,6 @@ fn join_operands(graph: &mut IntGraph, id: NodeId, parts: &BTreeMap<Port, Vec<us
 /// A node of its operand's facts, under a name that is free.
 fn insert(graph: &mut IntGraph, name: &str, op: IntOp, x: Port) -> Port {
     let fact: QFact = graph.value(x).fact.clone();
-    let taken = |name: &str| {
-        let node = |id: NodeId| graph.node(id).name == name;
-        let value = |id: NodeId| graph.node(id).outputs.iter().any(|v| v.name == name);
-        graph.ids().into_iter().any(|id| node(id) || value(id))
-    };
-    let mut unique = name.to_owned();
-    while taken(&unique) {
-        unique.push('_');
-    }
-    graph.add(unique.clone(), op, &[x], vec![Value { name: unique, fact }]).into()
+    let name = free(graph, name);
+    graph.add(name.clone(), op, &[x], vec![Value { name, fact }]).into()
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array4, Axis};
 
+use super::names::free;
 use crate::graph::int::{Concat, Conv, IntGraph, IntOp, QFact, Select};
 use crate::graph::{NodeId, Port, Value};
 
@@ -169,7 +170,7 @@ impl Change {
         }
         // Names of the model's tensors stay with their order of channels.
         for port in orders.keys().filter(|port| port.node != id) {
-            let name = unique(graph, &format!("{}_reordered", graph.value(*port).name));
+            let name = free(graph, &format!("{}_reordered", graph.value(*port).name));
             graph.node_mut(port.node).outputs[usize::from(port.out)].name = name;
         }
         split(graph, id, multiplier);
@@ -215,14 +216,14 @@ fn split(graph: &mut IntGraph, id: NodeId, multiplier: usize) {
             };
             let Value { name, fact } = graph.value(of.into()).clone();
             let fact = QFact { shape: [channels, fact.shape[1], fact.shape[2]], ..fact };
-            let node = unique(graph, &format!("{}_{i}", graph.node(of).name));
-            let name = unique(graph, &format!("{name}_{i}"));
+            let node = free(graph, &format!("{}_{i}", graph.node(of).name));
+            let name = free(graph, &format!("{name}_{i}"));
             part = graph.add(node, op, &[part], vec![Value { name, fact }]).into();
         }
         parts.push(part);
     }
     let Value { name, fact } = graph.value(last.into()).clone();
-    let name = unique(graph, &format!("{name}_parts"));
+    let name = free(graph, &format!("{name}_parts"));
     let whole = graph.add(name.clone(), IntOp::Concat(Concat::Channels), &parts, vec![Value { name, fact }]);
     graph.replace_uses(last.into(), whole.into());
     for node in table.into_iter().chain([id]) {
@@ -235,20 +236,6 @@ fn in_order(graph: &mut IntGraph, port: Port, order: &[usize]) -> Port {
     let Value { name, fact } = graph.value(port).clone();
     let channels = (0..order.len()).map(|channel| order.iter().position(|&of| of == channel)).collect();
     let select = Select { channels, origin: [0, 0], steps: [1, 1], fill: fact.zero_point, exchanged: false };
-    let name = unique(graph, &format!("{name}_in_order"));
+    let name = free(graph, &format!("{name}_in_order"));
     graph.add(name.clone(), IntOp::Select(select), &[port], vec![Value { name, fact }]).into()
-}
-
-/// The name, or a longer one that no node and no value has.
-fn unique(graph: &IntGraph, name: &str) -> String {
-    let taken = |name: &str| {
-        let node = |id: NodeId| graph.node(id).name == name;
-        let value = |id: NodeId| graph.node(id).outputs.iter().any(|v| v.name == name);
-        graph.ids().into_iter().any(|id| node(id) || value(id))
-    };
-    let mut unique = name.to_owned();
-    while taken(&unique) {
-        unique.push('_');
-    }
-    unique
 }

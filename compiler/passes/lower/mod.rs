@@ -15,7 +15,7 @@ mod select;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::integer_clip::params_below;
-use super::names::at;
+use super::names::{at, unique};
 use crate::arith::{self, AddForm, AddSpec, AverageForm, AverageSpec};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{FloatGraph, integer_width};
@@ -75,16 +75,6 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
         }
     }
     if faults.is_empty() { Ok(lower.int) } else { Err(Diagnostics(faults)) }
-}
-
-fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
-    let mut name = wanted.to_owned();
-    let mut n = 1;
-    while !taken.insert(name.clone()) {
-        n += 1;
-        name = format!("{wanted}#{n}");
-    }
-    name
 }
 
 /// The scale and zero point as the integer stage has them; 8 bits only.
