@@ -7,14 +7,15 @@
 //! in another way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::arena::{self, Block};
 use super::external::{self, Network, Sizes};
 use super::groups::{Group, Groups};
 use super::images::{self, Images, Places};
 use super::layers::Layer;
-use super::layout;
-use super::steps::{self, Move, Strip};
+use super::layout::{self, Layouts};
+use super::steps::{self, Move, Strip, Touched};
 use super::{Plan, blocks, head, lower};
 use crate::diag::Result;
 use crate::graph::Port;
@@ -237,6 +238,22 @@ impl Need {
     }
 }
 
+/// What of a tensor that lies outside between groups is on the chip in one of them.
+struct Piece {
+    /// Rows at a time.
+    ring: usize,
+    /// Words of a plane.
+    plane: usize,
+    planes: Range<usize>,
+}
+
+/// The planes of a tensor in its memory, which has all rows.
+fn planes(layouts: &Layouts, port: Port) -> Option<Touched> {
+    let (map, region) = layouts.get(&port)?;
+    let first = region.offset.checked_div(map.plane)?;
+    Some(Touched { owner: region.owner, planes: first..first + map.blocks, rows: 0..map.h })
+}
+
 /// The plan with its tensors in the groups' rings, and the groups' strips.
 fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<Strip>)> {
     let moves = || groups.iter().flat_map(|g| &g.strips).flat_map(|s| s.loads.iter().chain(&s.stores));
@@ -252,7 +269,7 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     // A tensor that is outside between groups has a ring of its own in each of them.
     let owner =
         |port: Port| layouts.get(&port).map(|(_, region)| region.owner).filter(|o| spilled.contains(o));
-    let mut pieces: BTreeMap<(Port, usize), (usize, Block)> = BTreeMap::new();
+    let mut pieces: BTreeMap<(Port, usize), Piece> = BTreeMap::new();
     let mut planned = plan.layers.clone();
     for (l, &group) in planned.iter_mut().zip(&of_layer) {
         let folded = plan.ends.inputs.contains(&l.layer.input);
@@ -261,9 +278,11 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
             let (map, _) = layouts.get(&port)?;
             let Some(owner) = owner(port) else { return Some((map.ring, map.plane)) };
             let ring = groups[group].rings.get(&owner).copied().unwrap_or(map.h);
-            let words = ring * map.row * map.blocks;
-            pieces.insert((owner, group), (ring, Block { words, alive: (group, group) }));
-            Some((ring, ring * map.row))
+            let Touched { planes, .. } = planes(&layouts, port)?;
+            let plane = ring * map.row;
+            let piece = pieces.entry((owner, group)).or_insert(Piece { ring, plane, planes: planes.clone() });
+            piece.planes = piece.planes.start.min(planes.start)..piece.planes.end.max(planes.end);
+            Some((ring, plane))
         };
         if let Some((ring, plane)) = place(Port::from(l.layer.last)) {
             (l.y.ring, l.y.plane) = (ring, plane);
@@ -279,7 +298,10 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
     let (ports, whole) = blocks(&layouts, &planned, &of_layer, &plan.ends);
     let kept: Vec<(Port, Block)> =
         ports.into_iter().zip(whole).filter(|(p, _)| !spilled.contains(p)).collect();
-    let blocks: Vec<Block> = kept.iter().map(|&(_, b)| b).chain(pieces.values().map(|&(_, b)| b)).collect();
+    let of_pieces = pieces
+        .iter()
+        .map(|(&(_, group), piece)| Block { words: piece.plane * piece.planes.len(), alive: (group, group) });
+    let blocks: Vec<Block> = kept.iter().map(|&(_, b)| b).chain(of_pieces).collect();
     let (bases, words) = arena::place(&blocks);
     let of_piece: BTreeMap<(Port, usize), usize> =
         pieces.keys().copied().zip(bases[kept.len()..].iter().copied()).collect();
@@ -292,10 +314,14 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
         least_words: arena::bound(&blocks),
         ..plan.clone()
     };
+    // Where some planes of a tensor begin that is outside between groups.
+    let inside = |owner: Port, planes: &Range<usize>, group: usize| {
+        let (piece, base) = pieces.get(&(owner, group)).zip(of_piece.get(&(owner, group)))?;
+        Some((piece, base + (planes.start - piece.planes.start) * piece.plane))
+    };
     let base_in = |ringed: &Plan<'a>, port: Port, group: usize| {
-        let owner = ringed.layouts.get(&port).map(|(_, region)| region.owner);
-        let piece = owner.and_then(|owner| of_piece.get(&(owner, group)));
-        piece.map_or_else(|| super::base(ringed, port), |&base| Ok(base))
+        let found = planes(&ringed.layouts, port).and_then(|t| inside(t.owner, &t.planes, group));
+        found.map_or_else(|| super::base(ringed, port), |(_, base)| Ok(base))
     };
     for (i, &group) in of_layer.iter().enumerate() {
         let l = &ringed.layers[i];
@@ -316,20 +342,19 @@ fn in_rings<'a>(plan: &Plan<'a>, groups: Vec<Group>) -> Result<(Plan<'a>, Vec<St
                 l.layer.residual().map(|other| (other, strip.rows.clone())),
                 Some((Port::from(l.layer.last), strip.rows.clone())),
             ];
-            let owned = |(port, rows)| ringed.layouts.get(&port).map(|(_, region)| (region.owner, rows));
-            let touched = parts.into_iter().flatten().filter_map(owned);
-            strip.touched = touched.filter(|(owner, _)| spilled.contains(owner)).collect();
+            let touched =
+                |(port, rows)| planes(&ringed.layouts, port).map(|touched| Touched { rows, ..touched });
+            let touched = parts.into_iter().flatten().filter_map(touched);
+            strip.touched = touched.filter(|touched| spilled.contains(&touched.owner)).collect();
             strip.group = group;
             for moved in strip.loads.iter_mut().chain(&mut strip.stores) {
-                let map = super::lay(&ringed, moved.owner)?;
-                let outside = *outside.entry(moved.owner).or_insert_with(|| {
-                    words += map.h * map.row * map.blocks;
-                    words - map.h * map.row * map.blocks
+                let height = super::lay(&ringed, moved.owner)?.h;
+                let outside = *outside.entry((moved.owner, moved.planes.start)).or_insert_with(|| {
+                    words += height * moved.row();
+                    words - height * moved.row()
                 });
-                let base = base_in(&ringed, moved.owner, group)?;
-                let (ring, _) = pieces[&(moved.owner, group)];
-                let (columns, planes, plane) = (map.row, map.blocks, ring * map.row);
-                *moved = Move { base, outside, columns, planes, plane, ring, ..moved.clone() };
+                let Some((piece, base)) = inside(moved.owner, &moved.planes, group) else { continue };
+                *moved = Move { base, outside, plane: piece.plane, ring: piece.ring, ..moved.clone() };
             }
             strips.push(strip);
         }

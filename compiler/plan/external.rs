@@ -429,16 +429,13 @@ impl Division {
 /// places.
 fn moves(network: &Network<'_, '_>, steps: &[Step], options: Options) -> [VecDeque<Wanted>; 2] {
     let bytes = options.word_bytes(network.sizes.word);
-    let command = |m: &Move, part: &Range<usize>, kind: fn(Walk) -> Kind| {
-        let row = m.columns * m.planes;
-        Command {
-            offset: network.image(options) + (m.outside + part.start * row) * bytes,
-            to: m.base + part.start % m.ring * m.columns,
-            kind: kind(Walk { columns: m.columns, planes: m.planes, step: m.plane }),
-            words: part.len() * row,
-            releases: false,
-            steps: 0,
-        }
+    let command = |m: &Move, part: &Range<usize>, kind: fn(Walk) -> Kind| Command {
+        offset: network.image(options) + (m.outside + part.start * m.row()) * bytes,
+        to: m.base + part.start % m.ring * m.columns,
+        kind: kind(Walk { columns: m.columns, planes: m.planes.len(), step: m.plane }),
+        words: part.len() * m.row(),
+        releases: false,
+        steps: 0,
     };
     // A group's first step: memories are others' before it.
     let first = |group: usize| steps.partition_point(|s| s.strip.group < group);
@@ -450,9 +447,9 @@ fn moves(network: &Network<'_, '_>, steps: &[Step], options: Options) -> [VecDeq
         for m in step.strip.loads.iter().filter(|_| step.begins) {
             for part in m.parts() {
                 let before = |rows: &Range<usize>| rows.start + m.ring < part.end;
-                let touched = steps[begin..i].iter().rposition(|s| s.strip.touches(m.owner).any(&before));
+                let touched = steps[begin..i].iter().rposition(|s| s.strip.touches(m).any(&before));
                 let same = stores.iter().zip(&stored).rposition(|(w, other): (&Wanted, &&Move)| {
-                    w.after <= begin || (other.owner == m.owner && before(&other.rows))
+                    w.after <= begin || (other.meets(m.owner, &m.planes) && before(&other.rows))
                 });
                 loads.push_back(Wanted {
                     command: command(m, &part, Kind::Load),
@@ -466,7 +463,7 @@ fn moves(network: &Network<'_, '_>, steps: &[Step], options: Options) -> [VecDeq
             let end = first(group + 1);
             let taken = steps[i + 1..end]
                 .iter()
-                .position(|s| s.strip.touches(m.owner).any(|rows| rows.end > m.rows.start + m.ring));
+                .position(|s| s.strip.touches(m).any(|rows| rows.end > m.rows.start + m.ring));
             for part in m.parts() {
                 let by = taken.map_or(end, |at| i + 1 + at);
                 stores.push_back(Wanted {

@@ -11,11 +11,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::slide::PAIR_PITCH;
-use super::steps::{Move, Strip};
+use super::memories::{Memory, Network, Place};
+use super::steps::Strip;
 use super::{Plan, Planned};
 use crate::graph::Port;
-use crate::graph::int::{Concat, IntOp};
 
 /// Layers of a group at most.
 const LONGEST: usize = 40;
@@ -23,52 +22,6 @@ const LONGEST: usize = 40;
 const MOST_PASSES: usize = 112;
 /// Cycles by which a row of the input may come later than its bytes: the units between them.
 const SLACK: usize = 16;
-
-/// A memory that tensors share, in place of each other or side by side.
-#[derive(Clone, Debug)]
-struct Memory {
-    owner: Port,
-    /// Words of a row of all its planes.
-    row: usize,
-    h: usize,
-    /// Whether it may hold some rows at a time.
-    rows: bool,
-    /// Whether a window reads two rows at once.
-    pairs: bool,
-    /// The first and the last layer that touch it.
-    touch: [usize; 2],
-    /// It lies beside a sample's computation, too: the network's input or output.
-    apart: bool,
-    /// It holds a concatenation.
-    joined: bool,
-    /// Between groups it lies in external memory.
-    spilled: bool,
-}
-
-/// The plan's layers and what they read and write.
-#[derive(Debug)]
-pub(crate) struct Network<'p, 'a> {
-    plan: &'p Plan<'a>,
-    memories: Vec<Memory>,
-    /// For each layer: the memories of its input and of its other operand, and the one that it writes.
-    input: Vec<usize>,
-    other: Vec<Option<usize>>,
-    output: Vec<usize>,
-    /// Those of products' second factors: all of it while the layer runs.
-    factor: Vec<Option<usize>>,
-    /// The network's input, where there is one: of several each keeps its memory whole.
-    from: Option<usize>,
-    /// Cycles until its rows are there.
-    arrival: Vec<usize>,
-    /// Words of the network's outputs.
-    sent: usize,
-    /// Layers that read each memory.
-    readers: Vec<Vec<usize>>,
-    /// Words of the scratchpad at most.
-    room: usize,
-    /// Beats of a word, and cycles of a move without beats.
-    bus: [usize; 2],
-}
 
 /// Successive layers.
 #[derive(Clone, Debug)]
@@ -95,109 +48,7 @@ pub(crate) struct Group {
     pub(crate) moves: usize,
 }
 
-impl<'p, 'a> Network<'p, 'a> {
-    fn of(plan: &'p Plan<'a>, room: usize, bus: [usize; 2]) -> Network<'p, 'a> {
-        let layers = &plan.layers;
-        let mut memories: Vec<Memory> = Vec::new();
-        let mut index = BTreeMap::new();
-        for (&port, (map, region)) in &plan.layouts {
-            if region.owner != port {
-                continue;
-            }
-            let folded = layers.iter().find(|l| l.layer.input == port);
-            let map = folded.map_or(map, |l| if plan.ends.inputs.contains(&port) { &l.map } else { map });
-            index.insert(port, memories.len());
-            memories.push(Memory {
-                owner: port,
-                row: map.row * map.blocks,
-                h: map.h,
-                rows: true,
-                pairs: map.row % (2 * PAIR_PITCH) == PAIR_PITCH,
-                touch: [usize::MAX, 0],
-                apart: plan.ends.contains(port),
-                joined: false,
-                spilled: false,
-            });
-        }
-        // Operands that do not stand row beside row keep their memory whole.
-        for id in plan.graph.ids() {
-            let IntOp::Concat(concat) = &plan.graph.node(id).op else { continue };
-            let beside = matches!(concat, Concat::Channels | Concat::Columns);
-            if let Some((_, region)) = plan.layouts.get(&Port::from(id)) {
-                memories[index[&region.owner]].rows &= beside;
-                memories[index[&region.owner]].joined = true;
-            }
-        }
-        let at = |port: Port| plan.layouts.get(&port).map_or(0, |(_, region)| index[&region.owner]);
-        let input: Vec<usize> = layers.iter().map(|l| at(l.layer.input)).collect();
-        let output: Vec<usize> = layers.iter().map(|l| at(Port::from(l.layer.last))).collect();
-        let other: Vec<Option<usize>> = layers.iter().map(|l| l.layer.residual().map(at)).collect();
-        let factor: Vec<Option<usize>> =
-            layers.iter().map(|l| l.layer.factor().map(|factor| at(factor.port))).collect();
-        for &m in factor.iter().flatten() {
-            memories[m].rows = false;
-        }
-        for i in 0..layers.len() {
-            for m in [Some(input[i]), Some(output[i]), other[i], factor[i]].into_iter().flatten() {
-                let [first, last] = memories[m].touch;
-                memories[m].touch = [first.min(i), last.max(i)];
-            }
-        }
-        let sent = plan.ends.outputs.iter().map(|&port| memories[at(port)].row * memories[at(port)].h).sum();
-        for &port in &plan.ends.outputs {
-            memories[at(port)].rows = false;
-        }
-        let only = plan.ends.only_input();
-        for &port in &plan.ends.inputs {
-            memories[at(port)].rows &= only.is_some() && !other.contains(&Some(at(port)));
-        }
-        let from = only.map(at);
-        let arrival = only.map_or(vec![], |input| super::fold::arrival(plan, input, &plan.folds[0]).0);
-        let reads_it = |r: usize, m: usize| input[r] == m || other[r] == Some(m) || factor[r] == Some(m);
-        let reads = |m: usize| (0..layers.len()).filter(|&r| reads_it(r, m)).collect();
-        let readers = (0..memories.len()).map(reads).collect();
-        Network { plan, memories, input, other, output, factor, from, arrival, sent, readers, room, bus }
-    }
-
-    /// The first row that a layer reads of its input for its output rows from `row` on; none if there are no more.
-    fn first_read(&self, layer: usize, row: usize) -> usize {
-        let l = &self.plan.layers[layer];
-        if row >= l.layer.y.shape[1] {
-            return usize::MAX;
-        }
-        let first = l.reads(&(row..row + 1)).start;
-        if self.memories[self.input[layer]].pairs { first / 2 * 2 } else { first }
-    }
-
-    /// The first row of a memory that a layer still needs when its output's rows before `row` are there.
-    fn first_needed(&self, memory: usize, layer: usize, row: usize) -> usize {
-        let by_window = if self.input[layer] == memory { self.first_read(layer, row) } else { usize::MAX };
-        let done = row >= self.plan.layers[layer].layer.y.shape[1];
-        let by_addition = if self.other[layer] == Some(memory) && !done { row } else { usize::MAX };
-        let by_product = if self.factor[layer] == Some(memory) && !done { 0 } else { usize::MAX };
-        by_window.min(by_addition).min(by_product)
-    }
-
-    /// Whether only these layers touch a memory, so that it may hold some rows at a time.
-    fn inside(&self, m: usize, [first, last]: [usize; 2]) -> bool {
-        let Memory { touch: [from, to], rows, apart, .. } = self.memories[m];
-        rows && from >= first && to <= last && !apart
-    }
-
-    /// Memories that are in use while these layers run, without the network's only input.
-    fn in_use(&self, [first, last]: [usize; 2]) -> impl Iterator<Item = usize> {
-        let in_use = move |m: &usize| {
-            let Memory { touch: [from, to], apart, spilled, .. } = self.memories[*m];
-            let touches = |l| {
-                let ports = [Some(self.input[l]), Some(self.output[l]), self.other[l], self.factor[l]];
-                ports.contains(&Some(*m))
-            };
-            let alive = from <= last && to >= first && (!spilled || (first..=last).any(touches));
-            Some(*m) != self.from && (apart || alive)
-        };
-        (0..self.memories.len()).filter(in_use)
-    }
-
+impl Network<'_, '_> {
     /// Layers `first` to `last` in so many passes; `None` where they can't run so. `ahead`: with room for rows that are moved
     /// while the next ones are computed.
     fn run(&self, [first, last]: [usize; 2], passes: usize, ahead: bool) -> Option<Group> {
@@ -207,23 +58,23 @@ impl<'p, 'a> Network<'p, 'a> {
         if passes > 1 && group.clone().any(|l| layers[l].layer.exchanges()) {
             return None;
         }
-        let readers = |m: usize| self.readers[m].iter().copied().filter(|r| group.contains(r));
+        let readers = |of: &Place| self.readers(*of).filter(|r| group.contains(r));
         for writer in group.clone().filter(|_| passes > 1) {
-            let m = self.output[writer];
-            if !self.memories[m].rows && readers(m).any(|r| r > writer) {
+            let y = &self.output[writer];
+            if !self.memories[y.memory].rows && readers(y).any(|r| r > writer) {
                 return None;
             }
         }
-        // What lies outside: rows of it that are there; the last layer that writes it, if later groups read it.
-        let outside = |m: usize| self.memories[m].spilled && !self.inside(m, [first, last]);
-        let mut loaded: BTreeMap<usize, usize> = BTreeMap::new();
-        let stored_by = |m: usize| {
-            let later = outside(m) && self.memories[m].touch[1] > last;
-            group.clone().rev().find(|&l| later && self.output[l] == m)
+        // Pieces that lie outside: rows of them that are there; the last layer that writes them, if later groups read them.
+        let outside = |m: usize| self.outside(m, [first, last]);
+        let mut loaded: BTreeMap<Place, usize> = BTreeMap::new();
+        let stored_by = |piece: &Place| {
+            let later = || self.readers(*piece).any(|r| r > last);
+            group.clone().rev().find(|&l| self.output[l].meets(piece) && later())
         };
         let (mut moved, mut moves, mut stores) = (0, 0, 0);
         // Rows of what is moved that are in use during each strip that moves some.
-        let mut turns: BTreeMap<usize, Vec<Range<usize>>> = BTreeMap::new();
+        let mut turns: BTreeMap<Place, Vec<Range<usize>>> = BTreeMap::new();
         let mut produced = vec![0; layers.len()];
         let mut needed: BTreeMap<usize, usize> = BTreeMap::new();
         let mut strips: Vec<Strip> = Vec::new();
@@ -232,15 +83,15 @@ impl<'p, 'a> Network<'p, 'a> {
             // Rows that each layer has to have computed at the pass's end.
             let mut targets = vec![0; layers.len()];
             for layer in (first..=last).rev() {
-                let m = self.output[layer];
+                let y = &self.output[layer];
                 let by_reader = |r: usize| {
                     let rows = targets[r];
                     let by_window =
-                        (self.input[r] == m && rows > 0).then(|| layers[r].reads(&(rows - 1..rows)).end);
-                    let by_addition = (self.other[r] == Some(m)).then_some(rows);
+                        (self.walks(r, y) && rows > 0).then(|| layers[r].reads(&(rows - 1..rows)).end);
+                    let by_addition = self.adds(r, y).then_some(rows);
                     by_window.max(by_addition)
                 };
-                let wanted = readers(m).filter(|&r| r > layer).filter_map(by_reader).max();
+                let wanted = readers(y).filter(|&r| r > layer).filter_map(by_reader).max();
                 let share = || (height(layer) * pass).div_ceil(passes);
                 let target = if pass == passes { height(layer) } else { wanted.unwrap_or_else(share) };
                 targets[layer] = target.min(height(layer)).max(produced[layer]);
@@ -252,45 +103,51 @@ impl<'p, 'a> Network<'p, 'a> {
                 }
                 let l = &layers[layer];
                 let mut strip = Strip::of(layer, l, self.plan.array, self.plan.has_slide, rows.clone())?;
-                let m = self.output[layer];
-                let first_needed = |m: usize, r: usize| self.first_needed(m, r, produced[r]);
+                let y = &self.output[layer];
+                let first_needed = |of: &Place, r: usize| self.first_needed(of, r, produced[r]);
                 // Who reads what this layer overwrites in place has to be done with it.
-                let in_place = self.other[layer] == Some(m);
-                if in_place && readers(m).any(|r| r < layer && first_needed(m, r) < rows.end) {
+                let in_place = self.adds(layer, y);
+                if in_place && readers(y).any(|r| r < layer && first_needed(y, r) < rows.end) {
                     return None;
                 }
-                let tail = |m: usize| readers(m).map(|r| first_needed(m, r)).min().unwrap_or(usize::MAX);
-                let mut live = vec![(m, rows.end - tail(m).min(rows.start))];
-                if let Some(from) = self.from.filter(|&from| self.input[layer] == from) {
-                    live.push((from, strip.reads(l).end.saturating_sub(tail(from))));
+                let tail = |of: &Place| readers(of).map(|r| first_needed(of, r)).min().unwrap_or(usize::MAX);
+                let mut live = vec![(y.memory, rows.end - tail(y).min(rows.start))];
+                if Some(self.input[layer].memory) == self.from {
+                    let x = &self.input[layer];
+                    live.push((x.memory, strip.reads(l).end.saturating_sub(tail(x))));
                 }
-                for o in [Some(self.input[layer]), self.other[layer]].into_iter().flatten() {
-                    if !outside(o) || self.memories[o].touch[0] >= first {
+                let operands = [Some(self.input[layer]), self.other[layer]].into_iter().flatten();
+                for piece in operands.flat_map(Place::pieces).filter(|piece| outside(piece.memory)) {
+                    if (first..=last).any(|w| self.output[w].meets(&piece) && !self.adds(w, &piece)) {
                         continue;
                     }
-                    let by_window = if self.input[layer] == o { strip.reads(l).end } else { 0 };
-                    let by_addition = if self.other[layer] == Some(o) { rows.end } else { 0 };
-                    let there = loaded.entry(o).or_default();
+                    let by_window = if self.walks(layer, &piece) { strip.reads(l).end } else { 0 };
+                    let by_addition = if self.adds(layer, &piece) { rows.end } else { 0 };
+                    let there = loaded.entry(piece).or_default();
                     let end = by_window.max(by_addition).max(*there);
                     if end > *there {
-                        strip.loads.push(Move::of(self.memories[o].owner, *there..end));
-                        turns.entry(o).or_default().push(tail(o).min(*there)..end);
-                        moved += (end - *there) * self.memories[o].row;
+                        let load = self.moved(&piece, *there..end);
+                        turns.entry(piece).or_default().push(tail(&piece).min(*there)..end);
+                        moved += load.words();
                         moves += 1;
+                        strip.loads.push(load);
                     }
                     *there = end;
-                    live.push((o, end - tail(o).min(end)));
+                    live.push((piece.memory, end - tail(&piece).min(end)));
                 }
-                if stored_by(m) == Some(layer) {
-                    strip.stores.push(Move::of(self.memories[m].owner, rows.clone()));
-                    turns.entry(m).or_default().push(tail(m).min(rows.start)..rows.end);
-                    moved += rows.len() * self.memories[m].row;
+                let stored =
+                    y.pieces().filter(|piece| outside(piece.memory) && stored_by(piece) == Some(layer));
+                for piece in stored {
+                    let store = self.moved(&piece, rows.clone());
+                    turns.entry(piece).or_default().push(tail(&piece).min(rows.start)..rows.end);
+                    moved += store.words();
                     moves += 1;
                     stores += 1;
+                    strip.stores.push(store);
                 }
                 for (m, rows) in live {
                     let most = needed.entry(m).or_default();
-                    words += rows.saturating_sub(*most) * self.memories[m].row;
+                    words += rows.saturating_sub(*most) * self.row(m, [first, last]);
                     *most = rows.max(*most);
                 }
                 if words > self.room {
@@ -301,14 +158,14 @@ impl<'p, 'a> Network<'p, 'a> {
             }
         }
         // The next turn's rows come, or this one's leave, meanwhile; where results take the operands' places, both.
-        for (m, turns) in turns.iter().filter(|_| ahead) {
-            let beside = if stored_by(*m).is_some() && loaded.contains_key(m) { 4 } else { 2 };
+        for (piece, turns) in turns.iter().filter(|_| ahead) {
+            let beside = if stored_by(piece).is_some() && loaded.contains_key(piece) { 4 } else { 2 };
             let rows = |turns: &[Range<usize>]| {
                 let from = turns.iter().map(|rows| rows.start).min().unwrap_or(0);
                 turns.iter().map(|rows| rows.end).max().unwrap_or(0) - from
             };
             let most = turns.windows(beside.min(turns.len())).map(rows).max();
-            needed.entry(*m).and_modify(|rows| *rows = most.unwrap_or(0).max(*rows));
+            needed.entry(piece.memory).and_modify(|rows| *rows = most.unwrap_or(0).max(*rows));
         }
         // Two rows at once are a slot of the ring's; operands of additions have the rings of the results.
         let mut rings: BTreeMap<usize, usize> = BTreeMap::new();
@@ -323,10 +180,11 @@ impl<'p, 'a> Network<'p, 'a> {
         loop {
             let before = rings.clone();
             for layer in first..=last {
-                let Some(other) = self.other[layer] else { continue };
+                let Some(other) = self.other[layer].map(|other| other.memory) else { continue };
+                let y = self.output[layer].memory;
                 let rows = |m: usize| before.get(&m).copied().unwrap_or(self.memories[m].h);
-                let both = rows(other).max(rows(self.output[layer]));
-                for m in [other, self.output[layer]] {
+                let both = rows(other).max(rows(y));
+                for m in [other, y] {
                     rings.entry(m).and_modify(|rows| *rows = both.max(*rows));
                 }
             }
@@ -336,10 +194,8 @@ impl<'p, 'a> Network<'p, 'a> {
         }
         let needed = self.from.and_then(|from| rings.get(&from).copied());
         let input = self.input_ring([first, last], &mut strips, needed)?;
-        let words = |m: usize| {
-            let memory = &self.memories[m];
-            memory.row * rings.get(&m).copied().unwrap_or(memory.h)
-        };
+        let words =
+            |m: usize| self.row(m, [first, last]) * rings.get(&m).copied().unwrap_or(self.memories[m].h);
         let once = |l: &Planned<'_>| l.weight_words() * l.loops.blocks;
         let mut by_owner: BTreeMap<Port, usize> = rings
             .iter()
@@ -365,7 +221,7 @@ impl<'p, 'a> Network<'p, 'a> {
             cycles,
             rings: by_owner,
             words: self.in_use([first, last]).map(words).sum(),
-            input: input.zip(from).map(|(rows, from)| rows * from.row),
+            input: input.zip(from).map(|(rows, from)| rows * from.row()),
             weights: [
                 strips.iter().map(|s| once(&layers[s.layer])).sum(),
                 layers[first..=last].iter().map(once).sum(),
@@ -395,7 +251,7 @@ impl<'p, 'a> Network<'p, 'a> {
         let Some(needed) = needed.filter(|&rows| inside && rows < from.h) else { return Some(Some(from.h)) };
         // What each strip needs and leaves.
         let readers: Vec<usize> =
-            (first..=last).filter(|&r| self.input[r] == at || self.other[r] == Some(at)).collect();
+            (first..=last).filter(|&r| self.operands(r).any(|place| place.memory == at)).collect();
         let last_reader = strips.iter().rposition(|s| readers.contains(&s.layer))?;
         let mut produced = vec![0; self.plan.layers.len()];
         let (mut there, mut step) = (0, 0);
@@ -404,13 +260,13 @@ impl<'p, 'a> Network<'p, 'a> {
                 strip.input_rows = [0, 0];
                 continue;
             }
-            if self.input[strip.layer] == at {
+            if self.input[strip.layer].memory == at {
                 let end = strip.reads(&self.plan.layers[strip.layer]).end;
                 step = step.max(end.saturating_sub(there));
                 there = there.max(end);
             }
             produced[strip.layer] = strip.rows.end;
-            let free = readers.iter().map(|&r| self.first_needed(at, r, produced[r])).min();
+            let free = readers.iter().map(|&r| self.first_needed(&Place::all(at), r, produced[r])).min();
             let needed = if i == last_reader { from.h } else { there };
             strip.input_rows = [needed, free.unwrap_or(0).min(from.h)];
         }
@@ -432,7 +288,7 @@ impl<'p, 'a> Network<'p, 'a> {
         // Cycles of work done on row `there`; cycles that the output stream may still take.
         let (mut done, mut owed) = (0, self.sent);
         // A strip's rows have been stored at the latest when their places are taken: two stores of the tensor later.
-        let mut storing: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+        let mut storing: BTreeMap<(Port, usize), [usize; 2]> = BTreeMap::new();
         for strip in strips {
             let [needed, free] = strip.input_rows;
             if needed > there {
@@ -456,9 +312,8 @@ impl<'p, 'a> Network<'p, 'a> {
             }
             freed = freed.max(free);
             for moved in &strip.stores {
-                let m = self.output[strip.layer];
-                let last = storing.entry(m).or_default();
-                *last = [last[1], moved.rows.len() * self.memories[m].row];
+                let last = storing.entry((moved.owner, moved.planes.start)).or_default();
+                *last = [last[1], moved.words()];
             }
         }
         true
@@ -471,10 +326,9 @@ impl<'p, 'a> Network<'p, 'a> {
             let rows = self.plan.layers[last].layer.y.shape[1];
             for first in (0..=last).rev().take(LONGEST) {
                 let layers = [first, last];
-                let whole = |m: usize| self.memories[m].row * self.memories[m].h;
                 let crossing =
                     self.in_use(layers).filter(|&m| !self.memories[m].spilled && !self.inside(m, layers));
-                if crossing.map(whole).sum::<usize>() > self.room {
+                if crossing.map(|m| self.memories[m].whole()).sum::<usize>() > self.room {
                     continue;
                 }
                 let single = first == last;
@@ -503,13 +357,6 @@ fn passes(rows: usize) -> Vec<usize> {
     all
 }
 
-impl Memory {
-    /// Whether its tensor can lie in external memory between groups.
-    fn can_spill(&self) -> bool {
-        self.rows && !self.apart && !self.joined
-    }
-}
-
 /// Groups of every kind that a network can be divided into.
 #[derive(Debug)]
 pub(crate) struct Groups<'p, 'a> {
@@ -523,7 +370,7 @@ impl<'p, 'a> Groups<'p, 'a> {
     pub(crate) fn of(plan: &'p Plan<'a>, room: usize, kept: usize, bus: [usize; 2]) -> Groups<'p, 'a> {
         let mut network = Network::of(plan, room, bus);
         for memory in &mut network.memories {
-            memory.spilled = memory.can_spill() && memory.row * memory.h > kept;
+            memory.spilled = memory.can_spill() && memory.whole() > kept;
         }
         let all = network.all();
         Groups { network, all }
@@ -533,7 +380,7 @@ impl<'p, 'a> Groups<'p, 'a> {
     pub(crate) fn largest_spill(plan: &Plan<'_>) -> usize {
         let network = Network::of(plan, 0, [0, 0]);
         let can = network.memories.iter().filter(|m| m.can_spill());
-        can.map(|m| m.row * m.h).max().unwrap_or(0)
+        can.map(Memory::whole).max().unwrap_or(0)
     }
 
     /// The division with the least cost that needs at most `words` of the scratchpad.

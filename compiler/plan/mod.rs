@@ -21,6 +21,7 @@ mod in_place;
 mod layers;
 mod layout;
 mod lower;
+mod memories;
 mod order;
 mod port;
 mod reach;

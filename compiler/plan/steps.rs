@@ -17,25 +17,36 @@ pub(crate) struct Move {
     /// The tensor whose memory it is.
     pub(crate) owner: Port,
     pub(crate) rows: Range<usize>,
+    /// Which of the memory's planes.
+    pub(crate) planes: Range<usize>,
     /// First word in the scratchpad, and of the words outside.
     pub(crate) base: usize,
     pub(crate) outside: usize,
-    /// Words of a plane's row, planes, words from one to the next, rows of the ring.
+    /// Words of a plane's row, words from one plane to the next, rows of the ring.
     pub(crate) columns: usize,
-    pub(crate) planes: usize,
     pub(crate) plane: usize,
     pub(crate) ring: usize,
 }
 
 impl Move {
     /// Rows whose places are not known yet.
-    pub(crate) fn of(owner: Port, rows: Range<usize>) -> Move {
-        Move { owner, rows, base: 0, outside: 0, columns: 0, planes: 0, plane: 0, ring: 1 }
+    pub(crate) fn of(owner: Port, planes: Range<usize>, columns: usize, rows: Range<usize>) -> Move {
+        Move { owner, rows, planes, base: 0, outside: 0, columns, plane: 0, ring: 1 }
+    }
+
+    /// Words of a row.
+    pub(crate) fn row(&self) -> usize {
+        self.columns * self.planes.len()
+    }
+
+    /// Whether both move the same words of the scratchpad, or some.
+    pub(crate) fn meets(&self, owner: Port, planes: &Range<usize>) -> bool {
+        self.owner == owner && self.planes.start < planes.end && planes.start < self.planes.end
     }
 
     /// Words that are moved.
     pub(crate) fn words(&self) -> usize {
-        self.rows.len() * self.columns * self.planes
+        self.rows.len() * self.row()
     }
 
     /// Rows that follow each other in the ring.
@@ -44,6 +55,14 @@ impl Move {
         let around = (start - start % self.ring + self.ring).clamp(start, end);
         [start..around, around..end].into_iter().filter(|part| !part.is_empty())
     }
+}
+
+/// Rows of a memory's planes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) owner: Port,
+    pub(crate) planes: Range<usize>,
+    pub(crate) rows: Range<usize>,
 }
 
 /// Some rows of a layer's output.
@@ -64,8 +83,8 @@ pub(crate) struct Strip {
     /// What is loaded before it, and stored after it.
     pub(crate) loads: Vec<Move>,
     pub(crate) stores: Vec<Move>,
-    /// Rows that it reads or writes of tensors that are moved, by their memories.
-    pub(crate) touched: Vec<(Port, Range<usize>)>,
+    /// Rows that it reads or writes of tensors that are moved.
+    pub(crate) touched: Vec<Touched>,
 }
 
 /// One descriptor.
@@ -125,9 +144,9 @@ impl Strip {
         })
     }
 
-    /// Rows that it touches of a memory that is moved.
-    pub(crate) fn touches(&self, owner: Port) -> impl Iterator<Item = &Range<usize>> {
-        self.touched.iter().filter(move |(of, _)| *of == owner).map(|(_, rows)| rows)
+    /// Rows that it touches of the planes that are moved.
+    pub(crate) fn touches(&self, moved: &Move) -> impl Iterator<Item = &Range<usize>> {
+        self.touched.iter().filter(|of| moved.meets(of.owner, &of.planes)).map(|of| &of.rows)
     }
 
     /// Rows of the map that are read for them.
@@ -178,7 +197,8 @@ mod tests {
     fn parts_of_a_move() {
         let owner = Port::from(NodeId(0));
         let check = |ring: usize, rows: Range<usize>, expect: &[Range<usize>]| {
-            let parts: Vec<Range<usize>> = Move { ring, ..Move::of(owner, rows.clone()) }.parts().collect();
+            let parts: Vec<Range<usize>> =
+                Move { ring, ..Move::of(owner, 0..1, 1, rows.clone()) }.parts().collect();
             assert_eq!(parts, expect, "{rows:?} in a ring of {ring}");
             // One behind the other, and none goes around.
             assert!(parts.iter().all(|part| part.start % ring + part.len() <= ring));
