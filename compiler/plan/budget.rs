@@ -32,6 +32,8 @@ pub(super) struct Shortage {
     pub(super) kib: usize,
     /// For activations.
     pub(super) activations: usize,
+    /// The layer that needs the most of them.
+    pub(super) layer: Option<usize>,
 }
 
 /// Cycles that a byte of descriptors and commands is worth.
@@ -153,8 +155,10 @@ pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Short
     while !fits(1024 * kib)? {
         kib += 1;
     }
-    let activations = all.iter().map(Groups::least).min().unwrap_or(0);
-    Ok(Shortage { least: enough, kib, activations: activations * plan.array.word() })
+    let tightest =
+        all.iter().map(|groups| (groups.least(), groups.tightest())).min_by_key(|(words, _)| *words);
+    let (words, layer) = tightest.unwrap_or((0, None));
+    Ok(Shortage { least: enough, kib, activations: words * plan.array.word(), layer })
 }
 
 /// What does not depend on how the tensors lie.

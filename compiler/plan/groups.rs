@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::memories::{Memory, Network, Place};
 use super::steps::Strip;
-use super::{Plan, Planned};
+use super::{Plan, Planned, lcm};
 use crate::graph::Port;
 
 /// Layers of a group at most.
@@ -86,10 +86,11 @@ impl Network<'_, '_> {
                 let y = &self.output[layer];
                 let by_reader = |r: usize| {
                     let rows = targets[r];
-                    let by_window =
-                        (self.walks(r, y) && rows > 0).then(|| layers[r].reads(&(rows - 1..rows)).end);
-                    let by_addition = self.adds(r, y).then_some(rows);
-                    by_window.max(by_addition)
+                    let by_window = (self.walks(r, y) && rows > 0)
+                        .then(|| self.input[r].end(layers[r].reads(&(rows - 1..rows)).end));
+                    let by_addition =
+                        self.other[r].filter(|other| other.meets(y)).map(|other| other.end(rows));
+                    by_window.max(by_addition).map(|rows| y.among(rows))
                 };
                 let wanted = readers(y).filter(|&r| r > layer).filter_map(by_reader).max();
                 let share = || (height(layer) * pass).div_ceil(passes);
@@ -111,7 +112,7 @@ impl Network<'_, '_> {
                     return None;
                 }
                 let tail = |of: &Place| readers(of).map(|r| first_needed(of, r)).min().unwrap_or(usize::MAX);
-                let mut live = vec![(y.memory, rows.end - tail(y).min(rows.start))];
+                let mut live = vec![(y.memory, y.end(rows.end) - tail(y).min(y.row(rows.start)))];
                 if Some(self.input[layer].memory) == self.from {
                     let x = &self.input[layer];
                     live.push((x.memory, strip.reads(l).end.saturating_sub(tail(x))));
@@ -171,7 +172,7 @@ impl Network<'_, '_> {
         let mut rings: BTreeMap<usize, usize> = BTreeMap::new();
         for (&m, &rows) in &needed {
             let memory = &self.memories[m];
-            let rows = if memory.pairs { rows.next_multiple_of(2) } else { rows };
+            let rows = rows.next_multiple_of(memory.multiple());
             let across = Some(m) != self.from && !memory.spilled && !self.inside(m, [first, last]);
             let kept = across || !memory.rows;
             let whole = kept || rows >= memory.h;
@@ -183,7 +184,8 @@ impl Network<'_, '_> {
                 let Some(other) = self.other[layer].map(|other| other.memory) else { continue };
                 let y = self.output[layer].memory;
                 let rows = |m: usize| before.get(&m).copied().unwrap_or(self.memories[m].h);
-                let both = rows(other).max(rows(y));
+                let multiple = lcm(self.memories[other].multiple(), self.memories[y].multiple());
+                let both = rows(other).max(rows(y)).next_multiple_of(multiple).min(self.memories[y].h);
                 for m in [other, y] {
                     rings.entry(m).and_modify(|rows| *rows = both.max(*rows));
                 }
@@ -438,6 +440,17 @@ impl<'p, 'a> Groups<'p, 'a> {
             if self.best(between, |_| 0).is_some() { enough = between } else { less = between }
         }
         enough
+    }
+
+    /// The layer whose group needs the most words of the scratchpad, even with the fewest that it can have.
+    pub(crate) fn tightest(&self) -> Option<usize> {
+        let mut least = vec![usize::MAX; self.network.plan.layers.len()];
+        for g in &self.all {
+            for words in &mut least[g.layers[0]..=g.layers[1]] {
+                *words = (*words).min(g.words + g.input.unwrap_or(0));
+            }
+        }
+        (0..least.len()).max_by_key(|&layer| least[layer])
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) struct Wishes {
     pub(crate) pairs: BTreeSet<Port>,
     /// Tensors that take another's place, see `super::in_place`.
     pub(crate) in_place: BTreeMap<Port, Port>,
-    /// Rows that the memory of these tensors holds at a time; of others all.
+    /// Rows that the memory of these tensors holds at a time, a multiple of its parts' steps; of others all.
     pub(crate) rings: BTreeMap<Port, usize>,
 }
 
@@ -195,7 +195,7 @@ pub(crate) fn layouts(
                 map.row = part.steps[0] * whole.row;
                 map.plane = whole.plane;
                 if whole.ring < whole.h {
-                    map.ring = whole.ring;
+                    map.ring = whole.ring / part.steps[0];
                 }
                 if *concat == Concat::Channels {
                     blocks += map.blocks;

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Plan;
+use super::layout::Map;
 use super::slide::PAIR_PITCH;
 use super::steps::Move;
+use super::{Plan, lcm};
 use crate::graph::Port;
 use crate::graph::int::{Concat, IntOp};
 
@@ -21,8 +22,9 @@ pub(super) struct Memory {
     pub(super) columns: usize,
     pub(super) planes: usize,
     pub(super) h: usize,
-    /// Whether it may hold some rows at a time.
+    /// Whether it may hold some rows at a time, a multiple of these.
     pub(super) rows: bool,
+    multiple: usize,
     /// Whether a window reads two rows at once.
     pub(super) pairs: bool,
     /// The first and the last layer that touch it.
@@ -40,6 +42,12 @@ impl Memory {
     /// Words of a row of all planes.
     pub(super) fn row(&self) -> usize {
         self.columns * self.planes
+    }
+
+    /// Its ring has so many rows, or a multiple: two rows that are read at once are a slot of it, and so are those of
+    /// interleaved parts.
+    pub(super) fn multiple(&self) -> usize {
+        if self.pairs { lcm(self.multiple, 2) } else { self.multiple }
     }
 
     /// Words of all of it.
@@ -65,9 +73,27 @@ pub(super) struct Place {
     /// Its first piece of the memory, and the one behind its last; of a memory without pieces 0 and 1.
     from: usize,
     to: usize,
+    /// Its row r is the memory's `step * r + origin`.
+    step: usize,
+    origin: usize,
 }
 
 impl Place {
+    /// The memory's rows that are there with the first `rows` of the tensor's.
+    pub(super) fn end(&self, rows: usize) -> usize {
+        rows.checked_sub(1).map_or(0, |last| last * self.step + self.origin + 1)
+    }
+
+    /// The memory's row, if there is such a row.
+    pub(super) fn row(&self, row: usize) -> usize {
+        row.saturating_mul(self.step).saturating_add(self.origin)
+    }
+
+    /// How many rows of the tensor's are among the memory's first ones.
+    pub(super) fn among(&self, rows: usize) -> usize {
+        rows.saturating_sub(self.origin).div_ceil(self.step)
+    }
+
     /// Whether words are in both.
     pub(super) fn meets(&self, other: &Place) -> bool {
         self.memory == other.memory && self.from < other.to && other.from < self.to
@@ -75,7 +101,7 @@ impl Place {
 
     /// All of a memory that has one piece.
     pub(super) fn all(memory: usize) -> Place {
-        Place { memory, from: 0, to: 1 }
+        Place { memory, from: 0, to: 1, step: 1, origin: 0 }
     }
 
     /// Each of its pieces.
@@ -127,6 +153,7 @@ impl<'p, 'a> Network<'p, 'a> {
                 planes: map.blocks,
                 h: map.h,
                 rows: true,
+                multiple: 1,
                 pairs: map.row % (2 * PAIR_PITCH) == PAIR_PITCH,
                 touch: [usize::MAX, 0],
                 apart: plan.ends.contains(port),
@@ -134,6 +161,7 @@ impl<'p, 'a> Network<'p, 'a> {
                 spilled: false,
             });
         }
+        let mut interleaved = vec![false; memories.len()];
         for id in plan.graph.ids() {
             let IntOp::Concat(concat) = &plan.graph.node(id).op else { continue };
             let Some((_, region)) = plan.layouts.get(&Port::from(id)) else { continue };
@@ -141,8 +169,12 @@ impl<'p, 'a> Network<'p, 'a> {
             match concat {
                 Concat::Channels => {}
                 Concat::Columns => memory.cuts.clear(),
-                // Operands that do not stand row beside row keep their memory whole.
-                Concat::Rows | Concat::Interleave(_) => {
+                Concat::Interleave(_) => {
+                    interleaved[index[&region.owner]] = true;
+                    memory.cuts.clear();
+                }
+                // Operands that stand below each other keep their memory whole.
+                Concat::Rows => {
                     memory.rows = false;
                     memory.cuts.clear();
                 }
@@ -159,6 +191,13 @@ impl<'p, 'a> Network<'p, 'a> {
                 memory.cuts.extend([of.start, of.end]);
             }
         }
+        let step = |map: &Map, columns: usize| map.row.checked_div(columns).unwrap_or(1);
+        for (map, region) in plan.layouts.values() {
+            let at = index[&region.owner];
+            if interleaved[at] {
+                memories[at].multiple = lcm(memories[at].multiple, step(map, memories[at].columns));
+            }
+        }
         for memory in &mut memories {
             memory.cuts.sort_unstable();
             memory.cuts.dedup();
@@ -167,10 +206,18 @@ impl<'p, 'a> Network<'p, 'a> {
             let (memory, planes) = planes(port).unwrap_or((0, 0..0));
             let cuts = &memories[memory].cuts;
             let before = |plane: usize| cuts.partition_point(|&cut| cut < plane);
-            if cuts.len() <= 2 {
-                return Place::all(memory);
+            if cuts.len() > 2 {
+                return Place { from: before(planes.start), to: before(planes.end), ..Place::all(memory) };
             }
-            Place { memory, from: before(planes.start), to: before(planes.end) }
+            let Memory { columns, multiple, .. } = memories[memory];
+            match plan.layouts.get(&port).filter(|_| multiple > 1) {
+                Some((map, region)) => Place {
+                    step: step(map, columns),
+                    origin: region.offset % map.plane / columns,
+                    ..Place::all(memory)
+                },
+                None => Place::all(memory),
+            }
         };
         let input: Vec<Place> = layers.iter().map(|l| at(l.layer.input)).collect();
         let output: Vec<Place> = layers.iter().map(|l| at(Port::from(l.layer.last))).collect();
@@ -181,6 +228,15 @@ impl<'p, 'a> Network<'p, 'a> {
         let (inputs, outputs) = (ends(&plan.ends.inputs), ends(&plan.ends.outputs));
         for place in factor.iter().flatten() {
             memories[place.memory].rows = false;
+        }
+        // An addition's operand and its result have rings of as many rows.
+        for place in other
+            .iter()
+            .zip(&output)
+            .filter_map(|(other, y)| other.as_ref().map(|other| [other, y]))
+            .flatten()
+        {
+            memories[place.memory].rows &= place.step == 1;
         }
         for i in 0..layers.len() {
             for place in [Some(&input[i]), Some(&output[i]), other[i].as_ref(), factor[i].as_ref()] {
@@ -248,9 +304,14 @@ impl<'p, 'a> Network<'p, 'a> {
 
     /// The first row of a place that a layer still needs when its output's rows before `row` are there.
     pub(super) fn first_needed(&self, of: &Place, layer: usize, row: usize) -> usize {
-        let by_window = if self.walks(layer, of) { self.first_read(layer, row) } else { usize::MAX };
+        let by_window = if self.walks(layer, of) {
+            self.input[layer].row(self.first_read(layer, row))
+        } else {
+            usize::MAX
+        };
         let done = row >= self.plan.layers[layer].layer.y.shape[1];
-        let by_addition = if self.adds(layer, of) && !done { row } else { usize::MAX };
+        let added = self.other[layer].filter(|other| other.meets(of) && !done);
+        let by_addition = added.map_or(usize::MAX, |other| other.row(row));
         let factor = self.factor[layer].as_ref().is_some_and(|factor| factor.meets(of));
         let by_product = if factor && !done { 0 } else { usize::MAX };
         by_window.min(by_addition).min(by_product)

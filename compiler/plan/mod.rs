@@ -268,19 +268,24 @@ impl<'a> Plan<'a> {
 
 /// The refusal of a budget by all of these plans, with the least that would do for one of them.
 pub fn refusal(plans: &[Plan<'_>], options: external::Options) -> Diagnostics {
-    let least = |plan: &Plan<'_>| budget::least(plan, options).map(|shortage| (shortage, plan.array()));
+    let least = |plan: &Plan<'_>| {
+        budget::least(plan, options).map(|shortage| {
+            let layer = shortage.layer.map_or(String::new(), |at| plan.layers[at].layer.name.to_owned());
+            (shortage, plan.array(), layer)
+        })
+    };
     let found = match plans.iter().map(least).collect::<Result<Vec<_>>>() {
         Ok(found) => found,
         Err(faults) => return faults,
     };
-    let Some((Shortage { least, kib, activations }, [p, c, k])) =
-        found.into_iter().min_by_key(|(shortage, _)| (shortage.kib, shortage.least))
+    let Some((Shortage { least, kib, activations, .. }, [p, c, k], layer)) =
+        found.into_iter().min_by_key(|(shortage, ..)| (shortage.kib, shortage.least))
     else {
         return internal("a budget is refused, but by no plan");
     };
     let cause = format!(
         "{} bytes on the chip are allowed; with the array {p},{c},{k} activations, tables and the largest part of a layer that \
-         can't be divided need {least}, of them {activations} for activations",
+         can't be divided need {least}, of them {activations} for activations, the most for the layer \"{layer}\"",
         options.on_chip
     );
     Diagnostic::new(code::BUDGET_EXCEEDED, "the network needs more memory on the chip", cause)
@@ -407,6 +412,15 @@ pub(super) fn base(plan: &Plan<'_>, port: Port) -> Result<usize> {
 pub(super) fn lay<'a>(plan: &'a Plan<'_>, port: Port) -> Result<&'a Map> {
     let found = plan.layouts.get(&port).map(|(map, _)| map);
     found.ok_or_else(|| internal(format!("node {} has no layout", port.node.0)))
+}
+
+/// The least common multiple of two numbers that are not 0.
+fn lcm(a: usize, b: usize) -> usize {
+    let (mut gcd, mut rest) = (a, b);
+    while rest > 0 {
+        (gcd, rest) = (rest, gcd % rest);
+    }
+    a / gcd * b
 }
 
 fn internal(cause: impl Into<String>) -> Diagnostics {
