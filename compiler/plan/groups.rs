@@ -335,7 +335,7 @@ impl<'p, 'a> Network<'p, 'a> {
             }
         }
         let needed = self.from.and_then(|from| rings.get(&from).copied());
-        let input = self.input_ring([first, last], &mut strips, needed)?;
+        let input = self.input_ring([first, last], &mut strips, needed, &rings)?;
         let words = |m: usize| {
             let memory = &self.memories[m];
             memory.row * rings.get(&m).copied().unwrap_or(memory.h)
@@ -384,6 +384,7 @@ impl<'p, 'a> Network<'p, 'a> {
         [first, last]: [usize; 2],
         strips: &mut [Strip],
         needed: Option<usize>,
+        others: &BTreeMap<usize, usize>,
     ) -> Option<Option<usize>> {
         let Some(at) = self.from else { return Some(None) };
         let from = &self.memories[at];
@@ -416,14 +417,15 @@ impl<'p, 'a> Network<'p, 'a> {
         }
         // Room for further passes, until the stream keeps pace.
         let rings = (1..).map(|ahead| needed + ahead * step).take_while(|&rows| rows < from.h);
-        let found = rings.take(8).find(|&rows| self.keeps_pace(strips, rows));
+        let found = rings.take(8).find(|&rows| self.keeps_pace(strips, rows, others));
         Some(Some(found.unwrap_or(from.h)))
     }
 
     /// Whether the input's rows are there when they are needed, with a ring of so many. The ingest unit goes on in every cycle
     /// but those in which the scratchpad's port B is another's: at most one for each word that the post pipeline reads or
-    /// writes, for each that the output stream reads of the sample before, and for each that is stored outside.
-    fn keeps_pace(&self, strips: &[Strip], ring: usize) -> bool {
+    /// writes, for each that the output stream reads of the sample before, and for each that is stored outside; what is loaded
+    /// comes in later groups. A row's cycles are as many as its words or more. `others`: the heights of the others' rings.
+    fn keeps_pace(&self, strips: &[Strip], ring: usize, others: &BTreeMap<usize, usize>) -> bool {
         let work = |row: usize| {
             let before = row.checked_sub(1).map_or(0, |before| self.arrival[before]);
             self.arrival[row] - before + SLACK
@@ -431,7 +433,8 @@ impl<'p, 'a> Network<'p, 'a> {
         let (mut there, mut freed) = (ring, 0);
         // Cycles of work done on row `there`; cycles that the output stream may still take.
         let (mut done, mut owed) = (0, self.sent);
-        // A strip's rows have been stored at the latest when their places are taken: two stores of the tensor later.
+        // A strip's rows have been stored at the latest when their places are taken: two stores of the tensor later, or
+        // never where it has a place for each row.
         let mut storing: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
         for strip in strips {
             let [needed, free] = strip.input_rows;
@@ -458,7 +461,9 @@ impl<'p, 'a> Network<'p, 'a> {
             for moved in &strip.stores {
                 let m = self.output[strip.layer];
                 let last = storing.entry(m).or_default();
-                *last = [last[1], moved.rows.len() * self.memories[m].row];
+                let ringed = others.get(&m).is_some_and(|&rows| rows < self.memories[m].h);
+                let before = if ringed { 0 } else { last[0] };
+                *last = [before + last[1], moved.rows.len() * self.memories[m].row];
             }
         }
         true
