@@ -161,9 +161,8 @@ fn with_fitting(
 pub fn inspect(model: &onnx::model::Model) -> passes::Inspection {
     let (mut found, graph) = passes::inspect::with_graph(model);
     let Some(graph) = graph else { return found };
-    let planned = solve(&graph, quant::RescaleMode::Proved).and_then(|quantized| {
-        plan::plan(&graph, &quantized, &DEFAULT_PLAN)?.design("inspected").map(drop)
-    });
+    let planned = solve(&graph, quant::RescaleMode::Proved)
+        .and_then(|quantized| plan::plan(&graph, &quantized, &DEFAULT_PLAN)?.design("inspected").map(drop));
     if let Err(Diagnostics(faults)) = planned {
         found.refusals.extend(faults);
     }

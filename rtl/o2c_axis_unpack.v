@@ -4,22 +4,25 @@
 //   bytes out = for each beat, for lane = 0 .. DATA_W/8-1: tdata[8*lane +: 8] if tkeep[lane]
 //   m_last_o: with these bytes the packet ends, in whatever beat TLAST comes.
 //
-// Beats are used in chunks of LANES lanes. A register holds what is left of one, and the bytes that are offered go on in the
-// one behind it where all of that one is kept, or the packet ends in it. Other chunks enter the register byte by byte.
+// Beats are used in chunks of LANES lanes. A register holds what is left of one, and the bytes that are offered go
+// on in the one behind it where all of that one is kept, or the packet ends in it. Other chunks enter the register
+// byte by byte.
 //
 // Parameters (checked at elaboration)
 //   DATA_W  8..512, a power of two
 //   LANES   bytes at once, a power of two, 1..DATA_W/8
 // TKEEP    any pattern. A beat without kept bytes carries nothing but its TLAST, which then ends
 //          the packet with the byte before it; a packet without any kept byte vanishes.
-// Stream   s_*: AXI4-Stream, s_tready_o from a register. m_*: transfer iff valid && ready, of m_want_i bytes (1..LANES),
-//          or of those up to the packet's last if these are fewer: m_keep_o says which of m_data_o are bytes of the
-//          packet, from the lowest on, wanted or not. They come from registers and hold until they are taken; valid
-//          and last follow from them and m_want_i, not from ready. More bytes may be offered while it is low.
-// Latency  2 cycles, or until the next beat where the chunk reaches up to a beat's last kept byte and there is no TLAST: a
-//          byte is held back until it is known whether it is the last.
-// Speed    LANES bytes a cycle from beats that are kept as a whole, and from a packet's last beat if its null bytes are
-//          behind the kept ones. Else a byte a cycle, null or not; null bytes behind a beat's last kept one cost nothing.
+// Stream   s_*: AXI4-Stream, s_tready_o from a register. m_*: transfer iff valid && ready, of m_want_i bytes
+//          (1..LANES), or of those up to the packet's last if these are fewer: m_keep_o says which of m_data_o are
+//          bytes of the packet, from the lowest on, wanted or not. They come from registers and hold until they are
+//          taken; valid and last follow from them and m_want_i, not from ready. More may be offered meanwhile.
+// Latency  2 cycles; for a beat's last kept byte without TLAST, until the next beat: it is held back until it is
+//          known whether it is the last.
+// Speed    LANES bytes a cycle from beats that are kept as a whole, and from a packet's last beat if its null bytes
+//          are behind the kept ones; where a packet's last bytes are offered beside those of the chunk before, the
+//          next packet waits for a cycle. Else a byte a cycle, null or not; null bytes behind a beat's last kept one
+//          cost nothing.
 // Reset    rst_ni synchronous, active low: empty
 //
 //   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_      DATA_W = 16, LANES = 1, one packet of three bytes
@@ -107,7 +110,8 @@ module o2c_axis_unpack #(
     wire [LANES-1:0]  up = chunk_keep + 1'b1;
     wire [WANT_W-2:0] place = lane_q[WANT_W-2:0];
     wire [7:0]        value = chunk[8*place +: 8];
-    assign whole = beat_valid && (&chunk_keep || (chunk_keep[0] && (chunk_keep & up) == {LANES{1'b0}} && chunk_ends));
+    assign whole = beat_valid
+                   && (&chunk_keep || (chunk_keep[0] && (chunk_keep & up) == {LANES{1'b0}} && chunk_ends));
     assign over  = whole && chunk_ends && (chunk_keep & ({LANES{1'b1}} << at_q)) == {LANES{1'b0}};
     assign here  = chunk_keep[place];
     always @(posedge clk_i) begin

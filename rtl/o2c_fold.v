@@ -19,9 +19,8 @@
 //                rows and columns of pads at the end follow from them; the map's last rows and
 //                columns may be in no window
 //   PAD_VALUE    0..255
-// Stream   s_*: transfer iff valid && ready, of a pixel's next LANES bytes, or of those that are left of it, the others
-//          anything: T = ceil(IN_C / LANES) takes. s_end_i with the last one. s_ready_o depends on m_ready_i, not on
-//          s_valid_i.
+// Stream   s_*: transfer iff valid && ready, of a pixel's next LANES bytes, or of those that are left of it:
+//          T = ceil(IN_C / LANES) takes, s_end_i with the last one. s_ready_o depends on m_ready_i, not on s_valid_i.
 // Words    m_*: transfer iff valid && ready; m_end_o with the last word of a group. Valid and word
 //          hold until m_ready_i and do not depend on it.
 // busy_o   high from the cycle after a sample's first take until all its words are gone and all its
@@ -79,7 +78,8 @@ module o2c_fold #(
   localparam integer GROUP  = KW * COLUMN;
   localparam integer NW     = (GROUP + W - 1) / W;
 
-  generate if (W < 1 || W > 64 || LANES < 1 || LANES > 64 || (LANES & (LANES - 1)) != 0 || IN_H < 1 || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1
+  generate if (W < 1 || W > 64 || LANES < 1 || LANES > 64 || (LANES & (LANES - 1)) != 0
+               || IN_H < 1 || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1
                || IN_C > 256 || KH < 1 || KH > 64 || KW < 1 || KW > 64 || GROUP > 256
                || STRIDE_H < 1 || STRIDE_H > 65535 || STRIDE_W < 1 || STRIDE_W > 65535
                || PAD_T < 0 || PAD_T > 65535 || PAD_L < 0 || PAD_L > 65535

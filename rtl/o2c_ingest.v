@@ -29,14 +29,14 @@
 //   RING         0: the region holds the whole sample; 1..65535: so many of its rows, fewer than it has
 //   PAD_VALUE    0..255: the zero point as a canonical byte
 //   MORE         1: the packet goes on behind these bytes, so that s_last_i belongs on none of them; then RING is 0
-// Stream   s_*: transfer iff valid && ready, of s_want_o bytes, or of the packet's last ones if these are fewer: s_keep_i
-//          says which are bytes of the packet, see o2c_axis_unpack. s_ready_o and s_want_o come from registers alone.
-//          A pixel is taken in T = ceil(IN_C / LANES) takes, the last one of what is left of it. s_last_i belongs on the
-//          last one of the sample. Too early, or with fewer bytes: the sample is dropped, err_short_o pulses, the next
-//          byte starts a sample at BASE; with RING and begun_i high, canonical zeros complete it first and spoilt_o
-//          pulses, a cycle after the take. Missing: the sample is taken, err_long_o pulses, bytes up to
-//          and including s_last_i are thrown away; discard_o is high meanwhile. drop_o is high in the cycle
-//          in which a sample is dropped.
+// Stream   s_*: transfer iff valid && ready, of s_want_o bytes, or of the packet's last ones if these are fewer:
+//          s_keep_i says which are bytes of the packet, see o2c_axis_unpack. s_ready_o and s_want_o come from
+//          registers alone. A pixel is taken in T = ceil(IN_C / LANES) takes, the last one of what is left of it.
+//          s_last_i belongs on the sample's last take. Too early, or with fewer bytes: the sample is dropped,
+//          err_short_o pulses, the next byte starts a sample at BASE; with RING and begun_i high, canonical zeros
+//          complete it first and spoilt_o pulses, a cycle after the take. Missing: the sample is taken, err_long_o
+//          pulses, bytes up to and including s_last_i are thrown away; discard_o is high meanwhile. drop_o is high
+//          in the cycle in which a sample is dropped.
 // Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
 //          not depend on it.
 // Region   full_o rises when the last word has been written and falls with free_i (a pulse while
@@ -114,8 +114,8 @@ module o2c_ingest #(
   localparam integer PIXELS_SPAN = ((RING > 0 ? RING : OUT_H) * OUT_W - 1) * PIXEL_STEP;
   localparam integer WORDS_SPAN  = (NW - 1) * WORD_STEP;
 
-  generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || LANES < 1 || LANES > W || (LANES & (LANES - 1)) != 0 || AW < 1 || AW > 30 || IN_H < 1
-               || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535
+  generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || LANES < 1 || LANES > W || (LANES & (LANES - 1)) != 0
+               || AW < 1 || AW > 30 || IN_H < 1 || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535
                || XOR < 0 || XOR > 255 || PAD_VALUE < 0 || PAD_VALUE > 255
                || FOLD_KH < 1 || FOLD_KW < 1 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
                || WORD_STEP < 1 || WORD_STEP > (1 << AW)
@@ -170,7 +170,7 @@ module o2c_ingest #(
   wire too_short = early && !spoils;
   wire too_long  = take && !fill_q && !s_last_i && final_take && MORE == 0;
   assign s_ready_o = (want && !fill_q) || discard_q;
-  assign s_want_o  = (c_end && !discard_q) ? Rest[WANT_W-1:0] : Lanes[WANT_W-1:0];
+  assign s_want_o  = c_end ? Rest[WANT_W-1:0] : Lanes[WANT_W-1:0];
   // Zeros behind a pixel's last byte, and behind the packet's.
   wire [8*LANES-1:0] value;
   genvar j;

@@ -330,7 +330,8 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let passes = layers.iter().any(|l| slide::takes_passes(l, array(1)));
     let slides = [Slides::None, Slides::Window].into_iter().chain(passes.then_some(Slides::Passes));
     let arrays = lanes.into_iter().flat_map(|r| slides.clone().map(move |slides| (array(r), slides)));
-    let plan = |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends, options.stream_bits);
+    let plan =
+        |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends, options.stream_bits);
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let no_plan = || Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried");
     let chosen = cheapest(plans.iter()).ok_or_else(no_plan)?;
