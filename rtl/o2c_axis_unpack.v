@@ -150,24 +150,12 @@ module o2c_axis_unpack #(
   wire              late    = beat_valid && !more && beat_last && hold_valid;
   assign beat_done = spent || (load && chunk_last) || (shift && lane_last) || (beat_valid && !more);
 
-  reg  [WANT_W-1:0] at;
-  reg  [LANES-1:0]  keep;
-  reg               last;
-  always @* begin
-    at   = (go ? (m_last_o ? {WANT_W{1'b0}} : sum) : at_q - {{(WANT_W-1){1'b0}}, shift}) & Within[WANT_W-1:0];
-    keep = emptied ? {LANES{1'b0}} : hold_keep_q;
-    last = (hold_last_q || late) && !emptied;
-    if (load) begin
-      keep = chunk_keep;
-      last = chunk_ends;
-    end
-    keep = keep & ({LANES{1'b1}} << at);
-    if (shift) begin
-      keep = keep >> 1;
-      keep[LANES-1] = 1'b1;
-      last = beat_last && lane_last;
-    end
-  end
+  wire [WANT_W-1:0] moved = go ? (m_last_o ? {WANT_W{1'b0}} : sum) : at_q - {{(WANT_W-1){1'b0}}, shift};
+  wire [WANT_W-1:0] at    = moved & Within[WANT_W-1:0];
+  wire [LANES-1:0]  rest  = ({LANES{load}} & chunk_keep) | ({LANES{!emptied}} & hold_keep_q);
+  wire [LANES-1:0]  keep  = shift ? (rest >> 1) | ~({LANES{1'b1}} >> 1) : rest & ({LANES{1'b1}} << at);
+  wire              last  = (load && chunk_ends) || (shift && lane_last && beat_last)
+                            || ((hold_last_q || late) && !emptied);
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       lane_q <= {LANE_W{1'b0}};
@@ -183,6 +171,7 @@ module o2c_axis_unpack #(
       hold_last_q <= last;
     end
   end
+
 `ifdef FORMAL
   // Kept lanes of the beat that have moved on, bytes that have moved on less those sent, packets' ends likewise.
   reg [7:0] f_moved, f_open, f_ends;
