@@ -51,6 +51,10 @@ pub const DEFAULT_ARRAY: [usize; 3] = [4, 4, 16];
 /// Bits of the streams where nothing else is asked for.
 pub const DEFAULT_STREAM_BITS: usize = 32;
 
+/// What is planned for where nothing else is asked for.
+const DEFAULT_PLAN: plan::Options =
+    plan::Options { array: DEFAULT_ARRAY, lanes: None, stream_bits: DEFAULT_STREAM_BITS, external: None };
+
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -117,8 +121,8 @@ pub fn compile(mut source: Source, options: &Options) -> Result<Compiled> {
     let design = match options.macs {
         Some(macs) => searched(macs)?,
         None => {
-            let shape = plan::Options { array: options.array, lanes, external };
-            let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name, stream_bits)?;
+            let shape = plan::Options { array: options.array, lanes, stream_bits, external };
+            let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name)?;
             target.check(&design).map_err(|faults| with_fitting(faults, searched(target.multipliers)))?;
             design
         }
@@ -130,8 +134,7 @@ pub fn compile(mut source: Source, options: &Options) -> Result<Compiled> {
 fn solve(graph: &graph::int::IntGraph, rescale: quant::RescaleMode) -> Result<quant::Quantized> {
     quant::solve(graph, rescale).map_err(|Diagnostics(mut faults)| {
         // Its structure can be planned without proofs.
-        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None, external: None };
-        if let Err(Diagnostics(more)) = plan::plan(graph, &quant::Quantized::default(), &shape) {
+        if let Err(Diagnostics(more)) = plan::plan(graph, &quant::Quantized::default(), &DEFAULT_PLAN) {
             faults.extend(more);
         }
         Diagnostics(faults)
@@ -158,10 +161,8 @@ fn with_fitting(
 pub fn inspect(model: &onnx::model::Model) -> passes::Inspection {
     let (mut found, graph) = passes::inspect::with_graph(model);
     let Some(graph) = graph else { return found };
-    let planned = solve(&graph, quant::RescaleMode::Proved).and_then(|quantized| {
-        let shape = plan::Options { array: DEFAULT_ARRAY, lanes: None, external: None };
-        plan::plan(&graph, &quantized, &shape)?.design("inspected", DEFAULT_STREAM_BITS).map(drop)
-    });
+    let planned = solve(&graph, quant::RescaleMode::Proved)
+        .and_then(|quantized| plan::plan(&graph, &quantized, &DEFAULT_PLAN)?.design("inspected").map(drop));
     if let Err(Diagnostics(faults)) = planned {
         found.refusals.extend(faults);
     }

@@ -30,6 +30,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) external: Option<plan::external::Options>,
 }
 
+impl Wanted<'_> {
+    /// What to plan for, with everything on the chip.
+    fn plan(&self, array: [usize; 3], lanes: Option<usize>) -> plan::Options {
+        plan::Options { array, lanes, stream_bits: self.stream_bits, external: None }
+    }
+}
+
 /// Arrays that do not fit the budget before the search ends.
 const MOST_SHORT: usize = 12;
 /// Arrays that are tried within a budget, if one of them fits.
@@ -54,14 +61,14 @@ pub(crate) fn fastest(
     let mut refused: Option<Diagnostics> = None;
     let mut plans: Vec<Plan<'_>> = Vec::new();
     for array in plan::arrays(wanted.macs) {
-        match plan::plan(graph, quantized, &plan::Options { array, lanes: wanted.lanes, external: None }) {
+        match plan::plan(graph, quantized, &wanted.plan(array, wanted.lanes)) {
             Ok(plan) => plans.extend(with_fewer_lanes(graph, quantized, wanted, plan)),
             Err(e) => refused = refused.or(Some(e)),
         }
     }
     let size = |p: &Plan<'_>| p.array().iter().product::<usize>();
     let built = |plan: &Plan<'_>| {
-        let design = plan.design(wanted.name, wanted.stream_bits)?;
+        let design = plan.design(wanted.name)?;
         wanted.target.check(&design).map(|()| design)
     };
     let exceeds = |need: usize, limit: usize| limit != 0 && need > limit;
@@ -115,11 +122,7 @@ fn with_fewer_lanes<'a>(
     let mut plans = vec![plan];
     while wanted.lanes.is_none() && wanted.target.multipliers != 0 && lanes > 1 {
         lanes /= 2;
-        plans.extend(plan::plan(
-            graph,
-            quantized,
-            &plan::Options { array, lanes: Some(lanes), external: None },
-        ));
+        plans.extend(plan::plan(graph, quantized, &wanted.plan(array, Some(lanes))));
     }
     plans
 }

@@ -70,6 +70,7 @@ module o2c_accelerator #(
   parameter [32*N_IN-1:0] IN_H = {N_IN{32'd32}},
   parameter [32*N_IN-1:0] IN_W = {N_IN{32'd32}},
   parameter [32*N_IN-1:0] IN_C = {N_IN{32'd3}},
+  parameter [32*N_IN-1:0] IN_LANES = {N_IN{32'd1}},
   parameter [32*N_IN-1:0] IN_XOR = {N_IN{32'd0}},
   parameter [32*N_IN-1:0] FOLD_KH = {N_IN{32'd1}},
   parameter [32*N_IN-1:0] FOLD_KW = {N_IN{32'd1}},
@@ -192,7 +193,8 @@ module o2c_accelerator #(
 
   o2c_shell #(
     .W (W), .AW (AW), .S_DATA_W (STREAM_W), .M_DATA_W (STREAM_W),
-    .N_IN (N_IN), .N_OUT (N_OUT), .IN_BASE (IN_BASE), .IN_PIXEL_STEP (IN_PIXEL_STEP), .IN_WORD_STEP (IN_WORD_STEP), .IN_H (IN_H), .IN_W (IN_W), .IN_C (IN_C), .IN_XOR (IN_XOR),
+    .N_IN (N_IN), .N_OUT (N_OUT), .IN_BASE (IN_BASE), .IN_PIXEL_STEP (IN_PIXEL_STEP), .IN_WORD_STEP (IN_WORD_STEP),
+    .IN_H (IN_H), .IN_W (IN_W), .IN_C (IN_C), .IN_LANES (IN_LANES), .IN_XOR (IN_XOR),
     .FOLD_KH (FOLD_KH), .FOLD_KW (FOLD_KW), .FOLD_STRIDE_H (FOLD_STRIDE_H), .FOLD_STRIDE (FOLD_STRIDE),
     .FOLD_PAD_T (FOLD_PAD_T), .FOLD_PAD_L (FOLD_PAD_L), .FOLD_OUT_H (FOLD_OUT_H), .FOLD_OUT_W (FOLD_OUT_W),
     .IN_RING (IN_RING), .PAD_VALUE (PAD_VALUE), .OUT_BASE (OUT_BASE), .OUT_PIXEL_STEP (OUT_PIXEL_STEP), .OUT_WORD_STEP (OUT_WORD_STEP),

@@ -12,37 +12,39 @@
 //
 // Parameters (checked at elaboration)
 //   W            bytes of a word, 1..64
+//   LANES        bytes taken at once, a power of two, 1..64
 //   IN_H, IN_W, IN_C   1..65535 each
 //   KH, KW       1..64; KH*KW*IN_C <= 256
 //   STRIDE_H, STRIDE_W, OUT_H, OUT_W   1..65535      PAD_T, PAD_L   0..65535
 //                rows and columns of pads at the end follow from them; the map's last rows and
 //                columns may be in no window
 //   PAD_VALUE    0..255
-// Stream   s_*: transfer iff valid && ready; s_end_i with the last byte of a pixel. s_ready_o
-//          depends on m_ready_i, not on s_valid_i.
+// Stream   s_*: transfer iff valid && ready, of a pixel's next LANES bytes, or of those that are left of it:
+//          T = ceil(IN_C / LANES) takes, s_end_i with the last one. s_ready_o depends on m_ready_i, not on s_valid_i.
 // Words    m_*: transfer iff valid && ready; m_end_o with the last word of a group. Valid and word
 //          hold until m_ready_i and do not depend on it.
-// busy_o   high from the cycle after a sample's first byte until all its words are gone and all its
+// busy_o   high from the cycle after a sample's first take until all its words are gone and all its
 //          pixels are used up.
 // clear_i  a pulse: the sample under way is dropped, its words too.
 // Cycles   One column enters the window in a cycle: a pixel's when its last byte has come, one of
 //          pads at once; after one that completes a group the next waits NW cycles. With m_ready_i
-//          high and a byte in each cycle that takes one, let E(k) be the cycles of pixel k's column
+//          high and s_valid_i in each cycle with s_ready_o, let E(k) be the cycles of pixel k's column
 //          and of those of pads between it and the next pixel's: 1 each, NW where it completes a
 //          group; and E(-1) those of the pads before pixel 0, and 1. Pixel k's column enters
-//            t(0) = max(IN_C, E(-1)),   t(k) = t(k-1) + max(IN_C, E(k-1))
-//          cycles after the first byte. With n the last pixel, busy_o is low t(n) + E(n) cycles
-//          after the first byte, one later where the last column completes a group.
+//            t(0) = max(T, E(-1)),   t(k) = t(k-1) + max(T, E(k-1))
+//          cycles after the first take. With n the last pixel, busy_o is low t(n) + E(n) cycles
+//          after the first take, one later where the last column completes a group.
 //          Pads are visited only beyond the first KH - 1 rows and KW - 1 columns of a window.
 // Reset    rst_ni synchronous, active low: as clear_i
 //
-//   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_/~\_     IN_C = 1, KH = 1, KW = 3, PAD_L = 1, W = 2
+//   clk_i      _/~\_/~\_/~\_/~\_/~\_/~\_/~\_     IN_C = 1, LANES = 1, KH = 1, KW = 3, PAD_L = 1, W = 2
 //   s_data_i   <a ><b ><c ><d     ><e     >
 //   s_ready_o  ~~~~~~~~~~~~\___/~~~\___/~~~
 //   m_data_o               <aP><.b><ba><.c>
 //   m_end_o    ________________/~~~\___/~~~
 module o2c_fold #(
   parameter integer W         = 16,
+  parameter integer LANES     = 1,
   parameter integer IN_H      = 8,
   parameter integer IN_W      = 8,
   parameter integer IN_C      = 3,
@@ -56,27 +58,28 @@ module o2c_fold #(
   parameter integer OUT_W     = 8,
   parameter integer PAD_VALUE = 0
 ) (
-  input  wire           clk_i,
-  input  wire           rst_ni,
-  input  wire           clear_i,
+  input  wire               clk_i,
+  input  wire               rst_ni,
+  input  wire               clear_i,
   // Bytes
-  input  wire           s_valid_i,
-  output wire           s_ready_o,
-  input  wire     [7:0] s_data_i,
-  input  wire           s_end_i,
+  input  wire               s_valid_i,
+  output wire               s_ready_o,
+  input  wire [8*LANES-1:0] s_data_i,
+  input  wire               s_end_i,
   // Words
-  output wire           m_valid_o,
-  input  wire           m_ready_i,
-  output wire [8*W-1:0] m_data_o,
-  output wire           m_end_o,
-  output wire           busy_o
+  output wire               m_valid_o,
+  input  wire               m_ready_i,
+  output wire     [8*W-1:0] m_data_o,
+  output wire               m_end_o,
+  output wire               busy_o
 );
 
   localparam integer COLUMN = KH * IN_C;            // bytes of a column of the window
   localparam integer GROUP  = KW * COLUMN;
   localparam integer NW     = (GROUP + W - 1) / W;
 
-  generate if (W < 1 || W > 64 || IN_H < 1 || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1
+  generate if (W < 1 || W > 64 || LANES < 1 || LANES > 64 || (LANES & (LANES - 1)) != 0
+               || IN_H < 1 || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1
                || IN_C > 256 || KH < 1 || KH > 64 || KW < 1 || KW > 64 || GROUP > 256
                || STRIDE_H < 1 || STRIDE_H > 65535 || STRIDE_W < 1 || STRIDE_W > 65535
                || PAD_T < 0 || PAD_T > 65535 || PAD_L < 0 || PAD_L > 65535
@@ -126,13 +129,17 @@ module o2c_fold #(
   end
 
   // ---- A pixel, its column ----------------------------------------------------------------------
-  reg  [8*IN_C-1:0]   pixel_q;
+  localparam integer TAKES = (IN_C + LANES - 1) / LANES;
+  reg  [8*LANES*TAKES-1:0] pixel_q;
   wire [8*COLUMN-1:0] column;     // the topmost pixel lowest
-  wire [8*IN_C-1:0]   newest = on_map ? pixel_q : {IN_C{PadValue[7:0]}};
-  generate if (IN_C == 1) begin : gen_one_channel
+  wire [8*IN_C-1:0]   newest = on_map ? pixel_q[8*IN_C-1:0] : {IN_C{PadValue[7:0]}};
+  generate if (TAKES == 1) begin : gen_one_take
     always @(posedge clk_i) if (take) pixel_q <= s_data_i;
-  end else begin : gen_channels
-    always @(posedge clk_i) if (take) pixel_q <= {s_data_i, pixel_q[8*IN_C-1 : 8]};
+  end else begin : gen_takes
+    always @(posedge clk_i) if (take) pixel_q <= {s_data_i, pixel_q[8*LANES*TAKES-1 : 8*LANES]};
+  end
+  if (LANES * TAKES > IN_C) begin : gen_rest
+    wire unused_rest = &{1'b0, pixel_q[8*LANES*TAKES-1 : 8*IN_C]};
   end endgenerate
   generate if (KH == 1) begin : gen_row
     assign column = newest;

@@ -16,6 +16,7 @@
 //
 // Parameters (checked at elaboration)
 //   W            bytes of a word, a power of two, 1..64
+//   LANES        bytes taken at once, a power of two, 1..W
 //   AW           address bits, 1..30; all words lie below 2^AW
 //   BASE         first word
 //   PIXEL_STEP, WORD_STEP   1..2^AW; no two words may share an address: the words of a pixel lie
@@ -28,33 +29,36 @@
 //   RING         0: the region holds the whole sample; 1..65535: so many of its rows, fewer than it has
 //   PAD_VALUE    0..255: the zero point as a canonical byte
 //   MORE         1: the packet goes on behind these bytes, so that s_last_i belongs on none of them; then RING is 0
-// Stream   s_*: transfer iff valid && ready; s_ready_o comes from registers alone. s_last_i belongs
-//          on the last byte. Too early: the sample is dropped, err_short_o pulses, the next byte
-//          starts a sample at BASE; with RING and begun_i high, canonical zeros complete it first and spoilt_o
-//          pulses, a cycle after the byte. Missing: the sample is taken, err_long_o pulses, bytes up to
-//          and including s_last_i are thrown away; discard_o is high meanwhile. drop_o is high in the cycle
-//          in which a sample is dropped.
+// Stream   s_*: transfer iff valid && ready, of s_want_o bytes, or of the packet's last ones if these are fewer:
+//          s_keep_i says which are bytes of the packet, see o2c_axis_unpack. s_ready_o and s_want_o come from
+//          registers alone. A pixel is taken in T = ceil(IN_C / LANES) takes, the last one of what is left of it.
+//          s_last_i belongs on the sample's last take. Too early, or with fewer bytes: the sample is dropped,
+//          err_short_o pulses, the next byte starts a sample at BASE; with RING and begun_i high, canonical zeros
+//          complete it first and spoilt_o pulses, a cycle after the take. Missing: the sample is taken, err_long_o
+//          pulses, bytes up to and including s_last_i are thrown away; discard_o is high meanwhile. drop_o is high
+//          in the cycle in which a sample is dropped.
 // Write    wr_*: transfer iff valid && ready; wr_valid_o and the word hold until wr_ready_i and do
 //          not depend on it.
 // Region   full_o rises when the last word has been written and falls with free_i (a pulse while
 //          full_o is high); between them nothing of the next sample is taken. rows_o counts the sample's rows that
 //          have been written, the last one when full_o rises; it is 0 again in the cycle after free_i. Without RING
 //          it is 0.
-// Speed    while wr_ready_i is high: a byte a cycle; folded, a group may let bytes wait, see
-//          o2c_fold. From the cycle of the first byte, full_o rises after
-//            unfolded  IN_H*IN_W*IN_C + 2 cycles
+// Speed    while wr_ready_i is high: a take a cycle; folded, a group may let bytes wait, see
+//          o2c_fold. From the cycle of the first take, full_o rises after
+//            unfolded  IN_H*IN_W*T + 2 cycles
 //            folded    t(n) + E(n) + 1 cycles, t, E and n being o2c_fold's; one more where the
 //                      last column completes a group
 // Reset    rst_ni synchronous, active low: empty, no write pending (a write not yet taken is
 //          withdrawn).
 //
-//   clk_i       _/~\_/~\_/~\_/~\_/~\_/~\_/~\_/~\_      W = 2, IN_C = 2, two pixels
+//   clk_i       _/~\_/~\_/~\_/~\_/~\_/~\_/~\_/~\_      W = 2, LANES = 1, IN_C = 2, two pixels
 //   s_data_i    < a >< b >< c ><d:last>
 //   wr_valid_o                 /~~~\___/~~~\_______
 //   wr_data_o                  < ba>   < dc>
 //   full_o      ___________________________/~~~~
 module o2c_ingest #(
   parameter integer W             = 16,
+  parameter integer LANES         = 1,
   parameter integer AW            = 12,
   parameter integer BASE          = 0,
   parameter integer PIXEL_STEP    = 1,
@@ -75,29 +79,31 @@ module o2c_ingest #(
   parameter integer PAD_VALUE     = 0,
   parameter integer MORE          = 0
 ) (
-  input  wire           clk_i,
-  input  wire           rst_ni,
+  input  wire                           clk_i,
+  input  wire                           rst_ni,
   // Byte stream
-  input  wire           s_valid_i,
-  output wire           s_ready_o,
-  input  wire     [7:0] s_data_i,
-  input  wire           s_last_i,
+  input  wire                           s_valid_i,
+  output wire                           s_ready_o,
+  output wire   [$clog2(LANES+1)-1 : 0] s_want_o,
+  input  wire             [8*LANES-1:0] s_data_i,
+  input  wire               [LANES-1:0] s_keep_i,
+  input  wire                           s_last_i,
   // Scratchpad write port
-  output wire           wr_valid_o,
-  input  wire           wr_ready_i,
-  output wire  [AW-1:0] wr_addr_o,
-  output wire [8*W-1:0] wr_data_o,
+  output wire                           wr_valid_o,
+  input  wire                           wr_ready_i,
+  output wire                  [AW-1:0] wr_addr_o,
+  output wire                 [8*W-1:0] wr_data_o,
   // Region
-  output wire           full_o,
-  output wire    [15:0] rows_o,
-  input  wire    [15:0] freed_i,
-  input  wire           begun_i,     // somebody computes on the sample that is being taken
-  input  wire           free_i,
-  output wire           spoilt_o,
-  output wire           drop_o,
-  output wire           discard_o,
-  output wire           err_short_o,
-  output wire           err_long_o
+  output wire                           full_o,
+  output wire                    [15:0] rows_o,
+  input  wire                    [15:0] freed_i,
+  input  wire                           begun_i,     // somebody computes on the sample that is being taken
+  input  wire                           free_i,
+  output wire                           spoilt_o,
+  output wire                           drop_o,
+  output wire                           discard_o,
+  output wire                           err_short_o,
+  output wire                           err_long_o
 );
 
   localparam integer FOLDED = (FOLD_KH > 1 || FOLD_KW > 1) ? 1 : 0;
@@ -108,8 +114,8 @@ module o2c_ingest #(
   localparam integer PIXELS_SPAN = ((RING > 0 ? RING : OUT_H) * OUT_W - 1) * PIXEL_STEP;
   localparam integer WORDS_SPAN  = (NW - 1) * WORD_STEP;
 
-  generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || AW < 1 || AW > 30 || IN_H < 1
-               || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535
+  generate if (W < 1 || W > 64 || (W & (W - 1)) != 0 || LANES < 1 || LANES > W || (LANES & (LANES - 1)) != 0
+               || AW < 1 || AW > 30 || IN_H < 1 || IN_H > 65535 || IN_W < 1 || IN_W > 65535 || IN_C < 1 || IN_C > 65535
                || XOR < 0 || XOR > 255 || PAD_VALUE < 0 || PAD_VALUE > 255
                || FOLD_KH < 1 || FOLD_KW < 1 || PIXEL_STEP < 1 || PIXEL_STEP > (1 << AW)
                || WORD_STEP < 1 || WORD_STEP > (1 << AW)
@@ -124,10 +130,15 @@ module o2c_ingest #(
   end endgenerate
 
   localparam integer Xor = XOR;
-  localparam integer C_W = (IN_C > 1) ? $clog2(IN_C) : 1;
+  localparam integer TAKES = (IN_C + LANES - 1) / LANES;  // of a pixel
+  localparam integer REST  = IN_C - (TAKES - 1) * LANES;  // bytes of its last one
+  localparam integer C_W = (TAKES > 1) ? $clog2(TAKES) : 1;
   localparam integer X_W = (IN_W > 1) ? $clog2(IN_W) : 1;
   localparam integer Y_W = (IN_H > 1) ? $clog2(IN_H) : 1;
-  localparam integer CLast = IN_C - 1;
+  localparam integer CLast = TAKES - 1;
+  localparam integer WANT_W = $clog2(LANES + 1);
+  localparam integer Lanes = LANES;
+  localparam integer Rest  = REST;
   localparam integer XLast = IN_W - 1;
   localparam integer YLast = IN_H - 1;
 
@@ -142,7 +153,7 @@ module o2c_ingest #(
   reg           fill_q;     // zeros complete the sample
   reg           spoilt_q;
 
-  wire room;                // the front stage can take a byte
+  wire room;                // the front stage can take bytes
   wire front_busy;          // the front stage holds a part of the sample
   wire write_room;          // the write port can take a word
   wire c_end = (c_q == CLast[C_W-1:0]);
@@ -151,13 +162,22 @@ module o2c_ingest #(
 
   wire want  = (state_q == Load) && !discard_q && room;
   wire take  = (s_valid_i || fill_q) && want;
-  wire final_byte = c_end && x_end && y_end;
-  wire early     = take && !fill_q && s_last_i && (!final_byte || MORE != 0);
+  wire final_take = c_end && x_end && y_end;
+  // All that are wanted; the first is always there.
+  wire whole     = c_end ? REST == 1 || s_keep_i[REST-1] : LANES == 1 || s_keep_i[LANES-1];
+  wire early     = take && !fill_q && s_last_i && (!final_take || !whole || MORE != 0);
   wire spoils    = RING > 0 && early && begun_i;
   wire too_short = early && !spoils;
-  wire too_long  = take && !fill_q && !s_last_i && final_byte && MORE == 0;
-  wire [7:0] value = fill_q ? 8'd0 : s_data_i ^ Xor[7:0];
+  wire too_long  = take && !fill_q && !s_last_i && final_take && MORE == 0;
   assign s_ready_o = (want && !fill_q) || discard_q;
+  assign s_want_o  = c_end ? Rest[WANT_W-1:0] : Lanes[WANT_W-1:0];
+  // Zeros behind a pixel's last byte, and behind the packet's.
+  wire [8*LANES-1:0] value;
+  genvar j;
+  generate for (j = 0; j < LANES; j = j + 1) begin : gen_value
+    wire there = !fill_q && (j < REST || !c_end) && (j == 0 || RING == 0 || s_keep_i[j]);
+    assign value[8*j +: 8] = there ? s_data_i[8*j +: 8] ^ Xor[7:0] : 8'd0;
+  end endgenerate
   // The last word is being written, or has been.
   wire written = !front_busy && write_room && (!wr_valid_o || wr_ready_i);
 
@@ -175,7 +195,7 @@ module o2c_ingest #(
     end else begin
       err_short_q <= early;
       spoilt_q <= spoils;
-      fill_q <= spoils || (fill_q && !(take && final_byte));
+      fill_q <= (spoils && !final_take) || (fill_q && !(take && final_take));
       err_long_q <= too_long;
       if (too_long) discard_q <= 1'b1;
       else if (discard_q && s_valid_i && s_last_i) discard_q <= 1'b0;
@@ -191,7 +211,7 @@ module o2c_ingest #(
       end
 
       case (state_q)
-        Load:    if (take && final_byte && !too_short) state_q <= Drain;
+        Load:    if (take && final_take && !too_short) state_q <= Drain;
         Drain:   if (written) state_q <= Full;
         Full:    if (free_i) state_q <= Load;
         default: state_q <= Load;
@@ -213,13 +233,14 @@ module o2c_ingest #(
   wire hand = front_valid && admit && write_room;
 
   generate if (FOLDED == 0) begin : gen_word
-    localparam integer L_W = (W > 1) ? $clog2(W) : 1;
-    localparam integer LaneLast = W - 1;
+    localparam integer PLACES = W / LANES;
+    localparam integer P_W = (PLACES > 1) ? $clog2(PLACES) : 1;
+    localparam integer PlaceLast = PLACES - 1;
     reg [8*W-1:0] word_q;
-    reg [L_W-1:0] lane_q;
+    reg [P_W-1:0] place_q;   // where the next take goes
     reg           done_q;    // word_q is complete
     reg           end_q;
-    wire done = take && (c_end || lane_q == LaneLast[L_W-1:0]);
+    wire done = take && (c_end || place_q == PlaceLast[P_W-1:0]);
     assign room = !done_q || (write_room && admit);
     assign front_busy = done_q;
     assign front_valid = done_q;
@@ -227,28 +248,28 @@ module o2c_ingest #(
     assign front_end = end_q;
     always @(posedge clk_i) begin
       if (!rst_ni || too_short) begin
-        lane_q <= {L_W{1'b0}};
+        place_q <= {P_W{1'b0}};
         done_q <= 1'b0;  // a byte is taken only where done_q is handed on in the same cycle
       end else begin
-        if (done) lane_q <= {L_W{1'b0}};
-        else if (take) lane_q <= lane_q + 1'b1;
+        if (done) place_q <= {P_W{1'b0}};
+        else if (take) place_q <= place_q + 1'b1;
         done_q <= done || (done_q && !hand);
       end
       if (take) end_q <= c_end;
     end
     genvar i;
-    for (i = 0; i < W; i = i + 1) begin : gen_lane
-      localparam integer Lane = i;
+    for (i = 0; i < PLACES; i = i + 1) begin : gen_place
+      localparam integer Place = i;
       always @(posedge clk_i) begin
         if (take) begin
-          if (lane_q == Lane[L_W-1:0]) word_q[8*i+7 : 8*i] <= value;
-          else if (lane_q == {L_W{1'b0}}) word_q[8*i+7 : 8*i] <= 8'h00;
+          if (place_q == Place[P_W-1:0]) word_q[8*LANES*i +: 8*LANES] <= value;
+          else if (place_q == {P_W{1'b0}}) word_q[8*LANES*i +: 8*LANES] <= {LANES{8'h00}};
         end
       end
     end
   end else begin : gen_fold
     o2c_fold #(
-      .W(W), .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C), .KH(FOLD_KH), .KW(FOLD_KW),
+      .W(W), .LANES(LANES), .IN_H(IN_H), .IN_W(IN_W), .IN_C(IN_C), .KH(FOLD_KH), .KW(FOLD_KW),
       .STRIDE_H(FOLD_KH > 1 ? FOLD_STRIDE_H : 1), .STRIDE_W(FOLD_STRIDE),
       .PAD_T(FOLD_KH > 1 ? FOLD_PAD_T : 0), .PAD_L(FOLD_PAD_L), .OUT_H(OUT_H), .OUT_W(OUT_W),
       .PAD_VALUE(PAD_VALUE)

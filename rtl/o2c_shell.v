@@ -19,6 +19,7 @@
 // Parameters (checked here or in the units below)
 //   W, AW            bytes of a scratchpad word, address bits of the scratchpad: see o2c_ingest
 //   S_DATA_W, M_DATA_W   8..512, powers of two: widths of the two streams
+//   IN_LANES         bytes of each input taken at once: see o2c_ingest; at most S_DATA_W/8
 //   N_IN, N_OUT      1..255: tensors of a sample and of a result
 //   IN_*, FOLD_*, PAD_VALUE   the input regions: see o2c_ingest; IN_BASE is its BASE, IN_XOR its
 //                    XOR, IN_PIXEL_STEP and IN_WORD_STEP its steps. Each has 32 bits a tensor, the first the lowest
@@ -70,6 +71,7 @@ module o2c_shell #(
   parameter [32*N_IN-1:0] IN_H = {N_IN{32'd32}},
   parameter [32*N_IN-1:0] IN_W = {N_IN{32'd32}},
   parameter [32*N_IN-1:0] IN_C = {N_IN{32'd3}},
+  parameter [32*N_IN-1:0] IN_LANES = {N_IN{32'd1}},
   parameter [32*N_IN-1:0] IN_XOR = {N_IN{32'd0}},
   parameter [32*N_IN-1:0] FOLD_KH = {N_IN{32'd1}},
   parameter [32*N_IN-1:0] FOLD_KW = {N_IN{32'd1}},
@@ -275,14 +277,27 @@ module o2c_shell #(
   assign run_o = auto || starts_q != 8'd0;
 
   // ---- In ---------------------------------------------------------------------------------------
-  wire       in_valid, in_ready, in_last, unpack_ready;
-  wire [7:0] in_data;
-  o2c_axis_unpack #(.DATA_W(S_DATA_W)) u_unpack (
+  // The most that any input takes at once.
+  function automatic integer most(input [32*N_IN-1:0] lanes);
+    integer k;
+    begin
+      most = lanes[31:0];
+      for (k = 1; k < N_IN; k = k + 1) if (lanes[32*k +: 32] > most) most = lanes[32*k +: 32];
+    end
+  endfunction
+  localparam integer LANES  = most(IN_LANES);
+  localparam integer WANT_W = $clog2(LANES + 1);
+  wire               in_valid, in_ready, in_last, unpack_ready;
+  wire [8*LANES-1:0] in_data;
+  wire   [LANES-1:0] in_keep;
+  reg   [WANT_W-1:0] in_want;
+  o2c_axis_unpack #(.DATA_W(S_DATA_W), .LANES(LANES)) u_unpack (
     .clk_i(clk_i), .rst_ni(core_rst_n),
     .s_tvalid_i(s_axis_tvalid_i && core_rst_n), .s_tready_o(unpack_ready),
     .s_tdata_i(s_axis_tdata_i),
     .s_tkeep_i(s_axis_tkeep_i), .s_tlast_i(s_axis_tlast_i),
-    .m_valid_o(in_valid), .m_ready_i(in_ready), .m_data_o(in_data), .m_last_o(in_last)
+    .m_valid_o(in_valid), .m_ready_i(in_ready), .m_want_i(in_want), .m_data_o(in_data), .m_keep_o(in_keep),
+    .m_last_o(in_last)
   );
   // No beat is taken while the unit is in reset.
   assign s_axis_tready_o = unpack_ready && core_rst_n;
@@ -292,18 +307,22 @@ module o2c_shell #(
   wire [AW*N_IN-1:0]  addresses;
   wire [8*W*N_IN-1:0] words;
   wire [16*N_IN-1:0]  rows;
+  wire [WANT_W*N_IN-1:0] wants;
   genvar i;
   generate for (i = 0; i < N_IN; i = i + 1) begin : gen_in
     localparam [N_IN-1:0] Below = ({{(N_IN-1){1'b0}}, 1'b1} << i) - 1'b1;
     localparam [N_IN-1:0] Above = ~(Below | ({{(N_IN-1){1'b0}}, 1'b1} << i));
     localparam integer    More  = (i < N_IN - 1) ? 1 : 0;
+    localparam integer    Own   = IN_LANES[32*i +: 32];
+    wire [$clog2(Own+1)-1 : 0] want;
+    assign wants[WANT_W*i +: WANT_W] = {{(WANT_W-$clog2(Own+1)){1'b0}}, want};
     assign part[i] = (|discard) ? (More == 0) : !full[i] && (&(full | ~Below));
     // Words of a packet that has been dropped are written before those of the next one.
     wire wr_turn = !(|(writes & Above));
     // Freed as well where the packet ends in a later tensor: the next byte is the first tensor's.
     wire dropped = |(drop & Above);
     o2c_ingest #(
-      .W(W), .AW(AW), .BASE(IN_BASE[32*i +: 32]), .PIXEL_STEP(IN_PIXEL_STEP[32*i +: 32]),
+      .W(W), .LANES(Own), .AW(AW), .BASE(IN_BASE[32*i +: 32]), .PIXEL_STEP(IN_PIXEL_STEP[32*i +: 32]),
       .WORD_STEP(IN_WORD_STEP[32*i +: 32]), .IN_H(IN_H[32*i +: 32]), .IN_W(IN_W[32*i +: 32]),
       .IN_C(IN_C[32*i +: 32]), .XOR(IN_XOR[32*i +: 32]), .FOLD_KH(FOLD_KH[32*i +: 32]),
       .FOLD_KW(FOLD_KW[32*i +: 32]), .FOLD_STRIDE_H(FOLD_STRIDE_H[32*i +: 32]),
@@ -312,7 +331,8 @@ module o2c_shell #(
       .FOLD_OUT_W(FOLD_OUT_W[32*i +: 32]), .RING(IN_RING), .PAD_VALUE(PAD_VALUE[32*i +: 32]), .MORE(More)
     ) u_ingest (
       .clk_i(clk_i), .rst_ni(core_rst_n),
-      .s_valid_i(in_valid && part[i]), .s_ready_o(part_ready[i]), .s_data_i(in_data), .s_last_i(in_last),
+      .s_valid_i(in_valid && part[i]), .s_ready_o(part_ready[i]), .s_want_o(want),
+      .s_data_i(in_data[8*Own-1:0]), .s_keep_i(in_keep[Own-1:0]), .s_last_i(in_last),
       .wr_valid_o(writes[i]), .wr_ready_i(wr_ready_i && wr_turn), .wr_addr_o(addresses[AW*i +: AW]),
       .wr_data_o(words[8*W*i +: 8*W]),
       .full_o(full[i]), .rows_o(rows[16*i +: 16]), .freed_i(in_freed_i), .begun_i(begun), .free_i(in_free_i || dropped),
@@ -331,11 +351,13 @@ module o2c_shell #(
   always @* begin
     wr_addr = addresses[AW-1:0];
     wr_data = words[8*W-1:0];
+    in_want = wants[WANT_W-1:0];
     for (n = 1; n < N_IN; n = n + 1) begin
       if (writes[n]) begin
         wr_addr = addresses[AW*n +: AW];
         wr_data = words[8*W*n +: 8*W];
       end
+      if (part[n]) in_want = wants[WANT_W*n +: WANT_W];
     end
   end
   assign wr_valid_o = |writes;

@@ -99,6 +99,11 @@ fn input_words(plan: &Plan<'_>, c: usize, fold: &Fold) -> usize {
     (fold.kernel[0] * fold.kernel[1] * c).div_ceil(plan.array.word())
 }
 
+/// Bytes of an input of `c` channels that are taken at once: of one pixel, and no more than the stream or a word has.
+pub(crate) fn lanes(plan: &Plan<'_>, c: usize) -> usize {
+    (plan.stream_bits / 8).min(plan.array.word()).min(c.next_power_of_two())
+}
+
 /// Cycles from a sample's first byte to the full input regions, nothing waiting: the formulas of the headers of
 /// `rtl/o2c_shell.v`, `rtl/o2c_ingest.v` and `rtl/o2c_fold.v`.
 pub(crate) fn input_cycles(plan: &Plan<'_>) -> usize {
@@ -109,8 +114,10 @@ pub(crate) fn input_cycles(plan: &Plan<'_>) -> usize {
 pub(crate) fn arrival(plan: &Plan<'_>, input: Port, fold: &Fold) -> (Vec<usize>, usize) {
     let [c, h, w] = plan.graph.value(input).fact.shape;
     let Fold { kernel, strides, pads, out } = *fold;
+    // A pixel's; at least as many as it has words.
+    let takes = c.div_ceil(lanes(plan, c));
     if kernel == [1, 1] {
-        return ((1..=h).map(|rows| rows * w * c + 3).collect(), c * h * w + 2);
+        return ((1..=h).map(|rows| rows * w * takes + 3).collect(), h * w * takes + 2);
     }
     let words = input_words(plan, c, fold);
     // For each place of the walk along an axis: is it the map's, does a window end there?
@@ -131,7 +138,7 @@ pub(crate) fn arrival(plan: &Plan<'_>, input: Port, fold: &Fold) -> (Vec<usize>,
     for (row_on, row_ends) in walk(0, h) {
         for &(column_on, column_ends) in &columns {
             if row_on && column_on {
-                at += c.max(busy);
+                at += takes.max(busy);
                 busy = 0;
             }
             group = row_ends && column_ends;

@@ -195,7 +195,7 @@ impl Network<'_, '_> {
             }
         }
         let needed = self.from.and_then(|from| rings.get(&from).copied());
-        let input = self.input_ring([first, last], &mut strips, needed)?;
+        let input = self.input_ring([first, last], &mut strips, needed, &rings)?;
         let words =
             |m: usize| self.row(m, [first, last]) * rings.get(&m).copied().unwrap_or(self.memories[m].h);
         let once = |l: &Planned<'_>| l.weight_words() * l.loops.blocks;
@@ -242,6 +242,7 @@ impl Network<'_, '_> {
         [first, last]: [usize; 2],
         strips: &mut [Strip],
         needed: Option<usize>,
+        others: &BTreeMap<usize, usize>,
     ) -> Option<Option<usize>> {
         let Some(at) = self.from else { return Some(None) };
         let from = &self.memories[at];
@@ -274,14 +275,15 @@ impl Network<'_, '_> {
         }
         // Room for further passes, until the stream keeps pace.
         let rings = (1..).map(|ahead| needed + ahead * step).take_while(|&rows| rows < from.h);
-        let found = rings.take(8).find(|&rows| self.keeps_pace(strips, rows));
+        let found = rings.take(8).find(|&rows| self.keeps_pace(strips, rows, others));
         Some(Some(found.unwrap_or(from.h)))
     }
 
     /// Whether the input's rows are there when they are needed, with a ring of so many. The ingest unit goes on in every cycle
     /// but those in which the scratchpad's port B is another's: at most one for each word that the post pipeline reads or
-    /// writes, for each that the output stream reads of the sample before, and for each that is stored outside.
-    fn keeps_pace(&self, strips: &[Strip], ring: usize) -> bool {
+    /// writes, for each that the output stream reads of the sample before, and for each that is stored outside; what is loaded
+    /// comes in later groups. A row's cycles are as many as its words or more. `others`: the heights of the others' rings.
+    fn keeps_pace(&self, strips: &[Strip], ring: usize, others: &BTreeMap<usize, usize>) -> bool {
         let work = |row: usize| {
             let before = row.checked_sub(1).map_or(0, |before| self.arrival[before]);
             self.arrival[row] - before + SLACK
@@ -289,7 +291,8 @@ impl Network<'_, '_> {
         let (mut there, mut freed) = (ring, 0);
         // Cycles of work done on row `there`; cycles that the output stream may still take.
         let (mut done, mut owed) = (0, self.sent);
-        // A strip's rows have been stored at the latest when their places are taken: two stores of the tensor later.
+        // A strip's rows have been stored at the latest when their places are taken: two stores of the tensor later, or
+        // never where it has a place for each row.
         let mut storing: BTreeMap<(Port, usize), [usize; 2]> = BTreeMap::new();
         for strip in strips {
             let [needed, free] = strip.input_rows;
@@ -314,8 +317,11 @@ impl Network<'_, '_> {
             }
             freed = freed.max(free);
             for moved in &strip.stores {
+                let y = self.output[strip.layer].memory;
                 let last = storing.entry((moved.owner, moved.planes.start)).or_default();
-                *last = [last[1], moved.words()];
+                let ringed = others.get(&y).is_some_and(|&rows| rows < self.memories[y].h);
+                let before = if ringed { 0 } else { last[0] };
+                *last = [before + last[1], moved.words()];
             }
         }
         true

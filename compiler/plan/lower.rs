@@ -74,8 +74,7 @@ const RTL: &[&str] = &[
     "o2c_accelerator.v",
 ];
 
-pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<Checked<Design>> {
-    super::check_stream_bits(stream_bits)?;
+pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     let array = plan.array;
     let weight_bits = images::weight_bits(&plan.layers);
     within_limits(plan, weight_bits)?;
@@ -178,7 +177,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str, stream_bits: usize) -> Result<
     let units = plan.ends.heads(plan.graph);
     let behind = head::build(&units)?;
     let params = [
-        ("STREAM_W", int(stream_bits)),
+        ("STREAM_W", int(plan.stream_bits)),
         ("P", int(array.p)),
         ("C", int(array.c)),
         ("K", int(array.k)),
@@ -385,6 +384,7 @@ fn stream_params(plan: &Plan<'_>, behind: &head::Built) -> Result<Vec<Param>> {
             ("IN_H", int(h)),
             ("IN_W", int(w)),
             ("IN_C", int(c)),
+            ("IN_LANES", int(fold::lanes(plan, c))),
             ("IN_XOR", xor(fact)),
             ("FOLD_KH", int(kernel[0])),
             ("FOLD_KW", int(kernel[1])),

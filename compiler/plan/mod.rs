@@ -64,6 +64,8 @@ pub struct Options {
     pub array: [usize; 3],
     /// Requantize lanes; `None` takes the fewest that cost at most 0.5% of the cycles.
     pub lanes: Option<usize>,
+    /// Bits of both AXI4-Streams: a power of two from 8 to 512.
+    pub stream_bits: usize,
     /// Where weights and parameters are, if not all on the chip.
     pub external: Option<external::Options>,
 }
@@ -193,6 +195,8 @@ pub struct Plan<'a> {
     pub(crate) graph: &'a IntGraph,
     pub(crate) quantized: &'a Quantized,
     pub(crate) array: Array,
+    /// Bits of both AXI4-Streams.
+    pub(crate) stream_bits: usize,
     /// Whether the array is built for depthwise layers too.
     pub(crate) has_slide: bool,
     /// Banks of the scratchpad: words that it can read at once.
@@ -257,12 +261,12 @@ impl<'a> Plan<'a> {
         budget::within(self, options)
     }
 
-    /// The netlist, with both AXI4-Streams of `stream_bits` bits.
+    /// The netlist.
     ///
     /// # Errors
-    /// Those of [`check_stream_bits`]; O2C0401 if a layer exceeds a field of the descriptor.
-    pub fn design(&self, name: &str, stream_bits: usize) -> Result<Checked<Design>> {
-        lower::design(self, name, stream_bits)
+    /// O2C0401 if a layer exceeds a field of the descriptor.
+    pub fn design(&self, name: &str) -> Result<Checked<Design>> {
+        lower::design(self, name)
     }
 }
 
@@ -308,12 +312,13 @@ pub fn check_stream_bits(bits: usize) -> Result<()> {
 /// Plans a network on an array.
 ///
 /// # Errors
-/// O2C0400 for an array that can't be built, O2C0203 for graphs without inputs or outputs, O2C0201 for layers
+/// Those of [`check_stream_bits`]; O2C0400 for an array that can't be built, O2C0203 for graphs without inputs or outputs, O2C0201 for layers
 /// that the engine lacks, O2C0401 for layers that exceed it.
 pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options) -> Result<Plan<'a>> {
     let [p, c, k] = options.array;
     // Independent of each other: one run lists all that is at fault.
     let mut faults = Vec::new();
+    keep(check_stream_bits(options.stream_bits), &mut faults);
     let lanes = keep(lanes(options), &mut faults);
     let layers = keep(layers::layers(graph, quantized), &mut faults);
     if layers.as_ref().is_some_and(Vec::is_empty) {
@@ -331,7 +336,8 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let passes = layers.iter().any(|l| slide::takes_passes(l, array(1)));
     let slides = [Slides::None, Slides::Window].into_iter().chain(passes.then_some(Slides::Passes));
     let arrays = lanes.into_iter().flat_map(|r| slides.clone().map(move |slides| (array(r), slides)));
-    let plan = |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends);
+    let plan =
+        |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends, options.stream_bits);
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let no_plan = || Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried");
     let chosen = cheapest(plans.iter()).ok_or_else(no_plan)?;
@@ -435,6 +441,7 @@ fn on_array<'a>(
     array: Array,
     slides: Slides,
     ends: &Ends,
+    stream_bits: usize,
 ) -> Result<Plan<'a>> {
     let pairs = pairs(graph, layers, array, slides, ends);
     let in_place = in_place::in_place(graph, layers, ends);
@@ -480,6 +487,7 @@ fn on_array<'a>(
         graph,
         quantized,
         array,
+        stream_bits,
         has_slide: slides != Slides::None,
         banks,
         steps: steps::resident(steps::whole(&planned)),

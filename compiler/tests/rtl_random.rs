@@ -64,20 +64,25 @@ fn installed(tool: &str) -> bool {
     found
 }
 
-fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>) -> Result<Compiled> {
-    compile_on(graph, array, lanes, None)
+/// Bits of the streams for a seed: narrower than a pixel, and wider.
+fn stream_bits(seed: u64) -> usize {
+    8 << (seed % 5)
+}
+
+fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>, stream_bits: usize) -> Result<Compiled> {
+    compile_on(graph, array, lanes, stream_bits, None)
 }
 
 fn compile_on(
     graph: IntGraph,
     array: [usize; 3],
     lanes: Option<usize>,
+    stream_bits: usize,
     external: Option<external::Options>,
 ) -> Result<Compiled> {
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
-    let (stream_bits, rescale) = (o2c::DEFAULT_STREAM_BITS, RescaleMode::Proved);
-    let heads = o2c::Heads::Hardware;
+    let (rescale, heads) = (RescaleMode::Proved, o2c::Heads::Hardware);
     let options =
         Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale, heads };
     o2c::compile(source, &options)
@@ -148,7 +153,7 @@ fn network(seed: u64) -> std::result::Result<(usize, u64), String> {
     let lanes = rng.pick(&[None, Some(1 << rng.clone().size(0, group.ilog2() as usize))]);
     let what = format!("seed {seed}, array {array:?}, lanes {lanes:?}");
     let fail = |cause: String| Err(format!("{what}: {cause}\n{}", describe(&graph)));
-    let compiled = match compile(graph.clone(), array, lanes) {
+    let compiled = match compile(graph.clone(), array, lanes, stream_bits(seed)) {
         Ok(compiled) => compiled,
         Err(faults) => return fail(format!("{faults:?}")),
     };
@@ -238,12 +243,12 @@ fn external_memory() {
         prepare(&mut graph);
         let within = |on_chip| {
             let external = external::Options { on_chip, bus_bits, burst, outstanding, latency: 20 };
-            compile_on(graph.clone(), array, None, Some(external))
+            compile_on(graph.clone(), array, None, stream_bits(seed), Some(external))
         };
         // The least that is said to do, and more.
         let least = least(&within(1).unwrap_err());
         assert!(within(least - 1).is_err());
-        let all: usize = compile(graph.clone(), array, None)
+        let all: usize = compile(graph.clone(), array, None, stream_bits(seed))
             .unwrap()
             .design
             .memory_shapes()
@@ -331,7 +336,7 @@ fn icarus_agrees() {
     }
     let mut graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
     prepare(&mut graph);
-    let compiled = compile(graph.clone(), [2, 2, 4], None).unwrap();
+    let compiled = compile(graph.clone(), [2, 2, 4], None, o2c::DEFAULT_STREAM_BITS).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");
     folder::write(&dir, &o2c::hand_off(&compiled, &random::inputs(&graph, 3, 2), &[]).unwrap()).unwrap();

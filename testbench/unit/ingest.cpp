@@ -26,6 +26,9 @@
 #ifndef P_WORD_STEP
 #define P_WORD_STEP 1
 #endif
+#ifndef P_LANES
+#define P_LANES 1
+#endif
 #ifndef P_RING
 #define P_RING 0
 #endif
@@ -47,6 +50,8 @@ static const Axis COLUMNS = FOLDED ? Axis{P_IN_W, P_FOLD_KW, P_FOLD_STRIDE, P_FO
 static const int GROUP = P_FOLD_KH * P_FOLD_KW * P_IN_C, NW = (GROUP + P_W - 1) / P_W;
 static const int PIXELS = ROWS.out * COLUMNS.out, WORDS = PIXELS * NW, BYTES = P_IN_H * P_IN_W * P_IN_C;
 
+// Takes of a pixel.
+static const int TAKES = (P_IN_C + P_LANES - 1) / P_LANES;
 // Pixels that the region holds at a time, words of a row.
 static const int PLACES = P_RING > 0 ? P_RING * COLUMNS.out : PIXELS, ROW = COLUMNS.out * NW;
 
@@ -68,15 +73,15 @@ static std::vector<uint8_t> layout(const std::vector<uint8_t>& sample) {
   return region;
 }
 
-// Cycles from the first byte's to that in which full_o is high, nothing waiting: the headers of o2c_ingest and o2c_fold.
+// Cycles from the first take's to that in which full_o is high, nothing waiting: the headers of o2c_ingest and o2c_fold.
 static uint64_t predicted() {
-  if (!FOLDED) return BYTES + 2;
+  if (!FOLDED) return static_cast<uint64_t>(P_IN_H * P_IN_W * TAKES + 2);
   int at = 0, busy = 1;  // when a pixel enters; how long the columns since the last one take
   bool group = false;
   for (int y = ROWS.first(); y < ROWS.end(); ++y)
     for (int x = COLUMNS.first(); x < COLUMNS.end(); ++x) {
       if (ROWS.on(y) && COLUMNS.on(x)) {
-        at += std::max(P_IN_C, busy);
+        at += std::max(TAKES, busy);
         busy = 0;
       }
       group = ROWS.hit(y) && COLUMNS.hit(x);
@@ -195,8 +200,19 @@ int main(int argc, char** argv) {
       // Source: once valid, valid and data stay.
       if (t > 3 && !held && !packets.empty() && random.chance(pace.source)) held = true;
       top.s_valid_i = held;
-      top.s_data_i = held ? packets.front().bytes[at] : static_cast<uint8_t>(random.next());
-      top.s_last_i = held ? at + 1 == packets.front().bytes.size() && !(P_MORE && packets.front().kind == GOOD) : random.chance(50);
+      // What is wanted, and what of it the packet still has; more may be offered.
+      const size_t want = top.s_want_o, left = packets.empty() ? 0 : packets.front().bytes.size() - at, n = std::min(want, left);
+      const bool goes_on = P_MORE && !packets.empty() && packets.front().kind == GOOD;
+      if (t > 3 && held && top.s_ready_o && at < static_cast<size_t>(BYTES))
+        CHECK(want == static_cast<size_t>(std::min<int>(P_LANES, P_IN_C - static_cast<int>(at) % P_IN_C)), "%s: wants %zu bytes at byte %zu", pace.name, want, at);
+      const size_t offered = std::min<size_t>(std::max(n, static_cast<size_t>(random.range(1, P_LANES))), goes_on ? P_LANES : left);
+      for (unsigned i = 0; i < P_LANES; ++i)
+        set_byte(top.s_data_i, i, held && i < n ? packets.front().bytes[at + i] : static_cast<uint8_t>(random.next()));
+      for (unsigned i = 0; i < (P_LANES + 7) / 8; ++i) {
+        const uint64_t keep = held ? (offered >= 64 ? ~0ull : (1ull << offered) - 1) : random.next();
+        set_byte(top.s_keep_i, i, static_cast<uint8_t>((keep & (P_LANES == 64 ? ~0ull : (1ull << P_LANES) - 1)) >> (8 * i)));
+      }
+      top.s_last_i = held ? n == left && !goes_on : random.chance(50);
       top.wr_ready_i = random.chance(pace.sink);
       top.free_i = t > 3 && checked && hold == 0;
       top.freed_i = static_cast<uint16_t>(ring.freed);
@@ -267,7 +283,7 @@ int main(int argc, char** argv) {
         }
       }
       const bool taken = held && ready && t > 3;
-      const bool early = taken && packets.front().kind == SHORT && at + 1 == packets.front().bytes.size();
+      const bool early = taken && packets.front().kind == SHORT && n == left;
       const bool dropped = early && !begun;
       const bool thrown = !packets.empty() && packets.front().kind == LONG && at >= static_cast<size_t>(BYTES);
       CHECK(t <= 3 || (top.drop_o == dropped && top.discard_o == thrown), "%s: drop_o is %d, discard_o is %d", pace.name, top.drop_o, top.discard_o);
@@ -282,7 +298,7 @@ int main(int argc, char** argv) {
       if (taken) {
         held = false;
         stuck = 0;
-        if (++at == packets.front().bytes.size()) {
+        if ((at += n) == packets.front().bytes.size()) {
           packets.pop_front();
           at = 0;
         }

@@ -88,16 +88,25 @@ class Bench {
     CHECK(++quiet_ < 60000, "%s: nothing moves, %zu bytes missing", pace_.name, expect.size());
     const bool up = top.rst_ni && top.engine_rst_no;
     // Stream in.
-    if (up && !held_ && !packets.empty() && random_.chance(pace_.source)) held_ = true;
-    top.s_axis_tvalid_i = held_;
-    size_t n = 0;
-    if (held_) {
-      n = std::min<size_t>(SN, packets.front().size() - sent_);
-      for (unsigned i = 0; i < SN; ++i) set_byte(top.s_axis_tdata_i, i, i < n ? packets.front()[sent_ + i] : 0xAA);
-      uint64_t keep = n == 64 ? ~0ull : (1ull << n) - 1;
+    if (up && !held_ && !packets.empty() && random_.chance(pace_.source)) {
+      held_ = true;
+      // Full beats, and now and then one with holes, or none of the packet's bytes.
+      const size_t left = packets.front().size() - sent_;
+      const bool holes = random_.chance(10);
+      beat_ = 0;
+      top.s_axis_tkeep_i = 0;
+      uint64_t keep = 0;
+      for (unsigned i = 0; i < SN; ++i) {
+        const bool kept = beat_ < left && (!holes || random_.chance(60));
+        set_byte(top.s_axis_tdata_i, i, kept ? packets.front()[sent_ + beat_] : 0xAA);
+        keep |= static_cast<uint64_t>(kept) << i;
+        beat_ += kept;
+      }
       top.s_axis_tkeep_i = static_cast<decltype(top.s_axis_tkeep_i + 0)>(keep);
-      top.s_axis_tlast_i = sent_ + n == packets.front().size();
+      // The packet's end may come behind its last byte.
+      top.s_axis_tlast_i = beat_ == left && (left == 0 || !random_.chance(10));
     }
+    top.s_axis_tvalid_i = held_;
     top.m_axis_tready_i = random_.chance(pace_.sink);
     // Engine: one step a cycle.
     top.sample_start_i = top.in_free_i = top.out_done_i = 0;
@@ -161,7 +170,8 @@ class Bench {
     if (taken) {
       quiet_ = 0;
       held_ = false;
-      if ((sent_ += n) == packets.front().size()) packets.pop_front(), sent_ = 0;
+      sent_ += beat_;
+      if (top.s_axis_tlast_i) packets.pop_front(), sent_ = 0;
     }
   }
   /// Queues a sample and what must come of it.
@@ -201,7 +211,7 @@ class Bench {
   AxilMaster master_;
   AxilPins pins_;
   bool held_ = false;
-  size_t sent_ = 0;
+  size_t sent_ = 0, beat_ = 0;  // bytes of the packet that have gone, and of the beat
   int blocked_ = 0;
   uint64_t work_ = 0, length_ = 0, busy_ = 0, quiet_ = 0;
 };
