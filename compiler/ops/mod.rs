@@ -148,6 +148,7 @@ impl Op {
                 Kernel::Mul(_) => "QMul",
                 Kernel::Average(..) => "QAverage",
                 Kernel::Table(_) => "QTable",
+                Kernel::Affine(..) => "QAffine",
                 Kernel::Softmax(_) => "QSoftmax",
                 Kernel::Concat(_) => "QConcat",
             },
@@ -182,6 +183,7 @@ impl Op {
                 name.trim_start_matches("QLinear")
             }
             Kernel::Table(TableSource::Expression(e)) => e.name().trim_start_matches("QLinear"),
+            Kernel::Affine(_, e) => e.name(),
             Kernel::Softmax(_) => "Softmax",
             Kernel::Concat(_) => "Concat",
         })
@@ -216,7 +218,7 @@ impl Op {
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::MatMul { .. } => (2, 3),
                 Kernel::Add(_) | Kernel::Mul(_) => (2, 2),
-                Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
+                Kernel::Average(..) | Kernel::Table(_) | Kernel::Affine(..) | Kernel::Softmax(_) => (1, 1),
                 Kernel::Concat(_) => (1, usize::MAX),
             },
             Op::Concat(_) => (1, usize::MAX),
@@ -302,7 +304,7 @@ impl Op {
                     }
                     Kernel::Add(_) | Kernel::Mul(_) => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
-                    Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
+                    Kernel::Table(_) | Kernel::Affine(..) | Kernel::Softmax(_) => x().shape.clone(),
                     Kernel::Concat(at) => concat::shape(*at, &shapes(inputs))?,
                 };
                 Fact::new(q.output.dtype, shape)

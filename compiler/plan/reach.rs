@@ -101,7 +101,7 @@ mod tests {
             bias: vec![0; outputs],
             rescale: RescaleSpec { scale: vec![1.0], zero_point: 0, lo: -128, hi: 127 },
             weight_scale: vec![1.0],
-            transposed: false,
+            form: ConvForm::Integer,
         }
     }
 

@@ -7,6 +7,7 @@
 //! [`RescaleMode::Fixed`] asks for it, and then every differing accumulator is counted.
 
 mod add;
+mod affine;
 mod average;
 mod fixed;
 mod float_sum;

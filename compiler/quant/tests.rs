@@ -58,7 +58,7 @@ fn random_conv(random: &mut Random, channels: usize, inputs: usize, kernel: usiz
         bias,
         rescale: RescaleSpec { scale, zero_point, lo: -128, hi: 127 },
         weight_scale: vec![1.0],
-        transposed: false,
+        form: ConvForm::Integer,
     }
 }
 
@@ -229,7 +229,7 @@ fn intervals_equal_enumeration() {
             bias: vec![10],
             rescale: RescaleSpec { scale: vec![1.0], zero_point: 0, lo: -128, hi: 127 },
             weight_scale: vec![1.0],
-            transposed: false,
+            form: ConvForm::Integer,
         };
         let operand = interval::Operand { range, zero_point };
         let (centred, raw) = interval::conv_channel(&conv, 0, operand);

@@ -395,7 +395,7 @@ impl Net {
                 hi,
             },
             weight_scale,
-            transposed: false,
+            form: ConvForm::Integer,
         };
         self.add(IntOp::Conv(conv), &[x], fact)
     }
@@ -736,5 +736,5 @@ fn gated(x: &QFact) -> Expression {
         Step::Arithmetic(Binary::Sub, [Operand::Float(0.25), Operand::Step(2)]),
         Step::Quantize(Operand::Step(3), y),
     ];
-    Expression { steps }
+    Expression { steps, constants: Vec::new() }
 }
