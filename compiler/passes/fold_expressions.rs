@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ndarray::ArrayD;
+
 use super::names::swap_names;
 use super::prepare_input;
 use crate::arith::{AddForm, ProductForm, host, line};
@@ -129,8 +131,13 @@ fn constant(graph: &FloatGraph, port: Port) -> bool {
     matches!(graph.node(port.node).op, Op::Const(_))
 }
 
-fn constant_of_several(graph: &FloatGraph, port: Port) -> bool {
-    matches!(&graph.node(port.node).op, Op::Const(t) if element(t).is_none())
+/// Whether a value is a constant of several different elements, or its DequantizeLinear.
+pub(super) fn several(graph: &FloatGraph, port: Port) -> bool {
+    match &graph.node(port.node).op {
+        Op::Const(t) => element(t).is_none(),
+        Op::Dequantize(_) => graph.inputs(port.node).iter().any(|p| several(graph, *p)),
+        _ => false,
+    }
 }
 
 /// The element of a constant whose elements are all equal.
@@ -206,11 +213,10 @@ impl Builder<'_> {
         let x = self.operand(inputs[0])?;
         let statistics: Option<Vec<_>> =
             inputs[1..].iter().map(|p| prepare_input::constant(self.graph, *p)).collect();
-        let statistics = statistics?;
-        let [scale, bias, mean, variance] = statistics.as_slice() else { return None };
-        let each = scale.iter().zip(bias).zip(mean.iter().zip(variance));
-        let (factors, summands) =
-            each.map(|((s, b), (m, v))| host::batch_normalization([*s, *b, *m, *v], epsilon)).unzip();
+        let (factors, summands) = batch_normalization(&statistics?, epsilon)?;
+        if !factors.iter().chain(&summands).all(|v| v.is_finite()) {
+            return None;
+        }
         let (factor, summand) = (self.along(1, factors)?, self.along(1, summands)?);
         self.push(Step::BatchNormalization([x, factor, summand]))
     }
@@ -227,7 +233,7 @@ impl Builder<'_> {
         let inputs = graph.inputs(port.node);
         let operand = match &graph.node(port.node).op {
             Op::Const(t) => element(t).or_else(|| self.constant(port)),
-            Op::Dequantize(_) if constant_of_several(graph, inputs[0]) => self.constant(port),
+            Op::Dequantize(_) if several(graph, inputs[0]) => self.constant(port),
             Op::BatchNormalization(epsilon) => self.batch_normalization(&inputs, *epsilon),
             Op::Dequantize(p) => {
                 let x = self.integer(inputs[0], p)?;
@@ -349,6 +355,13 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Factors and summands of a BatchNormalization with this scale, bias, mean and variance.
+pub(super) fn batch_normalization(statistics: &[ArrayD<f32>], epsilon: f32) -> Option<(Vec<f32>, Vec<f32>)> {
+    let [scale, bias, mean, variance] = statistics else { return None };
+    let each = scale.iter().zip(bias).zip(mean.iter().zip(variance));
+    Some(each.map(|((s, b), (m, v))| host::batch_normalization([*s, *b, *m, *v], epsilon)).unzip())
 }
 
 /// Whether a value is a function of one quantized tensor, or constant.

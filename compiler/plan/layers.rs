@@ -180,10 +180,11 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
                 if fused.contains(&id) {
                     continue;
                 }
-                (Kernel::Max(Window::POINT), "")
+                let straight = quantized.layers.get(&id).is_some_and(|l| l.straight.is_some());
+                (Kernel::Max(Window::POINT), if straight { "Requantize" } else { "" })
             }
         };
-        // A standalone Add or Table is its own tail behind a 1x1 window.
+        // A standalone Add or Table is its own tail behind a 1x1 window, but for a table that is a lane.
         let standalone = op.is_empty();
         // Thresholds take the table unit.
         let threshold = match kernel {

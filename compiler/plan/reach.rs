@@ -90,6 +90,7 @@ impl Reach {
 mod tests {
     use super::*;
     use crate::arith::RescaleSpec;
+    use crate::graph::int::ConvForm;
     use crate::graph::int::{Conv, Window};
     use ndarray::Array4;
 

@@ -10,7 +10,7 @@ use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, requantize};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::NodeId;
-use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, QFact};
+use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, QFact, Table, TableSource};
 
 /// A node's place in diagnostics and its operands' facts.
 pub(super) struct Place<'a> {
@@ -91,6 +91,7 @@ pub(crate) fn solve(
             let output = reached.map(|(_, &y)| (i64::from(y), i64::from(y))).reduce(hull);
             let mut layer = passive(&node.name, LaneKind::Table, x.range, output.unwrap_or((-128, 127)));
             layer.tables = Some(Tables::unary(&op.table));
+            layer.straight = y.and_then(|y| straight(&place("Table"), op, y));
             Ok(Some(layer))
         }
         (IntOp::MaxPool(_), _) => {
@@ -132,6 +133,7 @@ pub(super) fn passive(name: &str, lane: LaneKind, input: Interval, output: Inter
         ambiguous_sums: 0,
         fixed: None,
         tables: None,
+        straight: None,
     }
 }
 
@@ -273,6 +275,16 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         })
         .collect();
     rescaled(place, &references, (spec.lo, spec.hi), raw, format)
+}
+
+/// The cheap lane from x to the byte of a requantization, on every byte that the operand holds.
+fn straight(place: &Place, op: &Table, y: &QFact) -> Option<Channel> {
+    let (fact, x) = place.x.filter(|_| op.source == TableSource::Requantize)?;
+    let slope = f64::from(fact.scale) / f64::from(y.scale);
+    let intercept = f64::from(y.zero_point) - slope * f64::from(fact.zero_point);
+    let f = |q: i64| i32::from(usize::try_from(q + 128).ok().and_then(|at| op.table.get(at)).map_or(0, |y| *y));
+    let steps = Steps::find(f, x.0, x.1, slope, intercept);
+    offset::solve(&steps, -128, 127, slope)
 }
 
 fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {
