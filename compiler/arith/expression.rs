@@ -62,7 +62,8 @@ pub fn line(expression: &Expression, channel: usize) -> Option<(f64, f64)> {
                 Real::Constant(f64::from(dequantize(*v, q.scale, q.zero_point)))
             }
             Step::Function("Relu" | "Clip", _, x) => real(x)?,
-            Step::BatchNormalization([x, factor, summand]) => match (real(x)?, real(factor)?, real(summand)?) {
+            Step::BatchNormalization([x, factor, summand]) => match (real(x)?, real(factor)?, real(summand)?)
+            {
                 (Real::Line(a, b), Real::Constant(f), Real::Constant(s)) => Real::Line(a * f, b * f + s),
                 _ => return None,
             },

@@ -119,8 +119,9 @@ pub enum ConvForm {
     /// Float operators with constants for each channel, such as BatchNormalization, between DequantizeLinear and
     /// QuantizeLinear: y[c] is the expression of x\[c\], a straight line but for rounding and bounds.
     ///
-    /// The window is one element, each channel is a group with a weight of 1, -1 or 0, the sign of its slope, and no bias;
-    /// the scale of `rescale` is the slope's magnitude, from which `quant` finds the lane.
+    /// The window is one element, each channel is a group with a weight of 1, -1 or 0, the sign of its slope; the scale of
+    /// `rescale` is the slope's magnitude, from which `quant` finds the lane, and the bias what lies between the line and
+    /// one through the zero points, where that is an integer.
     Affine(Expression),
 }
 

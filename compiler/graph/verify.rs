@@ -228,7 +228,6 @@ fn affine(conv: &Conv, e: &Expression, x: &QFact, y: &QFact) -> bool {
         && x.shape == y.shape
         && conv.groups == x.shape[0]
         && conv.weight.iter().all(|w| (-1..=1).contains(w))
-        && conv.bias.iter().all(|b| *b == 0)
         && e.steps.iter().flat_map(Step::operands).all(fits)
         && e.constants.iter().all(|c| c.len() == x.shape[0])
 }

@@ -8,7 +8,7 @@ use super::steps::Steps;
 use super::{LaneKind, LayerQuant, Tables, add, affine, average, offset, product, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, requantize};
-use crate::diag::{Diagnostic, Result, code};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::NodeId;
 use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, QFact, Table, TableSource};
 
@@ -77,7 +77,14 @@ pub(crate) fn solve(
     let y = node.outputs.first().map(|v| &v.fact);
     match (&node.op, y) {
         (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
-        (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
+        (IntOp::Conv(op), _) => match &op.form {
+            ConvForm::Affine(e) => conv(&place(e.name()), op, format).map_err(|Diagnostics(faults)| {
+                let remedy = "change a scale or a constant by a little";
+                Diagnostics(faults.into_iter().map(|f| f.remedy(remedy)).collect())
+            }),
+            ConvForm::Integer | ConvForm::Transposed => conv(&place("Conv"), op, format),
+        }
+        .map(Some),
         (IntOp::AveragePool(op), Some(y)) => average::solve(&place("AveragePool"), op, y, format).map(Some),
         (IntOp::Add(op), _) => addition(&place(op.spec.form.name()), &op.spec).map(Some),
         (IntOp::Product(op), _) => match operands {
@@ -282,7 +289,8 @@ fn straight(place: &Place, op: &Table, y: &QFact) -> Option<Channel> {
     let (fact, x) = place.x.filter(|_| op.source == TableSource::Requantize)?;
     let slope = f64::from(fact.scale) / f64::from(y.scale);
     let intercept = f64::from(y.zero_point) - slope * f64::from(fact.zero_point);
-    let f = |q: i64| i32::from(usize::try_from(q + 128).ok().and_then(|at| op.table.get(at)).map_or(0, |y| *y));
+    let f =
+        |q: i64| i32::from(usize::try_from(q + 128).ok().and_then(|at| op.table.get(at)).map_or(0, |y| *y));
     let steps = Steps::find(f, x.0, x.1, slope, intercept);
     offset::solve(&steps, -128, 127, slope)
 }
