@@ -427,14 +427,14 @@ known! {
     "" "Abs" unary::import, "table";
     "" "Acos" unary::import, "table";
     "" "Acosh" unary::import, "table";
-    "" "Add" binary::import, "residual add, or constant bias";
+    "" "Add" binary::import, "residual add, constant bias, or a line of each channel";
     "" "ArgMax" arg_max::import, "in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end";
     "" "Asin" unary::import, "table";
     "" "Asinh" unary::import, "table";
     "" "Atan" unary::import, "table";
     "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
-    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; on the host, at the start";
+    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; a line of each channel; on the host, at the start";
     "" "Cast" cast::import, "constants; on the host, at the start, from uint8 or int8 to float32";
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
@@ -448,7 +448,7 @@ known! {
     "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
     "" "DepthToSpace" space::import_to_space, "both modes";
-    "" "Div" binary::import, "table, of functions of one tensor and constants";
+    "" "Div" binary::import, "table, of functions of one tensor and constants, or a line of each channel";
     "" "Dropout" identity::import_dropout, "removed";
     "" "Elu" unary::import, "table";
     "" "Erf" unary::import, "table";
@@ -471,7 +471,7 @@ known! {
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
     "" "Min" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "Mish" unary::import, "table";
-    "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table";
+    "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table, or a line of each channel";
     "" "Neg" unary::import, "table";
     "" "Pad" pad::import, "with a constant";
     "" "PRelu" binary::import, "table, with one slope for all channels";
@@ -500,7 +500,7 @@ known! {
     "" "Split" split::import, "constant sizes";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
-    "" "Sub" binary::import, "of two tensors, or a table of functions of one tensor and constants";
+    "" "Sub" binary::import, "of two tensors, a table of functions of one tensor and constants, or a line of each channel";
     "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";
