@@ -1,9 +1,11 @@
 //! A function that several operators compute, evaluated at one integer.
 //!
-//! In: the steps and a canonical integer. Out: the canonical integer of the last step, or `None` where rounding
-//! somewhere depends on the last bits of a library function.
+//! In: the steps, a channel and a canonical integer. Out: the canonical integer of the last step, or `None` where rounding
+//! somewhere depends on the last bits of a library function. Also the straight line that chains of additions and products
+//! would be without rounding.
 
-use super::float::dequantize;
+use super::float::{dequantize, narrow};
+use super::host;
 use super::image::Image;
 use super::unary::{byte, float, qlinear};
 use super::{AddForm, AddSpec, ProductForm, ProductSpec};
@@ -19,11 +21,83 @@ enum Value {
     Float(Image),
 }
 
+/// The bytes of one channel, indexed by canonical x + 128; `None` if they can't be given exactly.
+pub fn channel_table(expression: &Expression, channel: usize) -> Option<[i8; 256]> {
+    let mut table = [0i8; 256];
+    for (entry, q) in table.iter_mut().zip(i8::MIN..=i8::MAX) {
+        *entry = narrow(evaluate(expression, channel, i32::from(q))?);
+    }
+    Some(table)
+}
+
+/// Slope and intercept, in canonical integers, of what a channel computes between its bounds; `None` if that is no
+/// straight line: one that additions of constants and products and quotients with them make of x, Relu and Clip
+/// aside, between one DequantizeLinear and one QuantizeLinear.
+pub fn line(expression: &Expression, channel: usize) -> Option<(f64, f64)> {
+    /// A value before QuantizeLinear.
+    #[derive(Clone, Copy)]
+    enum Real {
+        Line(f64, f64),
+        Constant(f64),
+    }
+    let (last, before) = expression.steps.split_last()?;
+    let mut values: Vec<Real> = Vec::with_capacity(before.len());
+    let constant = |operand| match operand {
+        Operand::Float(v) => Some(v),
+        Operand::Channel(k) => expression.constants.get(k)?.get(channel).copied(),
+        Operand::X | Operand::Step(_) | Operand::Integer(_) => None,
+    };
+    for step in before {
+        let real = |operand: &Operand| match *operand {
+            Operand::Step(n) => values.get(n).copied(),
+            other => constant(other).map(|v| Real::Constant(f64::from(v))),
+        };
+        let value = match step {
+            Step::Dequantize((Operand::X, q)) => {
+                let scale = f64::from(q.scale);
+                Real::Line(scale, -f64::from(q.zero_point) * scale)
+            }
+            // An integer constant, dequantized exactly as the operator does it.
+            Step::Dequantize((Operand::Integer(v), q)) => {
+                Real::Constant(f64::from(dequantize(*v, q.scale, q.zero_point)))
+            }
+            Step::Function("Relu" | "Clip", _, x) => real(x)?,
+            Step::BatchNormalization([x, factor, summand]) => match (real(x)?, real(factor)?, real(summand)?)
+            {
+                (Real::Line(a, b), Real::Constant(f), Real::Constant(s)) => Real::Line(a * f, b * f + s),
+                _ => return None,
+            },
+            Step::Arithmetic(kind, [x, y]) => match (kind, real(x)?, real(y)?) {
+                (Binary::Add, Real::Line(a, b), Real::Constant(c))
+                | (Binary::Add, Real::Constant(c), Real::Line(a, b)) => Real::Line(a, b + c),
+                (Binary::Sub, Real::Line(a, b), Real::Constant(c)) => Real::Line(a, b - c),
+                (Binary::Sub, Real::Constant(c), Real::Line(a, b)) => Real::Line(-a, c - b),
+                (Binary::Mul, Real::Line(a, b), Real::Constant(c))
+                | (Binary::Mul, Real::Constant(c), Real::Line(a, b)) => Real::Line(a * c, b * c),
+                (Binary::Div, Real::Line(a, b), Real::Constant(c)) => Real::Line(a / c, b / c),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        values.push(value);
+    }
+    match last {
+        Step::Quantize(Operand::Step(n), q) => match *values.get(*n)? {
+            Real::Line(a, b) => {
+                let scale = f64::from(q.scale);
+                Some((a / scale, b / scale + f64::from(q.zero_point)))
+            }
+            Real::Constant(_) => None,
+        },
+        _ => None,
+    }
+}
+
 /// The last step's integer for x = `q`.
-pub(super) fn evaluate(expression: &Expression, q: i32) -> Option<i32> {
+pub(super) fn evaluate(expression: &Expression, channel: usize, q: i32) -> Option<i32> {
     let mut values = Vec::with_capacity(expression.steps.len());
     for step in &expression.steps {
-        values.push(compute(step, q, &values)?);
+        values.push(compute(step, q, &values, |k| expression.constants.get(k)?.get(channel).copied())?);
     }
     match values.last()? {
         Value::Integer(v) => Some(*v),
@@ -31,12 +105,13 @@ pub(super) fn evaluate(expression: &Expression, q: i32) -> Option<i32> {
     }
 }
 
-fn compute(step: &Step, q: i32, values: &[Value]) -> Option<Value> {
+fn compute(step: &Step, q: i32, values: &[Value], constant: impl Fn(usize) -> Option<f32>) -> Option<Value> {
     let value = |operand: Operand| match operand {
         Operand::X => Some(Value::Integer(q)),
         Operand::Step(n) => values.get(n).copied(),
         Operand::Float(v) => Some(Value::Float(Image::exact(v))),
         Operand::Integer(v) => Some(Value::Integer(v)),
+        Operand::Channel(k) => Some(Value::Float(Image::exact(constant(k)?))),
     };
     let image = |operand| match value(operand)? {
         Value::Float(v) => Some(v),
@@ -56,6 +131,13 @@ fn compute(step: &Step, q: i32, values: &[Value]) -> Option<Value> {
             Value::Integer(byte(qlinear(name, attributes, real(*x)?)?, y, BITS)?)
         }
         Step::Arithmetic(kind, [a, b]) => Value::Float(Image::arithmetic(*kind, image(*a)?, image(*b)?)?),
+        Step::BatchNormalization([x, factor, summand]) => {
+            let [x, factor, summand] = [image(*x)?, image(*factor)?, image(*summand)?];
+            if !(x.is_exact() && factor.is_exact() && summand.is_exact()) {
+                return None;
+            }
+            Value::Float(Image::exact(host::affine(x.lo, (factor.lo, summand.lo))))
+        }
         Step::QLinearArithmetic(kind, [a, b], y) => {
             Value::Integer(qlinear_arithmetic(*kind, (integer(*a)?, a.1), (integer(*b)?, b.1), *y)?)
         }

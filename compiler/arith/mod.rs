@@ -21,6 +21,7 @@ mod unary;
 mod tests;
 
 pub use average::Spread;
+pub use expression::{channel_table, line};
 pub use mlas::Lanes;
 pub use rescale::requantize;
 pub use unary::unary_table;

@@ -131,7 +131,7 @@ fn arithmetic(r: &Record) -> (String, usize, usize) {
     };
     let constant = Operand::Integer(r.int("constant") - r.offset());
     let step = Step::QLinearArithmetic(kind, [(Operand::X, q(0)), (constant, q(1))], q(2));
-    let source = TableSource::Expression(Expression { steps: vec![step] });
+    let source = TableSource::Expression(Expression { steps: vec![step], constants: Vec::new() });
     let table = unary_table(&source, &r.fact(0), &r.fact(2)).expect("a table");
     let wrong = table.iter().zip(r.ints("y")).filter(|(t, y)| i32::from(**t) != y - r.offset()).count();
     (format!("arithmetic {}", r.text("name")), 256, wrong)

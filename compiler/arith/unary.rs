@@ -36,7 +36,7 @@ fn one(source: &TableSource, x: &Quantization, y: &Quantization, bits: u8, q: i3
         TableSource::Requantize => Image::exact(v()),
         TableSource::QLinear(name, attributes) => qlinear(name, attributes, v())?,
         TableSource::Float(name, attributes) => float(name, attributes, v())?,
-        TableSource::Expression(e) => return expression::evaluate(e, q).map(narrow),
+        TableSource::Expression(e) => return expression::evaluate(e, 0, q).map(narrow),
     };
     byte(image, y, bits).map(narrow)
 }

@@ -137,6 +137,11 @@ fn operators() -> String {
          program that uses the accelerator, after the last quantized operator; the report names the formula.\n\
          So are functions of one element in float behind the last DequantizeLinear, if they are known to the bit.\n\
          \n\
+         \"A line of each channel\": between DequantizeLinear and QuantizeLinear on one tensor, BatchNormalization and sums, \
+         differences, products and\nquotients with float constants that have one element for each channel, or one for all, in any \
+         number, with Relu and Clip. Each channel's bytes are\nproved equal to ONNX Runtime's float32 formula on every byte \
+         that the tensor can hold.\n\
+         \n\
          Before the first QuantizeLinear the host also runs float operators that read one input of the model and constants \
          of any shape:\nAdd, Sub, Mul, Div, Min, Max, PRelu, Pow (2 or 3), BatchNormalization, Clip, Relu and the functions that \
          are known to the bit (not those of\na library), Cast from uint8 or int8, and with them Reshape, Squeeze, \

@@ -171,7 +171,8 @@ pub fn layer_facts(design: &Design, quantized: &Quantized) -> Result<Vec<LayerFa
         .map(|layer| {
             let (first, last) = (of(layer.first_node)?, of(layer.last_node)?);
             let fused = layer.first_node != layer.last_node;
-            let mut lane = lane_name(first.lane).to_owned();
+            let own = if first.straight.is_some() { LaneKind::Offset } else { first.lane };
+            let mut lane = lane_name(own).to_owned();
             let mut differing = first.differing_accumulators;
             if fused {
                 lane = format!("{lane}+{}", lane_name(last.lane));

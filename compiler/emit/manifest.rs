@@ -143,7 +143,7 @@ fn formulas(d: &Design) -> Vec<String> {
         format!("array, depthwise: channel o, at its place, has field o % {r} of the word parameter_word + o / {r} of parameters"),
         "sum: acc = bias + the sum of the window, with the parameters of word parameter_word + (by_taps ? taps inside - 1 : 0)".to_owned(),
         "product: acc = bias + (a - pad_value) * (b - factor_zero), a of the main operand, b of the next one at the same channel, row and column, or at 0 along an axis where it has one; parameters as for sum".to_owned(),
-        "maximum: q = clamp(the greatest x of the window, q[0], q[1]); taps outside do not count".to_owned(),
+        "maximum: acc = bias + the greatest x of the window; taps outside do not count; the parameters of word parameter_word".to_owned(),
         "requantize, exact = 0 or not there: q = clamp((acc * multiplier + offset) >> shift, q[0], q[1]), arithmetic shift (rounds down)".to_owned(),
     ];
     if value("EXACT") != 0 {

@@ -22,9 +22,9 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::arith::{AverageForm, AverageSpec, Lanes};
+use crate::arith::{self, AverageForm, AverageSpec, Lanes};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{HostType, IntGraph, IntOp, Part, QFact};
+use crate::graph::int::{ConvForm, HostType, IntGraph, IntOp, Part, QFact};
 use crate::graph::{NodeId, Port};
 use crate::quant::{LayerQuant, Quantized};
 use conv::{PackedConv, Scratch};
@@ -98,7 +98,8 @@ struct Step {
 #[derive(Debug)]
 enum Prepared {
     Input(usize),
-    Conv(Box<PackedConv>),
+    /// Its bytes by channel, where they are no function of the accumulator by `PackedConv`'s formula.
+    Conv(Box<PackedConv>, Vec<[i8; 256]>),
     Add(Box<[i8]>),
     Product(Box<Product>),
     Table(Box<[i8; 256]>),
@@ -183,7 +184,17 @@ impl Executor {
                     readers.push(Reader::new(input, &node.name, fact, &place)?);
                     Prepared::Input(readers.len() - 1)
                 }
-                IntOp::Conv(conv) => Prepared::Conv(Box::new(PackedConv::new(conv, facts[0], fact, &place)?)),
+                IntOp::Conv(conv) => {
+                    let tables = match &conv.form {
+                        ConvForm::Integer | ConvForm::Transposed => Some(Vec::new()),
+                        ConvForm::Affine(e) => {
+                            same_shape()?;
+                            (0..fact.shape[0]).map(|c| arith::channel_table(e, c)).collect()
+                        }
+                    };
+                    let tables = tables.ok_or_else(|| fault("a channel's function is not known"))?;
+                    Prepared::Conv(Box::new(PackedConv::new(conv, facts[0], fact, &place)?), tables)
+                }
                 IntOp::Add(add) => {
                     same_shape()?;
                     Prepared::Add(add.spec.table())
@@ -366,7 +377,7 @@ impl Executor {
             let mut has_sums = false;
             match &step.op {
                 Prepared::Input(reader) => self.readers[*reader].read(&inputs[*reader], sample, y)?,
-                Prepared::Conv(conv) => {
+                Prepared::Conv(conv, tables) => {
                     let rescale = self.rescales.get(&step.node);
                     if rescale.is_some() && acc.is_none() {
                         acc = Some(vec![0; len]);
@@ -376,6 +387,10 @@ impl Executor {
                         // Channels are the last axis of both, and there is a lane for each.
                         for ((y, acc), lane) in y.iter_mut().zip(acc).zip(r.channels.iter().cycle()) {
                             *y = lane.apply(i64::from(*acc), r.lo, r.hi);
+                        }
+                    } else if !tables.is_empty() {
+                        for ((y, x), table) in y.iter_mut().zip(x(0)).zip(tables.iter().cycle()) {
+                            *y = table[usize::from(index(*x))];
                         }
                     }
                     has_sums = true;

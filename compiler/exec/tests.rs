@@ -171,7 +171,7 @@ fn build(case: &Case, rng: &mut Rng) -> (Conv, QFact, QFact) {
             hi: i32::try_from(rng.range(0, 127)).unwrap(),
         },
         weight_scale: vec![1.0],
-        transposed: false,
+        form: ConvForm::Integer,
     };
     let x = fact([groups * cg, h, w], zx);
     let y = fact([co, outs(0, h), outs(1, w)], conv.rescale.zero_point);

@@ -1,8 +1,8 @@
 //! A function of one quantized element, as the operators that compute it.
 //!
 //! In: the operators between two 8-bit tensors, where all operands stem from the first one or are constants. Out: a
-//! list of steps, each reading x, constants and earlier steps, from which `arith` makes a table and `reference`
-//! writes ONNX nodes. Integers are canonical (signed); the last step's value is the result.
+//! list of steps, each reading x, constants and earlier steps, from which `arith` makes a table, or one for each channel,
+//! and `reference` writes ONNX nodes. Integers are canonical (signed); the last step's value is the result.
 
 /// Elementwise operators of two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub enum Operand {
     Float(f32),
     /// A canonical integer constant.
     Integer(i32),
+    /// The channel's element of [`Expression::constants`].
+    Channel(usize),
 }
 
 /// An integer operand with its meaning.
@@ -79,6 +81,8 @@ pub enum Step {
     QLinearFunction(&'static str, Attributes, Quantized, Quantization),
     /// Float arithmetic.
     Arithmetic(Binary, [Operand; 2]),
+    /// BatchNormalization of a float: x, and its channel's factor and summand.
+    BatchNormalization([Operand; 3]),
     /// com.microsoft QLinearAdd or QLinearMul, with the result's quantization.
     QLinearArithmetic(Binary, [Quantized; 2], Quantization),
 }
@@ -93,6 +97,7 @@ impl Step {
             | Step::Function(_, _, x)
             | Step::QLinearFunction(_, _, (x, _), _) => vec![*x],
             Step::Arithmetic(_, [a, b]) | Step::QLinearArithmetic(_, [(a, _), (b, _)], _) => vec![*a, *b],
+            Step::BatchNormalization(operands) => operands.to_vec(),
         }
     }
 
@@ -107,6 +112,7 @@ impl Step {
             Step::Function(name, a, x) => Step::Function(name, a.clone(), f(*x)),
             Step::QLinearFunction(name, a, x, y) => Step::QLinearFunction(name, a.clone(), q(*x), *y),
             Step::Arithmetic(kind, [a, b]) => Step::Arithmetic(*kind, [f(*a), f(*b)]),
+            Step::BatchNormalization(operands) => Step::BatchNormalization(operands.map(f)),
             Step::QLinearArithmetic(kind, [a, b], y) => Step::QLinearArithmetic(*kind, [q(*a), q(*b)], *y),
         }
     }
@@ -119,6 +125,7 @@ impl Step {
             Step::Clamp(..) => "Clip",
             Step::Function(name, ..) | Step::QLinearFunction(name, ..) => name,
             Step::Arithmetic(kind, _) => kind.name(),
+            Step::BatchNormalization(_) => "BatchNormalization",
             Step::QLinearArithmetic(Binary::Mul, ..) => "QLinearMul",
             Step::QLinearArithmetic(..) => "QLinearAdd",
         }
@@ -130,15 +137,32 @@ impl Step {
 pub struct Expression {
     /// Never empty in a graph.
     pub steps: Vec<Step>,
+    /// Constants of several elements: one for each channel of the tensor.
+    pub constants: Vec<Vec<f32>>,
 }
 
 impl Expression {
-    /// The last operator that is no conversion: what reports call the function.
+    /// The first operator with a constant for each channel, or else the last one that is no conversion: what reports call
+    /// the function.
     pub fn name(&self) -> &'static str {
+        let of_channels = |s: &&Step| s.operands().iter().any(|o| matches!(o, Operand::Channel(_)));
+        if let Some(step) = self.steps.iter().find(of_channels) {
+            return step.name();
+        }
         let conversion = |s: &&Step| matches!(s, Step::Dequantize(_) | Step::Quantize(..) | Step::Clamp(..));
         self.steps.iter().rev().find(|s| !conversion(s)).map_or("Requantize", Step::name)
     }
+
+    /// The same for a tensor whose channel c is this one's channel `channels[c]`.
+    #[must_use]
+    pub fn select(&self, channels: &[usize]) -> Expression {
+        let chosen = |all: &Vec<f32>| channels.iter().map(|&c| all[c]).collect();
+        Expression { steps: self.steps.clone(), constants: self.constants.iter().map(chosen).collect() }
+    }
 }
+
+/// Elements of a constant that are written out.
+const SHOWN: usize = 16;
 
 impl std::fmt::Display for Operand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -147,6 +171,7 @@ impl std::fmt::Display for Operand {
             Operand::Step(n) => write!(f, "${n}"),
             Operand::Float(v) => write!(f, "{v}"),
             Operand::Integer(v) => write!(f, "{v}"),
+            Operand::Channel(k) => write!(f, "#{k}"),
         }
     }
 }
@@ -157,7 +182,7 @@ impl std::fmt::Display for Quantization {
     }
 }
 
-/// `name operands parameters` of each step, separated by semicolons.
+/// `name operands parameters` of each step, then the constants, separated by semicolons.
 impl std::fmt::Display for Expression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (n, step) in self.steps.iter().enumerate() {
@@ -176,8 +201,17 @@ impl std::fmt::Display for Expression {
                     attributes.iter().try_for_each(|(n, v)| write!(f, " {n}={v}"))?;
                     write!(f, " by {p} to {y}")?;
                 }
-                Step::Arithmetic(..) => {}
+                Step::Arithmetic(..) | Step::BatchNormalization(_) => {}
                 Step::QLinearArithmetic(_, [(_, a), (_, b)], y) => write!(f, " by {a}, {b} to {y}")?,
+            }
+        }
+        for (k, constant) in self.constants.iter().enumerate() {
+            if constant.len() > SHOWN {
+                let sum = super::text::fnv_of(constant.iter().map(|v| v.to_bits().to_string()));
+                write!(f, "; #{k} = ({} elements {sum:016x})", constant.len())?;
+            } else {
+                let words: Vec<String> = constant.iter().map(f32::to_string).collect();
+                write!(f, "; #{k} = ({})", words.join(" "))?;
             }
         }
         Ok(())

@@ -105,8 +105,24 @@ pub struct Conv {
     pub rescale: RescaleSpec,
     /// Weight scale, one or one per output channel: for the export and the report only.
     pub weight_scale: Vec<f32>,
-    /// Every n-th row and column of an ONNX ConvTranspose, which ONNX Runtime computes in float32.
-    pub transposed: bool,
+    /// Which operator it is.
+    pub form: ConvForm,
+}
+
+/// Which operator a convolution reproduces.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConvForm {
+    /// Conv, Gemm or MatMul: the formula of `rescale`.
+    Integer,
+    /// Every n-th row and column of an ONNX ConvTranspose, which ONNX Runtime computes in float32: the same formula.
+    Transposed,
+    /// Float operators with constants for each channel, such as BatchNormalization, between DequantizeLinear and
+    /// QuantizeLinear: y[c] is the expression of x\[c\], a straight line but for rounding and bounds.
+    ///
+    /// The window is one element, each channel is a group with a weight of 1, -1 or 0, the sign of its slope; the scale of
+    /// `rescale` is the slope's magnitude, from which `quant` finds the lane, and the bias what lies between the line and
+    /// one through the zero points, where that is an integer.
+    Affine(Expression),
 }
 
 /// Elementwise addition or subtraction of two tensors of equal shape with different scales.

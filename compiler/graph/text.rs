@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::float::{FloatGraph, dtype_name};
-use super::int::{Concat, HostStep, IntGraph, IntOp, QFact, TableSource};
+use super::int::{Concat, ConvForm, HostStep, IntGraph, IntOp, QFact, TableSource};
 use super::{Graph, NodeId, Stage};
 use crate::onnx::model::{Tensor, TensorData};
 use crate::ops::quantized::Kernel;
@@ -168,6 +168,7 @@ fn float_parameters(op: &Op) -> String {
                 Kernel::Mul(form) => format!("{form:?}"),
                 Kernel::Average(p, form) => format!("{form:?} {}", average(p)),
                 Kernel::Table(source) => table_source(source),
+                Kernel::Affine(axis, e) => format!("axis {axis} ({e})"),
                 Kernel::Softmax(axis) | Kernel::Concat(axis) => format!("axis {axis}"),
             });
             words.retain(|w| !w.is_empty());
@@ -292,7 +293,15 @@ fn int_op(op: &IntOp) -> (String, String) {
                 c.rescale.lo,
                 c.rescale.hi
             );
-            (if c.transposed { "ConvTranspose" } else { "Conv" }.into(), text)
+            let name = match &c.form {
+                ConvForm::Integer => "Conv",
+                ConvForm::Transposed => "ConvTranspose",
+                ConvForm::Affine(e) => {
+                    let _ = write!(text, " ({e})");
+                    "Affine"
+                }
+            };
+            (name.into(), text)
         }
         IntOp::Product(p) => ("Product".into(), format!("{:?} {}..{}", p.spec.form, p.spec.lo, p.spec.hi)),
         IntOp::Add(a) => ("Add".into(), format!("{:?} {}..{}", a.spec.form, a.spec.lo, a.spec.hi)),

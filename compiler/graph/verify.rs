@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use super::expression::{Expression, Operand, Step};
 use super::float::FloatGraph;
-use super::int::{IntGraph, IntOp, QFact};
+use super::int::{Conv, ConvForm, IntGraph, IntOp, QFact, TableSource, Window};
 use super::{Graph, NodeId, Stage};
 use crate::diag::{Diagnostic, Result, code};
 use crate::ops::Op;
@@ -149,6 +150,11 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             {
                 return Err(format!("weights {:?}, x {:?}, y {:?}", c.weight.dim(), x.shape, y.shape));
             }
+            if let ConvForm::Affine(e) = &c.form
+                && !affine(c, e, x, y)
+            {
+                return Err(format!("({e}) of {} channels is no function of one element", x.shape[0]));
+            }
         }
         IntOp::Add(_) => {
             if inputs[0].shape != inputs[1].shape || inputs[0].shape != y()?.shape {
@@ -161,9 +167,12 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
                 return Err(format!("a {a:?}, b {b:?}, y {:?}", y()?.shape));
             }
         }
-        IntOp::Table(_) => {
+        IntOp::Table(table) => {
             if inputs[0].shape != y()?.shape {
                 return Err("the shapes differ".into());
+            }
+            if matches!(&table.source, TableSource::Expression(e) if !e.constants.is_empty()) {
+                return Err("a table for all channels has constants of each".into());
             }
         }
         IntOp::MaxPool(p) => {
@@ -207,6 +216,20 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
         }
     }
     Ok(())
+}
+
+/// Whether a convolution is what [`ConvForm::Affine`] says.
+fn affine(conv: &Conv, e: &Expression, x: &QFact, y: &QFact) -> bool {
+    let fits = |operand: Operand| match operand {
+        Operand::Channel(k) => k < e.constants.len(),
+        Operand::X | Operand::Step(_) | Operand::Float(_) | Operand::Integer(_) => true,
+    };
+    conv.window == Window::POINT
+        && x.shape == y.shape
+        && conv.groups == x.shape[0]
+        && conv.weight.iter().all(|w| (-1..=1).contains(w))
+        && e.steps.iter().flat_map(Step::operands).all(fits)
+        && e.constants.iter().all(|c| c.len() == x.shape[0])
 }
 
 fn check_fact(fact: &QFact) -> std::result::Result<(), String> {

@@ -148,6 +148,7 @@ impl Op {
                 Kernel::Mul(_) => "QMul",
                 Kernel::Average(..) => "QAverage",
                 Kernel::Table(_) => "QTable",
+                Kernel::Affine(..) => "QAffine",
                 Kernel::Softmax(_) => "QSoftmax",
                 Kernel::Concat(_) => "QConcat",
             },
@@ -182,6 +183,7 @@ impl Op {
                 name.trim_start_matches("QLinear")
             }
             Kernel::Table(TableSource::Expression(e)) => e.name().trim_start_matches("QLinear"),
+            Kernel::Affine(_, e) => e.name(),
             Kernel::Softmax(_) => "Softmax",
             Kernel::Concat(_) => "Concat",
         })
@@ -216,7 +218,7 @@ impl Op {
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) | Kernel::ConvTranspose(_) | Kernel::MatMul { .. } => (2, 3),
                 Kernel::Add(_) | Kernel::Mul(_) => (2, 2),
-                Kernel::Average(..) | Kernel::Table(_) | Kernel::Softmax(_) => (1, 1),
+                Kernel::Average(..) | Kernel::Table(_) | Kernel::Affine(..) | Kernel::Softmax(_) => (1, 1),
                 Kernel::Concat(_) => (1, usize::MAX),
             },
             Op::Concat(_) => (1, usize::MAX),
@@ -302,7 +304,7 @@ impl Op {
                     }
                     Kernel::Add(_) | Kernel::Mul(_) => binary::broadcast(&inputs[0].shape, &inputs[1].shape)?,
                     Kernel::Average(p, _) => average_pool::shape(p, &x().shape)?,
-                    Kernel::Table(_) | Kernel::Softmax(_) => x().shape.clone(),
+                    Kernel::Table(_) | Kernel::Affine(..) | Kernel::Softmax(_) => x().shape.clone(),
                     Kernel::Concat(at) => concat::shape(*at, &shapes(inputs))?,
                 };
                 Fact::new(q.output.dtype, shape)
@@ -425,14 +427,14 @@ known! {
     "" "Abs" unary::import, "table";
     "" "Acos" unary::import, "table";
     "" "Acosh" unary::import, "table";
-    "" "Add" binary::import, "residual add, or constant bias";
+    "" "Add" binary::import, "residual add, constant bias, or a line of each channel";
     "" "ArgMax" arg_max::import, "in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end";
     "" "Asin" unary::import, "table";
     "" "Asinh" unary::import, "table";
     "" "Atan" unary::import, "table";
     "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
-    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; on the host, at the start";
+    "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; a line of each channel; on the host, at the start";
     "" "Cast" cast::import, "constants; on the host, at the start, from uint8 or int8 to float32";
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
@@ -446,7 +448,7 @@ known! {
     "" "Cosh" unary::import, "table";
     "" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
     "" "DepthToSpace" space::import_to_space, "both modes";
-    "" "Div" binary::import, "table, of functions of one tensor and constants";
+    "" "Div" binary::import, "table, of functions of one tensor and constants, or a line of each channel";
     "" "Dropout" identity::import_dropout, "removed";
     "" "Elu" unary::import, "table";
     "" "Erf" unary::import, "table";
@@ -469,7 +471,7 @@ known! {
     "" "MaxPool" max_pool::import, "1-D and 2-D, any window, `ceil_mode` and dilations too";
     "" "Min" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "Mish" unary::import, "table";
-    "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table";
+    "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table, or a line of each channel";
     "" "Neg" unary::import, "table";
     "" "Pad" pad::import, "with a constant";
     "" "PRelu" binary::import, "table, with one slope for all channels";
@@ -498,7 +500,7 @@ known! {
     "" "Split" split::import, "constant sizes";
     "" "Sqrt" unary::import, "table";
     "" "Squeeze" reshape::import_squeeze, "absorbed into the weights that follow, or the graph's edge";
-    "" "Sub" binary::import, "of two tensors, or a table of functions of one tensor and constants";
+    "" "Sub" binary::import, "of two tensors, a table of functions of one tensor and constants, or a line of each channel";
     "" "Tan" unary::import, "table";
     "" "Tanh" unary::import, "table";
     "" "ThresholdedRelu" unary::import, "table";

@@ -8,6 +8,7 @@ use super::conv::Conv;
 use super::conv_transpose::ConvTranspose;
 use super::quantization::Params;
 use crate::arith::{AddForm, AverageForm, ProductForm};
+use crate::graph::expression::Expression;
 use crate::graph::int::TableSource;
 
 /// What is computed.
@@ -34,6 +35,8 @@ pub enum Kernel {
     Average(AveragePool, AverageForm),
     /// Operand x.
     Table(TableSource),
+    /// Operand x: an expression whose constants have an element for each of the axis.
+    Affine(usize, Expression),
     /// Operand x; the axis. Runs on the host.
     Softmax(usize),
     /// Any number of operands; the axis.

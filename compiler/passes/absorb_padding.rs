@@ -3,7 +3,7 @@
 //! In: an integer graph. Out: the same values. Guarantees: a Pad of rows and columns with zero before a convolution, or
 //! with what never wins before a maximum, takes no layer of its own.
 
-use crate::graph::int::{Conv, IntGraph, IntOp, MaxPool};
+use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, MaxPool};
 use crate::graph::{NodeId, Port};
 
 /// Absorbs what can be.
@@ -25,6 +25,8 @@ pub(super) fn run(graph: &mut IntGraph) {
 /// What an operand is padded from, and by how many rows and columns: top, left, bottom, right.
 fn padding(graph: &IntGraph, id: NodeId) -> Option<(Port, [usize; 4])> {
     let pool = match &graph.node(id).op {
+        // Of one element there is nothing to absorb it.
+        IntOp::Conv(Conv { form: ConvForm::Affine(_), .. }) => return None,
         IntOp::Conv(_) => None,
         IntOp::MaxPool(pool) => Some(pool.window),
         _ => return None,

@@ -3,12 +3,16 @@
 //! Looked at are each QuantizeLinear that is left, each product and each addition. Its operands are followed up to the
 //! nearest integer tensor of which they all are elementwise functions, through float operators, tables and
 //! conversions; constants count if all their elements are equal. What lies between keeps its own rounding: it becomes
-//! a step of the table's expression.
+//! a step of the table's expression. Constants with an element for each channel (along one axis, the same for all), and
+//! BatchNormalization, make a function for each channel: it is taken where it is a straight line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ndarray::ArrayD;
+
 use super::names::swap_names;
-use crate::arith::{AddForm, ProductForm};
+use super::prepare_input;
+use crate::arith::{AddForm, ProductForm, host, line};
 use crate::diag::Result;
 use crate::graph::expression::{Expression, Operand, Quantization, Quantized as Integer, Step};
 use crate::graph::float::{FloatGraph, is_float};
@@ -51,15 +55,18 @@ impl Origins {
                 bases.try_fold(first, |a, b| origins.common(a, b?))
             };
             let base = match &graph.node(id).op {
-                Op::Const(t) => element(t).map(|_| Base::Constant),
+                Op::Const(t) => (t.dtype == DType::F32 || element(t).is_some()).then_some(Base::Constant),
+                Op::Dequantize(_) if inputs.iter().all(|p| constant(graph, *p)) => Some(Base::Constant),
                 Op::Clip(_) if !is_float(graph.value(id.into()).fact.dtype) => None,
                 Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
+                Op::BatchNormalization(_) => all(),
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul(_) => all(),
                     Kernel::Conv(_)
                     | Kernel::ConvTranspose(_)
                     | Kernel::MatMul { .. }
                     | Kernel::Average(..)
+                    | Kernel::Affine(..)
                     | Kernel::Softmax(_)
                     | Kernel::Concat(_) => None,
                 },
@@ -68,7 +75,6 @@ impl Origins {
                 | Op::ConvTranspose(_)
                 | Op::Gemm(_)
                 | Op::MatMul
-                | Op::BatchNormalization(_)
                 | Op::MaxPool(_)
                 | Op::AveragePool(_)
                 | Op::Mean(_)
@@ -125,6 +131,15 @@ fn constant(graph: &FloatGraph, port: Port) -> bool {
     matches!(graph.node(port.node).op, Op::Const(_))
 }
 
+/// Whether a value is a constant of several different elements, or its DequantizeLinear.
+pub(super) fn several(graph: &FloatGraph, port: Port) -> bool {
+    match &graph.node(port.node).op {
+        Op::Const(t) => element(t).is_none(),
+        Op::Dequantize(_) => graph.inputs(port.node).iter().any(|p| several(graph, *p)),
+        _ => false,
+    }
+}
+
 /// The element of a constant whose elements are all equal.
 fn element(t: &Tensor) -> Option<Operand> {
     match (&t.data, t.dtype) {
@@ -157,13 +172,53 @@ struct Builder<'a> {
     /// How x is read.
     params: Option<Params>,
     known: BTreeMap<Port, Operand>,
-    steps: Vec<Step>,
+    expression: Expression,
+    /// Of x: that of the constants.
+    axis: Option<usize>,
 }
 
 impl Builder<'_> {
     fn push(&mut self, step: Step) -> Option<Operand> {
-        self.steps.push(step);
-        (self.steps.len() <= MOST).then(|| Operand::Step(self.steps.len() - 1))
+        let steps = &mut self.expression.steps;
+        steps.push(step);
+        (steps.len() <= MOST).then(|| Operand::Step(steps.len() - 1))
+    }
+
+    /// A constant with an element for each of an axis of x, or one for all.
+    fn along(&mut self, axis: usize, values: Vec<f32>) -> Option<Operand> {
+        let first = *values.first()?;
+        if values.iter().all(|v| *v == first) {
+            return Some(Operand::Float(first));
+        }
+        let fits = *self.axis.get_or_insert(axis) == axis && values.iter().all(|v| v.is_finite());
+        let constants = &mut self.expression.constants;
+        constants.push(values);
+        fits.then(|| Operand::Channel(constants.len() - 1))
+    }
+
+    /// A constant of several elements that is broadcast to x.
+    fn constant(&mut self, port: Port) -> Option<Operand> {
+        let values = prepare_input::constant(self.graph, port)?;
+        let shape = &self.graph.value(self.x).fact.shape;
+        let before = shape.len().checked_sub(values.ndim())?;
+        let mut several = (0..values.ndim()).filter(|&d| values.shape()[d] > 1);
+        let (axis, None) = (several.next()?, several.next()) else { return None };
+        if shape[before + axis] != values.shape()[axis] {
+            return None;
+        }
+        self.along(before + axis, values.iter().copied().collect())
+    }
+
+    fn batch_normalization(&mut self, inputs: &[Port], epsilon: f32) -> Option<Operand> {
+        let x = self.operand(inputs[0])?;
+        let statistics: Option<Vec<_>> =
+            inputs[1..].iter().map(|p| prepare_input::constant(self.graph, *p)).collect();
+        let (factors, summands) = batch_normalization(&statistics?, epsilon)?;
+        if !factors.iter().chain(&summands).all(|v| v.is_finite()) {
+            return None;
+        }
+        let (factor, summand) = (self.along(1, factors)?, self.along(1, summands)?);
+        self.push(Step::BatchNormalization([x, factor, summand]))
     }
 
     /// Where a value is, after the steps that compute it.
@@ -177,7 +232,9 @@ impl Builder<'_> {
         let graph = self.graph;
         let inputs = graph.inputs(port.node);
         let operand = match &graph.node(port.node).op {
-            Op::Const(t) => element(t),
+            Op::Const(t) => element(t).or_else(|| self.constant(port)),
+            Op::Dequantize(_) if several(graph, inputs[0]) => self.constant(port),
+            Op::BatchNormalization(epsilon) => self.batch_normalization(&inputs, *epsilon),
             Op::Dequantize(p) => {
                 let x = self.integer(inputs[0], p)?;
                 self.push(Step::Dequantize(x))
@@ -254,6 +311,7 @@ impl Builder<'_> {
             | Kernel::ConvTranspose(_)
             | Kernel::MatMul { .. }
             | Kernel::Average(..)
+            | Kernel::Affine(..)
             | Kernel::Softmax(_)
             | Kernel::Concat(_) => {
                 return None;
@@ -282,11 +340,11 @@ impl Builder<'_> {
                 self.push(Step::Quantize(v, y))
             }
             TableSource::Expression(e) => {
-                let before = self.steps.len();
+                let before = self.expression.steps.len();
                 let moved = |operand| match operand {
                     Operand::X => x.0,
                     Operand::Step(n) => Operand::Step(before + n),
-                    Operand::Float(_) | Operand::Integer(_) => operand,
+                    Operand::Float(_) | Operand::Integer(_) | Operand::Channel(_) => operand,
                 };
                 let steps: Vec<Step> = e.steps.iter().map(|s| s.map(moved)).collect();
                 let mut last = None;
@@ -297,6 +355,13 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Factors and summands of a BatchNormalization with this scale, bias, mean and variance.
+pub(super) fn batch_normalization(statistics: &[ArrayD<f32>], epsilon: f32) -> Option<(Vec<f32>, Vec<f32>)> {
+    let [scale, bias, mean, variance] = statistics else { return None };
+    let each = scale.iter().zip(bias).zip(mean.iter().zip(variance));
+    Some(each.map(|((s, b), (m, v))| host::batch_normalization([*s, *b, *m, *v], epsilon)).unzip())
 }
 
 /// Whether a value is a function of one quantized tensor, or constant.
@@ -317,11 +382,25 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
         if graph.value(x).fact.shape != graph.value(id.into()).fact.shape {
             continue;
         }
-        let mut builder = Builder { graph, x, params: None, known: BTreeMap::new(), steps: Vec::new() };
+        let mut builder = Builder {
+            graph,
+            x,
+            params: None,
+            known: BTreeMap::new(),
+            expression: Expression::default(),
+            axis: None,
+        };
         if !matches!(builder.operand(id.into()), Some(Operand::Step(_))) {
             continue;
         }
-        let (steps, Some(params)) = (builder.steps, builder.params) else { continue };
+        let (expression, axis, Some(params)) = (builder.expression, builder.axis, builder.params) else {
+            continue;
+        };
+        let kernel = match axis {
+            None => Kernel::Table(TableSource::Expression(expression)),
+            Some(axis) if line(&expression, 0).is_some() => Kernel::Affine(axis, expression),
+            Some(_) => continue,
+        };
         let output = match &graph.node(id).op {
             Op::Quantize(p) => {
                 let p = p.clone();
@@ -335,7 +414,6 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
             Op::Quantized(q) => q.output.clone(),
             _ => continue,
         };
-        let kernel = Kernel::Table(TableSource::Expression(Expression { steps }));
         graph.node_mut(id).op = Op::Quantized(Quantized::new(kernel, vec![params], output));
         graph.set_inputs(id, &[x]);
     }

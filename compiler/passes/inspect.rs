@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{compile_front, heads};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::float::dtype_name;
-use crate::graph::int::{HeadPart, HostStep, IntGraph, IntOp, QFact, TableSource};
+use crate::graph::int::{ConvForm, HeadPart, HostStep, IntGraph, IntOp, QFact, TableSource};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Dim, Model, ValueInfo};
 
@@ -282,7 +282,11 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
     let mut window = None;
     match &node.op {
         IntOp::Conv(conv) => {
-            layer.op = if conv.transposed { "ConvTranspose" } else { "Conv" };
+            layer.op = match &conv.form {
+                ConvForm::Integer => "Conv",
+                ConvForm::Transposed => "ConvTranspose",
+                ConvForm::Affine(e) => e.name(),
+            };
             window = Some(conv.window);
             let (o, i, h, w) = conv.weight.dim();
             layer.macs = count(i * h * w).saturating_mul(count(fact.len()));

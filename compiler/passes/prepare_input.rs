@@ -35,7 +35,7 @@ struct Builder<'a> {
 }
 
 /// A float constant, or a quantized one's values.
-fn constant(graph: &FloatGraph, port: Port) -> Option<ArrayD<f32>> {
+pub(super) fn constant(graph: &FloatGraph, port: Port) -> Option<ArrayD<f32>> {
     let floats = |t: &Tensor| match (&t.data, t.dtype) {
         // Exact: the tensor holds float32 values widened to f64.
         (TensorData::Float(a), DType::F32) => Some(a.mapv(|v| v as f32)),

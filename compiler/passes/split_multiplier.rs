@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array4, Axis};
 
 use super::names::free;
-use crate::graph::int::{Concat, Conv, IntGraph, IntOp, QFact, Select};
+use crate::graph::int::{Concat, Conv, ConvForm, IntGraph, IntOp, QFact, Select};
 use crate::graph::{NodeId, Port, Value};
 
 /// Channels of a word, as far as the gain is estimated.
@@ -40,7 +40,7 @@ fn multiplier(graph: &IntGraph, id: NodeId) -> Option<usize> {
     let (outputs, of_group, rows, columns) = conv.weight.dim();
     let [channels, ..] = graph.value(*graph.inputs(id).first()?).fact.shape;
     let multiplier = outputs / channels;
-    let each = conv.groups == channels && of_group == 1 && !conv.transposed;
+    let each = conv.groups == channels && of_group == 1 && conv.form == ConvForm::Integer;
     let full = 2 * channels.next_multiple_of(WORD) <= 3 * channels;
     (each && multiplier > 1 && full && rows * columns >= LEAST_TAPS).then_some(multiplier)
 }
@@ -102,7 +102,7 @@ impl Change {
                 return;
             }
             IntOp::Conv(conv) => {
-                let each = conv.groups == order.len() && !conv.transposed;
+                let each = conv.groups == order.len() && conv.form != ConvForm::Transposed;
                 let outputs = conv.weight.dim().0 / conv.groups;
                 each.then(|| order.iter().flat_map(|g| (0..outputs).map(move |i| g * outputs + i)).collect())
             }
@@ -192,7 +192,10 @@ fn chosen(conv: &Conv, outputs: &[usize], groups: usize) -> Conv {
         bias: outputs.iter().map(|&o| conv.bias[o]).collect(),
         rescale,
         weight_scale: scales(&conv.weight_scale),
-        transposed: conv.transposed,
+        form: match &conv.form {
+            ConvForm::Affine(e) => ConvForm::Affine(e.select(outputs)),
+            form @ (ConvForm::Integer | ConvForm::Transposed) => form.clone(),
+        },
     }
 }
 

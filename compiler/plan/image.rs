@@ -128,7 +128,8 @@ pub(crate) fn parameters(
             Ok(every(&entry))
         }
         Kernel::Max(_) | Kernel::Product(_) => {
-            let channel = *quant.channels.first().ok_or_else(|| internal(layer, "it has no channel"))?;
+            let mut channels = quant.straight.iter().chain(&quant.channels);
+            let channel = *channels.next().ok_or_else(|| internal(layer, "it has no channel"))?;
             Ok((vec![Entry { bias: 0, channel, table: 0 }; array.r], false))
         }
         Kernel::Sum(window) | Kernel::FloatSum(window) => {

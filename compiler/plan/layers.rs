@@ -4,7 +4,7 @@
 //! layer; a layer's operands are computed by earlier ones; an Add is fused into the later of its producers.
 
 use crate::diag::{Diagnostic, Result, code};
-use crate::graph::int::{Conv, IntGraph, IntOp, QFact, Select, Window};
+use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, QFact, Select, Window};
 use crate::graph::{NodeId, Port};
 use crate::quant::Quantized;
 
@@ -180,10 +180,11 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
                 if fused.contains(&id) {
                     continue;
                 }
-                (Kernel::Max(Window::POINT), "")
+                let straight = quantized.layers.get(&id).is_some_and(|l| l.straight.is_some());
+                (Kernel::Max(Window::POINT), if straight { "Requantize" } else { "" })
             }
         };
-        // A standalone Add or Table is its own tail behind a 1x1 window.
+        // A standalone Add or Table is its own tail behind a 1x1 window, but for a table that is a lane.
         let standalone = op.is_empty();
         // Thresholds take the table unit.
         let threshold = match kernel {
@@ -246,9 +247,10 @@ pub(crate) fn layers<'a>(graph: &'a IntGraph, quantized: &Quantized) -> Result<V
 /// The ONNX operator: a convolution whose kernel is the whole unpadded map is what a Gemm became.
 fn operator(graph: &IntGraph, id: NodeId, conv: &Conv) -> &'static str {
     let x = &graph.value(graph.inputs(id)[0]).fact;
-    match conv.transposed {
-        true => "ConvTranspose",
-        false if conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel => "Gemm",
-        false => "Conv",
+    match &conv.form {
+        ConvForm::Affine(e) => e.name(),
+        ConvForm::Transposed => "ConvTranspose",
+        ConvForm::Integer if conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel => "Gemm",
+        ConvForm::Integer => "Conv",
     }
 }

@@ -90,6 +90,7 @@ impl Reach {
 mod tests {
     use super::*;
     use crate::arith::RescaleSpec;
+    use crate::graph::int::ConvForm;
     use crate::graph::int::{Conv, Window};
     use ndarray::Array4;
 
@@ -101,7 +102,7 @@ mod tests {
             bias: vec![0; outputs],
             rescale: RescaleSpec { scale: vec![1.0], zero_point: 0, lo: -128, hi: 127 },
             weight_scale: vec![1.0],
-            transposed: false,
+            form: ConvForm::Integer,
         }
     }
 

@@ -120,7 +120,7 @@ fn reference(place: &Place, spec: &AverageSpec, share: &Share) -> Result<Referen
     }
     let f = |sum| i32::from(spec.apply(int32(sum), divisor));
     let steps = Steps::find(f, from, to, slope, f64::from(spec.y.1));
-    Ok(Reference { steps, slope, scale: spec.integer_scale(divisor), zero_point: spec.y.1 })
+    Ok(Reference { steps, slope, intercept: f64::from(spec.y.1), scale: spec.integer_scale(divisor) })
 }
 
 /// The layer with sums as float32 makes them; `None` if they are beyond what can be examined.

@@ -48,15 +48,17 @@ pub struct FixedReport {
 }
 
 impl FixedFormat {
-    /// The lane for a scale, and whether the word was held at its largest value.
-    pub(crate) fn channel(self, scale: f64, zero_point: i32) -> (Channel, bool) {
+    /// The lane for a scale and a zero point, or another summand, and whether the word was held at its largest value.
+    pub(crate) fn channel(self, scale: f64, summand: f64) -> (Channel, bool) {
         let largest = (1u32 << (u32::from(self.swl) - 1)) - 1;
         let word = (scale * f64::from(self.sfl).exp2()).round_ties_even();
         let saturated = word > f64::from(largest);
         // Bounded by `largest` above; scales are not negative.
         let m = if saturated { largest } else { word as u32 };
         let half = if self.sfl == 0 { 0 } else { 1i64 << (self.sfl - 1) };
-        (Channel::Offset { m, b: (i64::from(zero_point) << self.sfl) + half, shift: self.sfl }, saturated)
+        // Exact for a zero point; `as` saturates.
+        let summand = (summand * f64::from(self.sfl).exp2()).round_ties_even() as i64;
+        (Channel::Offset { m, b: summand.saturating_add(half), shift: self.sfl }, saturated)
     }
 }
 
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn rounds_half_up() {
-        let (channel, _) = FixedFormat { swl: 4, sfl: 1 }.channel(0.5, 0);
+        let (channel, _) = FixedFormat { swl: 4, sfl: 1 }.channel(0.5, 0.0);
         let y: Vec<i8> = (-3..=3).map(|acc| channel.apply(acc, -128, 127)).collect();
         assert_eq!(y, [-1, -1, 0, 0, 1, 1, 2]);
     }
@@ -110,7 +112,7 @@ mod tests {
             (0.9, FixedFormat { swl: 8, sfl: 10 }),
             (0.25, FixedFormat { swl: 4, sfl: 2 }),
         ] {
-            let (channel, saturated) = format.channel(f64::from(scale), -3);
+            let (channel, saturated) = format.channel(f64::from(scale), -3.0);
             let reference =
                 |acc: i64| i32::from(requantize(i32::try_from(acc).unwrap(), scale, -3, -128, 127));
             let fixed = |acc: i64| i32::from(channel.apply(acc, -128, 127));

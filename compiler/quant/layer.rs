@@ -5,12 +5,12 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{LaneKind, LayerQuant, Tables, add, average, offset, product, signed_bits};
+use super::{LaneKind, LayerQuant, Tables, add, affine, average, offset, product, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, requantize};
-use crate::diag::{Diagnostic, Result, code};
+use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::NodeId;
-use crate::graph::int::{Conv, IntGraph, IntOp, QFact};
+use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, QFact, Table, TableSource};
 
 /// A node's place in diagnostics and its operands' facts.
 pub(super) struct Place<'a> {
@@ -77,7 +77,14 @@ pub(crate) fn solve(
     let y = node.outputs.first().map(|v| &v.fact);
     match (&node.op, y) {
         (IntOp::Input(_) | IntOp::Output(_), _) => Ok(None),
-        (IntOp::Conv(op), _) => conv(&place("Conv"), op, format).map(Some),
+        (IntOp::Conv(op), _) => match &op.form {
+            ConvForm::Affine(e) => conv(&place(e.name()), op, format).map_err(|Diagnostics(faults)| {
+                let remedy = "change a scale or a constant by a little";
+                Diagnostics(faults.into_iter().map(|f| f.remedy(remedy)).collect())
+            }),
+            ConvForm::Integer | ConvForm::Transposed => conv(&place("Conv"), op, format),
+        }
+        .map(Some),
         (IntOp::AveragePool(op), Some(y)) => average::solve(&place("AveragePool"), op, y, format).map(Some),
         (IntOp::Add(op), _) => addition(&place(op.spec.form.name()), &op.spec).map(Some),
         (IntOp::Product(op), _) => match operands {
@@ -91,6 +98,7 @@ pub(crate) fn solve(
             let output = reached.map(|(_, &y)| (i64::from(y), i64::from(y))).reduce(hull);
             let mut layer = passive(&node.name, LaneKind::Table, x.range, output.unwrap_or((-128, 127)));
             layer.tables = Some(Tables::unary(&op.table));
+            layer.straight = y.and_then(|y| straight(&place("Table"), op, y));
             Ok(Some(layer))
         }
         (IntOp::MaxPool(_), _) => {
@@ -132,6 +140,7 @@ pub(super) fn passive(name: &str, lane: LaneKind, input: Interval, output: Inter
         ambiguous_sums: 0,
         fixed: None,
         tables: None,
+        straight: None,
     }
 }
 
@@ -139,11 +148,12 @@ pub(super) fn passive(name: &str, lane: LaneKind, input: Interval, output: Inter
 pub(super) struct Reference {
     /// The reference.
     pub(super) steps: Steps,
-    /// Steps are near acc * slope + zero_point.
+    /// Steps are near acc * slope + intercept.
     pub(super) slope: f64,
+    /// The output's zero point, but for functions that do not go through it.
+    pub(super) intercept: f64,
     /// The float32 scale that the exact lane is tried with; the proof decides.
     pub(super) scale: f32,
-    pub(super) zero_point: i32,
 }
 
 /// What one channel got.
@@ -157,15 +167,18 @@ impl Reference {
     fn solve(&self, lo: i32, hi: i32, format: Option<FixedFormat>) -> Option<Solved> {
         let Steps { from, to, .. } = self.steps;
         if let Some(format) = format {
-            let (channel, saturated) = format.channel(self.slope, self.zero_point);
+            let (channel, saturated) = format.channel(self.slope, self.intercept);
             let f = |acc| i32::from(channel.apply(acc, lo, hi));
-            let steps = Steps::find(f, from, to, self.slope, f64::from(self.zero_point));
+            let steps = Steps::find(f, from, to, self.slope, self.intercept);
             return Some(Solved { channel, fixed: Some((steps, saturated)) });
         }
         let exact = || {
+            // Small integers, where they are any.
+            let zero_point = i32::from(i8::MIN)..=i32::from(i8::MAX);
+            let zero_point = Some(self.intercept.round() as i32).filter(|z| zero_point.contains(z))?;
             // Averages divide twice; the scale that reproduces them may be a neighbour of the quotient.
             [self.scale, self.scale.next_up(), self.scale.next_down()].into_iter().find_map(|scale| {
-                let channel = Channel::exact(scale, self.zero_point);
+                let channel = Channel::exact(scale, zero_point);
                 self.steps.proves(|acc| i32::from(channel.apply(acc, lo, hi))).then_some(channel)
             })
         };
@@ -253,6 +266,10 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         raw = hull(raw, partial);
         reach.push(centred);
     }
+    if let ConvForm::Affine(e) = &op.form {
+        let references = affine::references(place, op, e, &reach)?;
+        return rescaled(place, &references, (spec.lo, spec.hi), raw, format);
+    }
     let references: Vec<Reference> = reach
         .par_iter()
         .enumerate()
@@ -261,10 +278,21 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
             let f = |acc| i32::from(requantize(int32(acc), scale, spec.zero_point, spec.lo, spec.hi));
             let slope = f64::from(scale);
             let steps = Steps::find(f, from, to, slope, f64::from(spec.zero_point));
-            Reference { steps, slope, scale, zero_point: spec.zero_point }
+            Reference { steps, slope, intercept: f64::from(spec.zero_point), scale }
         })
         .collect();
     rescaled(place, &references, (spec.lo, spec.hi), raw, format)
+}
+
+/// The cheap lane from x to the byte of a requantization, on every byte that the operand holds.
+fn straight(place: &Place, op: &Table, y: &QFact) -> Option<Channel> {
+    let (fact, x) = place.x.filter(|_| op.source == TableSource::Requantize)?;
+    let slope = f64::from(fact.scale) / f64::from(y.scale);
+    let intercept = f64::from(y.zero_point) - slope * f64::from(fact.zero_point);
+    let f =
+        |q: i64| i32::from(usize::try_from(q + 128).ok().and_then(|at| op.table.get(at)).map_or(0, |y| *y));
+    let steps = Steps::find(f, x.0, x.1, slope, intercept);
+    offset::solve(&steps, -128, 127, slope)
 }
 
 fn addition(place: &Place, spec: &AddSpec) -> Result<LayerQuant> {

@@ -7,6 +7,7 @@
 //! [`RescaleMode::Fixed`] asks for it, and then every differing accumulator is counted.
 
 mod add;
+mod affine;
 mod average;
 mod fixed;
 mod float_sum;
@@ -109,6 +110,9 @@ pub struct LayerQuant {
     pub fixed: Option<FixedReport>,
     /// Add and Table: the tables.
     pub tables: Option<Tables>,
+    /// Table that only changes scale and zero point: the lane that makes its bytes of x itself, if there is a cheap one. It
+    /// is taken where the table would be a layer of its own.
+    pub straight: Option<Channel>,
 }
 
 /// The integer form of a graph.

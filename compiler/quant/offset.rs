@@ -12,6 +12,8 @@ use crate::arith::lane::Channel;
 
 /// Widest multiplier of the cheap lane.
 pub(crate) const MULTIPLIER_BITS: u32 = 24;
+/// As steep as a lane has to be: the next accumulator reaches the other bound.
+const STEEPEST: f64 = 256.0;
 /// Largest shift of the cheap lane: (255 + 1) << 48 and every product stay far inside i64.
 pub(crate) const MAX_SHIFT: u8 = 48;
 
@@ -22,7 +24,7 @@ pub(crate) fn solve(steps: &Steps, lo: i32, hi: i32, scale: f64) -> Option<Chann
     }
     let constraints = Constraints::new(steps, lo, hi);
     (0..=MAX_SHIFT).find_map(|shift| {
-        let start = (scale * f64::from(shift).exp2()).round();
+        let start = (scale.min(STEEPEST) * f64::from(shift).exp2()).round();
         if start >= f64::from(1u32 << MULTIPLIER_BITS) {
             return None;
         }

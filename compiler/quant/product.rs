@@ -147,7 +147,7 @@ pub(super) fn solve(
         }),
     };
     if let Some(steps) = steps {
-        let reference = Reference { steps, slope, scale: spec.ratio(), zero_point };
+        let reference = Reference { steps, slope, intercept: f64::from(zero_point), scale: spec.ratio() };
         if let Ok(layer) = rescaled(place, &[reference], (spec.lo, spec.hi), reach, format) {
             return Ok(layer);
         }

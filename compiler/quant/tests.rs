@@ -11,15 +11,15 @@ use crate::arith::{
 use crate::graph::Value;
 use crate::graph::int::*;
 
-fn fact(shape: [usize; 3], scale: f32, zero_point: i32) -> QFact {
+pub(super) fn fact(shape: [usize; 3], scale: f32, zero_point: i32) -> QFact {
     QFact { shape, bits: 8, scale, zero_point, source_offset: 0 }
 }
 
-fn value(name: &str, fact: QFact) -> Vec<Value<QFact>> {
+pub(super) fn value(name: &str, fact: QFact) -> Vec<Value<QFact>> {
     vec![Value { name: name.into(), fact }]
 }
 
-fn input(graph: &mut IntGraph, fact: QFact) -> NodeId {
+pub(super) fn input(graph: &mut IntGraph, fact: QFact) -> NodeId {
     let arrangement = Arrangement { onnx_shape: vec![1], source: None };
     let op = IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, arrangement });
     graph.add("x", op, &[], value("x", fact))
@@ -30,16 +30,16 @@ fn window(kernel: usize, pad: usize) -> Window {
 }
 
 /// A small generator of repeatable numbers (xorshift).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
     }
-    fn range(&mut self, low: i64, high: i64) -> i64 {
+    pub(super) fn range(&mut self, low: i64, high: i64) -> i64 {
         low + i64::try_from(self.next() % u64::try_from(high - low + 1).unwrap()).unwrap()
     }
 }
@@ -58,7 +58,7 @@ fn random_conv(random: &mut Random, channels: usize, inputs: usize, kernel: usiz
         bias,
         rescale: RescaleSpec { scale, zero_point, lo: -128, hi: 127 },
         weight_scale: vec![1.0],
-        transposed: false,
+        form: ConvForm::Integer,
     }
 }
 
@@ -229,7 +229,7 @@ fn intervals_equal_enumeration() {
             bias: vec![10],
             rescale: RescaleSpec { scale: vec![1.0], zero_point: 0, lo: -128, hi: 127 },
             weight_scale: vec![1.0],
-            transposed: false,
+            form: ConvForm::Integer,
         };
         let operand = interval::Operand { range, zero_point };
         let (centred, raw) = interval::conv_channel(&conv, 0, operand);

@@ -85,7 +85,8 @@ pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
 fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
     let needs = |op: &IntOp| match op {
         IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => expression::opset(name),
-        IntOp::Table(Table { source: TableSource::Expression(e), .. }) => expression::opset_of(e),
+        IntOp::Table(Table { source: TableSource::Expression(e), .. })
+        | IntOp::Conv(Conv { form: ConvForm::Affine(e), .. }) => expression::opset_of(e),
         IntOp::Output(output) => {
             let opset =
                 |s: &HostStep| if let HostStep::Function(f, _) = s { expression::opset(f) } else { 13 };
@@ -137,6 +138,8 @@ impl Exporter<'_> {
             return self.input(id, input, fact);
         }
         let (lo, hi) = match &node.op {
+            // An expression has its bounds in itself.
+            IntOp::Conv(Conv { form: ConvForm::Affine(_), .. }) => full,
             IntOp::Conv(conv) => (conv.rescale.lo, conv.rescale.hi),
             IntOp::Add(add) => (add.spec.lo, add.spec.hi),
             IntOp::Product(product) => (product.spec.lo, product.spec.hi),
@@ -154,7 +157,10 @@ impl Exporter<'_> {
             if clamped { self.b.fresh(&format!("{}_unclamped", value.name)) } else { result.clone() };
         self.parameters_of(id, fact);
         match &node.op {
-            IntOp::Conv(conv) => self.conv(id, conv, inputs[0], &target)?,
+            IntOp::Conv(conv) => match &conv.form {
+                ConvForm::Affine(e) => self.expression(id, e, inputs[0], &target),
+                ConvForm::Integer | ConvForm::Transposed => self.conv(id, conv, inputs[0], &target)?,
+            },
             IntOp::Add(add) => match add.spec.form {
                 AddForm::QLinear => {
                     let mut operands = inputs.clone();
@@ -301,16 +307,20 @@ impl Exporter<'_> {
                     Step::Function(op, attributes.clone(), Operand::Step(0)),
                     Step::Quantize(Operand::Step(1), q(self.fact(id.into()))),
                 ];
-                let at = self.operand(x);
-                expression::write(&mut self.b, &name, &Expression { steps }, &at, y);
+                self.expression(id, &Expression { steps, constants: Vec::new() }, x, y);
                 Ok(())
             }
             TableSource::Expression(e) => {
-                let at = self.operand(x);
-                expression::write(&mut self.b, &name, e, &at, y);
+                self.expression(id, e, x, y);
                 Ok(())
             }
         }
+    }
+
+    /// The operators of an expression.
+    fn expression(&mut self, id: NodeId, expression: &Expression, x: Port, y: &str) {
+        let (at, channels) = (self.operand(x), self.fact(x).shape[0]);
+        expression::write(&mut self.b, &self.graph.node(id).name, expression, (&at, channels), y);
     }
 
     /// A com.microsoft operator whose operands are (tensor, scale, zero point) triples, then the result's pair.

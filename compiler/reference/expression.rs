@@ -28,6 +28,9 @@ struct Writer<'a> {
     b: &'a mut Builder,
     name: &'a str,
     x: &'a str,
+    /// Of x.
+    channels: usize,
+    constants: &'a [Vec<f32>],
     values: Vec<String>,
 }
 
@@ -36,6 +39,8 @@ impl Writer<'_> {
         match operand {
             Operand::X => self.x.to_owned(),
             Operand::Step(n) => self.values.get(n).cloned().unwrap_or_default(),
+            // The tensor is [1, c, h, w].
+            Operand::Channel(_) => self.channels(operand, &[self.channels, 1, 1]),
             Operand::Float(v) => self.b.floats(&format!("{}_constant", self.name), &[], &[v]),
             Operand::Integer(v) => {
                 let (dtype, offset) = q.map_or((DType::I8, 0), |q| (byte(q), q.offset));
@@ -43,6 +48,16 @@ impl Writer<'_> {
                 self.b.ints(&format!("{}_constant", self.name), dtype, &[], value)
             }
         }
+    }
+
+    /// A constant's elements, one for each channel.
+    fn channels(&mut self, operand: Operand, shape: &[usize]) -> String {
+        let data = match operand {
+            Operand::Channel(k) => self.constants.get(k).cloned().unwrap_or_default(),
+            Operand::Float(v) => vec![v; self.channels],
+            Operand::X | Operand::Step(_) | Operand::Integer(_) => Vec::new(),
+        };
+        self.b.floats(&format!("{}_constant", self.name), shape, &data)
     }
 
     /// Scale and zero point.
@@ -95,6 +110,18 @@ impl Writer<'_> {
                 let inputs = [self.operand(*a, None), self.operand(*b, None)];
                 self.node(("", kind.name()), &inputs, to, &vec![]);
             }
+            Step::BatchNormalization([x, factor, summand]) => {
+                // With mean 0, variance 1 and epsilon 0 the operator's factor and summand are its scale and bias.
+                let shape = [self.channels];
+                let inputs = [
+                    self.operand(*x, None),
+                    self.channels(*factor, &shape),
+                    self.channels(*summand, &shape),
+                    self.channels(Operand::Float(0.0), &shape),
+                    self.channels(Operand::Float(1.0), &shape),
+                ];
+                self.node(("", "BatchNormalization"), &inputs, to, &vec![("epsilon", 0.0)]);
+            }
             Step::QLinearArithmetic(_, [(a, p), (b, q)], y) => {
                 triple(self, *a, p);
                 triple(self, *b, q);
@@ -128,9 +155,16 @@ pub(crate) fn function(
     b.node(node, (domain, name), &[x], to, attributes)
 }
 
-/// Writes the steps for tensor `x`; the last one's result is called `y`.
-pub(crate) fn write(b: &mut Builder, name: &str, expression: &Expression, x: &str, y: &str) {
-    let mut w = Writer { b, name, x, values: Vec::new() };
+/// Writes the steps for tensor `x` of so many channels; the last one's result is called `y`.
+pub(crate) fn write(
+    b: &mut Builder,
+    name: &str,
+    expression: &Expression,
+    (x, channels): (&str, usize),
+    y: &str,
+) {
+    let constants = &expression.constants;
+    let mut w = Writer { b, name, x, channels, constants, values: Vec::new() };
     for (k, step) in expression.steps.iter().enumerate() {
         let last = k + 1 == expression.steps.len();
         let to = if last { y.to_owned() } else { w.b.fresh(&format!("{y}_step{k}")) };

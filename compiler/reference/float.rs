@@ -86,6 +86,7 @@ pub(crate) fn sums(operators: &BTreeMap<String, usize>) -> bool {
         "ThresholdedRelu",
         "Mish",
         "PRelu",
+        "BatchNormalization",
         "Pow",
         "Min",
         "Max",

@@ -269,10 +269,10 @@ fn check(model: &str, extra: &[&str]) {
                     _ if l["by_taps"] == true => (base + inside - 1, 0),
                     _ => (base, 0),
                 };
+                let word = &parameters[usize::try_from(word).unwrap()];
                 let byte = if unit == "maximum" {
-                    taps.iter().flatten().max().unwrap().clamp(&q[0], &q[1]).to_owned()
+                    requantize(&folder, word, lane, *taps.iter().flatten().max().unwrap(), &q)
                 } else {
-                    let word = &parameters[usize::try_from(word).unwrap()];
                     let sum: i64 = match unit {
                         "array" | "depthwise" => taps.iter().zip(&kernel).map(|(t, w)| value(t) * w).sum(),
                         "sum" => taps.iter().map(value).sum(),

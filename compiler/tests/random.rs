@@ -10,7 +10,8 @@ use super::o2c;
 
 use ndarray::{Array4, ArrayD, IxDyn};
 use o2c::arith::{
-    AddForm, AddSpec, AverageForm, AverageSpec, ProductForm, ProductSpec, RescaleSpec, unary_table,
+    AddForm, AddSpec, AverageForm, AverageSpec, ProductForm, ProductSpec, RescaleSpec, channel_table,
+    unary_table,
 };
 use o2c::exec::Data;
 use o2c::graph::expression::{Binary, Expression, Operand, Quantization, Step};
@@ -107,6 +108,11 @@ pub(crate) fn graph(seed: u64, profile: Profile) -> IntGraph {
     let mut ends = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0ead_beef);
     if ends.chance(35) {
         x = net.with_input(x);
+    }
+    let mut lines = Rng(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x5eed_0123);
+    if lines.chance(30) {
+        x = net.lines(x, &mut lines);
+        x = net.conv(x, false);
     }
     net.output("output", x);
     if ends.chance(35) {
@@ -395,7 +401,7 @@ impl Net {
                 hi,
             },
             weight_scale,
-            transposed: false,
+            form: ConvForm::Integer,
         };
         self.add(IntOp::Conv(conv), &[x], fact)
     }
@@ -572,6 +578,50 @@ impl Net {
         self.add(IntOp::Table(Table { table, source }), &[x], fact)
     }
 
+    /// BatchNormalization, or a constant product and sum, of each channel, of either sign, with or without Relu.
+    fn lines(&mut self, x: Port, rng: &mut Rng) -> Port {
+        let (xf, y) = (self.fact_of(x), self.fact(self.fact_of(x).shape));
+        let of =
+            |f: &QFact| Quantization { scale: f.scale, zero_point: f.zero_point, offset: f.source_offset };
+        let channels = xf.shape[0];
+        // Ten digits: float32 has no ties.
+        let factors: Vec<f32> = (0..channels)
+            .map(|_| y.scale / xf.scale * rng.real(0.2, 2.0) * rng.pick(&[1.0, 1.0, -1.0, 0.0]))
+            .collect();
+        let summands: Vec<f32> = (0..channels).map(|_| y.scale * rng.real(-40.0, 40.0)).collect();
+        let [factor, summand] = [Operand::Channel(0), Operand::Channel(1)];
+        let mut steps = vec![Step::Dequantize((Operand::X, of(&xf)))];
+        if rng.chance(60) {
+            steps.push(Step::BatchNormalization([Operand::Step(0), factor, summand]));
+        } else {
+            steps.push(Step::Arithmetic(Binary::Mul, [factor, Operand::Step(0)]));
+            steps.push(Step::Arithmetic(Binary::Add, [Operand::Step(1), summand]));
+        }
+        if rng.chance(50) {
+            steps.push(Step::Function("Relu", vec![], Operand::Step(steps.len() - 1)));
+        }
+        steps.push(Step::Quantize(Operand::Step(steps.len() - 1), of(&y)));
+        let sign = |f: f32| if f == 0.0 { 0 } else { i16::try_from(f.signum() as i32).unwrap() };
+        let e = Expression { steps, constants: vec![factors.clone(), summands] };
+        let bytes = (0..channels).flat_map(|c| channel_table(&e, c).unwrap()).map(i32::from);
+        let (lo, hi) = bytes.fold((127, -128), |(lo, hi), y| (lo.min(y), hi.max(y)));
+        let conv = Conv {
+            window: Window::POINT,
+            groups: channels,
+            weight: Array4::from_shape_fn((channels, 1, 1, 1), |(c, ..)| sign(factors[c])),
+            bias: vec![0; channels],
+            rescale: RescaleSpec {
+                scale: factors.iter().map(|f| f.abs() * xf.scale / y.scale).collect(),
+                zero_point: y.zero_point,
+                lo,
+                hi,
+            },
+            weight_scale: vec![1.0],
+            form: ConvForm::Affine(e),
+        };
+        self.add(IntOp::Conv(conv), &[x], y)
+    }
+
     fn requantize(&mut self, x: Port) -> Port {
         let xf = self.fact_of(x);
         let fact = self.fact(xf.shape);
@@ -736,5 +786,5 @@ fn gated(x: &QFact) -> Expression {
         Step::Arithmetic(Binary::Sub, [Operand::Float(0.25), Operand::Step(2)]),
         Step::Quantize(Operand::Step(3), y),
     ];
-    Expression { steps }
+    Expression { steps, constants: Vec::new() }
 }

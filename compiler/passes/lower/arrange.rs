@@ -11,7 +11,7 @@ use ndarray::Array4;
 use super::layout::{self, Placed};
 use super::{Lower, Lowered};
 use crate::arith::RescaleSpec;
-use crate::graph::int::{Concat, Conv, IntOp, QFact, Select, Window};
+use crate::graph::int::{Concat, Conv, ConvForm, IntOp, QFact, Select, Window};
 use crate::graph::{NodeId, Port};
 
 /// Layers that one rearrangement may take.
@@ -246,7 +246,7 @@ impl Lower<'_> {
                     hi: half - 1,
                 },
                 weight_scale: vec![1.0],
-                transposed: false,
+                form: ConvForm::Integer,
             };
             let name = if c == 1 { name.to_owned() } else { format!("{name}_part{channel}") };
             parts.push(self.add(&name, &name, IntOp::Conv(op), &[x], QFact { shape, ..fact.clone() }));

@@ -10,7 +10,7 @@ use super::layer::{centred, integers, weight_zero};
 use super::{Lower, Lowered, fact, layout};
 use crate::diag::code;
 use crate::graph::NodeId;
-use crate::graph::int::{self, Concat, IntOp, QFact, Window};
+use crate::graph::int::{self, Concat, ConvForm, IntOp, QFact, Window};
 use crate::ops::conv_transpose::ConvTranspose;
 use crate::ops::quantized::Quantized;
 use crate::passes::names::at;
@@ -135,7 +135,7 @@ impl Lower<'_> {
                     bias: bias.clone(),
                     rescale: rescale.clone(),
                     weight_scale: params.scale.clone(),
-                    transposed: true,
+                    form: ConvForm::Transposed,
                 };
                 layers.push((IntOp::Conv(op), [outputs, size[0], size[1]]));
             }

@@ -8,7 +8,7 @@ use super::{Lower, Lowered, bounds, fact};
 use crate::arith::RescaleSpec;
 use crate::diag::{Diagnostic, code};
 use crate::graph::float::{FloatGraph, integer_width};
-use crate::graph::int::{self, IntOp, QFact, Window};
+use crate::graph::int::{self, ConvForm, IntOp, QFact, Window};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{Tensor, TensorData};
 use crate::ops::Op;
@@ -129,7 +129,7 @@ impl Lower<'_> {
             bias: self.bias(id, o)?,
             rescale: self.rescale(id, q, (&q.inputs[1], 1.0), &xf, &yf)?,
             weight_scale: q.inputs[1].scale.clone(),
-            transposed: false,
+            form: ConvForm::Integer,
         };
         self.place(id, IntOp::Conv(op), &[port], yf, None);
         Ok(())
@@ -203,7 +203,7 @@ impl Lower<'_> {
             bias: self.bias(id, n)?,
             rescale: self.rescale(id, q, (&q.inputs[1], alpha), &xf, &yf)?,
             weight_scale: q.inputs[1].scale.clone(),
-            transposed: false,
+            form: ConvForm::Integer,
         };
         self.place(id, IntOp::Conv(op), &[x.port], yf, position);
         Ok(())
@@ -249,7 +249,7 @@ impl Lower<'_> {
             bias: bias.into_iter().map(|b| b.unwrap_or(0)).collect(),
             rescale: RescaleSpec { scale: vec![1.0], zero_point: yf.zero_point, lo: -half, hi: half - 1 },
             weight_scale: vec![weight_scale],
-            transposed: false,
+            form: ConvForm::Integer,
         };
         let node = format!("{}_constant", graph.node(id).name);
         let value = graph.value(port).name.clone();

@@ -128,6 +128,13 @@ pub(super) fn demanded(graph: &FloatGraph, port: Port) -> ([usize; 3], Option<Ve
                             .collect();
                         return ([k, 1, s], simple(order));
                     }
+                    Kernel::Affine(axis, _) => {
+                        // Channels, where the reader has them as its second axis.
+                        if *axis == 1 {
+                            return (natural(shape), simple(from));
+                        }
+                        from.clone()
+                    }
                     Kernel::Add(_) | Kernel::Mul(_) | Kernel::Table(_) => from.clone(),
                     Kernel::Conv(_)
                     | Kernel::ConvTranspose(_)

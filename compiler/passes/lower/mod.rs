@@ -3,6 +3,7 @@
 //! In: a graph after [`super::PIPELINE`]. Out: the integer graph, or every operator that can't run on integers.
 //! Guarantees: every integer is canonical (signed); every producer and reader agree on scale and zero point.
 
+mod affine;
 mod arrange;
 mod conv_transpose;
 mod host;
@@ -408,6 +409,7 @@ impl Lower<'_> {
                 Ok(())
             }
             Kernel::Table(source) => self.table(id, q, source),
+            Kernel::Affine(axis, e) => self.affine(id, q, *axis, e),
             Kernel::Concat(at) => self.concat(id, *at, Some(q)),
             Kernel::Mul(form) => self.product(id, q, *form),
             // The host's.

@@ -10,8 +10,9 @@ use crate::ops::Op;
 use crate::ops::binary::Binary;
 use crate::ops::import::of_activation;
 use crate::ops::quantized::Kernel;
-use crate::passes::fold_expressions::one_tensor;
+use crate::passes::fold_expressions::{batch_normalization, one_tensor, several};
 use crate::passes::names::{at, label, uses};
+use crate::passes::prepare_input;
 
 /// The remedy for what follows the last quantized operator.
 pub(super) const CUT_OFF: &str =
@@ -144,8 +145,13 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
         .collect();
     let op = &graph.node(id).op;
     match op {
-        Op::BatchNormalization(_) => {
-            "it can be folded into float weights only; these are quantized, or there are none".to_owned()
+        Op::BatchNormalization(epsilon) if !finite(graph, id, *epsilon) => {
+            "its statistics are not constant, or what they make is not finite".to_owned()
+        }
+        Op::BatchNormalization(_) if unquantized.is_empty() => {
+            "between DequantizeLinear and QuantizeLinear sums and products with constants, Relu and Clip may stand with it; \
+             no others"
+                .to_owned()
         }
         Op::Identity | Op::Clip(_) | Op::Unary(_) if unquantized.is_empty() => {
             "no QuantizeLinear follows".to_owned()
@@ -153,6 +159,15 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
         _ if unquantized.is_empty() => "its operands are quantized, but no QuantizeLinear follows".to_owned(),
         _ => format!("operand {} is float, not the result of a DequantizeLinear", unquantized.join(", ")),
     }
+}
+
+/// Whether a BatchNormalization's factors and summands are known, and finite.
+fn finite(graph: &FloatGraph, id: NodeId, epsilon: f32) -> bool {
+    let statistics: Option<Vec<_>> =
+        graph.inputs(id).into_iter().skip(1).map(|p| prepare_input::constant(graph, p)).collect();
+    statistics.as_deref().is_some_and(|s| {
+        batch_normalization(s, epsilon).is_some_and(|(a, b)| a.iter().chain(&b).all(|v| v.is_finite()))
+    })
 }
 
 /// A quotient, maximum or the like whose operands are no functions of one tensor.
@@ -219,7 +234,7 @@ fn leftover(graph: &FloatGraph, id: NodeId, inside: bool) -> Diagnostic {
     let quantized = |p: Port| constant(graph, p) || matches!(graph.node(p.node).op, Op::Dequantize(_));
     if matches!(graph.node(id).op, Op::Binary(kind) if !matches!(kind, Binary::Add | Binary::Sub | Binary::Mul))
         && graph.inputs(id).into_iter().all(quantized)
-        && !one_tensor(graph, id.into())
+        && (!one_tensor(graph, id.into()) || graph.inputs(id).iter().any(|p| several(graph, *p)))
     {
         return two_activations(graph, id, &name);
     }
@@ -296,7 +311,7 @@ fn float_constant(graph: &FloatGraph, id: NodeId) -> Option<Diagnostic> {
             format!("{name} with a float constant of several different elements is not supported"),
             format!("\"{}\" has shape {:?}", graph.value(*float).name, graph.value(*float).fact.shape),
         )
-        .remedy("quantize the constant too (DequantizeLinear of integers), with one value per channel")
+        .remedy("use a constant with one value per channel, or one for all")
     })
 }
 
