@@ -312,8 +312,8 @@ pub fn check_stream_bits(bits: usize) -> Result<()> {
 /// Plans a network on an array.
 ///
 /// # Errors
-/// Those of [`check_stream_bits`]; O2C0400 for an array that can't be built, O2C0203 for graphs without inputs or outputs, O2C0201 for layers
-/// that the engine lacks, O2C0401 for layers that exceed it.
+/// Those of [`check_stream_bits`]; O2C0400 for an array that can't be built, O2C0203 for graphs without inputs or outputs,
+/// O2C0201 for layers that the engine lacks, O2C0401 for layers that exceed it.
 pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options) -> Result<Plan<'a>> {
     let [p, c, k] = options.array;
     // Independent of each other: one run lists all that is at fault.

@@ -90,8 +90,7 @@ impl Reach {
 mod tests {
     use super::*;
     use crate::arith::RescaleSpec;
-    use crate::graph::int::ConvForm;
-    use crate::graph::int::{Conv, Window};
+    use crate::graph::int::{Conv, ConvForm, Window};
     use ndarray::Array4;
 
     fn conv(outputs: usize, inputs: usize, groups: usize) -> Conv {

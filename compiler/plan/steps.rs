@@ -39,7 +39,7 @@ impl Move {
         self.columns * self.planes.len()
     }
 
-    /// Whether both move the same words of the scratchpad, or some.
+    /// Whether it moves some of these planes of a memory.
     pub(crate) fn meets(&self, owner: Port, planes: &Range<usize>) -> bool {
         self.owner == owner && self.planes.start < planes.end && planes.start < self.planes.end
     }
