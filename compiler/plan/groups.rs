@@ -9,10 +9,13 @@
 //! later ones need. Halos stay in the rings: no row is computed twice.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+
+use rayon::prelude::*;
 
 use super::memories::{Memory, Network, Place};
+use super::span::Span;
 use super::steps::Strip;
+use super::sweep::Sweep;
 use super::{Plan, Planned, lcm};
 use crate::graph::Port;
 
@@ -49,131 +52,20 @@ pub(crate) struct Group {
 }
 
 impl Network<'_, '_> {
-    /// Layers `first` to `last` in so many passes; `None` where they can't run so. `ahead`: with room for rows that are moved
-    /// while the next ones are computed.
-    fn run(&self, [first, last]: [usize; 2], passes: usize, ahead: bool) -> Option<Group> {
+    /// The group of layers that have run so, its strips apart. `ahead`: the rings have room for rows that are moved while others
+    /// are computed. `None` if the network's input can't keep pace.
+    fn group(&self, span: &Span, passes: usize, sweep: &mut Sweep, ahead: bool) -> Option<Group> {
         let layers = &self.plan.layers;
-        let height = |layer: usize| layers[layer].layer.y.shape[1];
-        let group = first..=last;
-        if passes > 1 && group.clone().any(|l| layers[l].layer.exchanges()) {
-            return None;
-        }
-        let readers = |of: &Place| self.readers(*of).filter(|r| group.contains(r));
-        for writer in group.clone().filter(|_| passes > 1) {
-            let y = &self.output[writer];
-            if !self.memories[y.memory].rows && readers(y).any(|r| r > writer) {
-                return None;
-            }
-        }
-        // Pieces that lie outside: rows of them that are there; the last layer that writes them, if later groups read them.
-        let outside = |m: usize| self.outside(m, [first, last]);
-        let mut loaded: BTreeMap<Place, usize> = BTreeMap::new();
-        let stored_by = |piece: &Place| {
-            let later = || self.readers(*piece).any(|r| r > last);
-            group.clone().rev().find(|&l| self.output[l].meets(piece) && later())
-        };
-        let (mut moved, mut moves, mut stores) = (0, 0, 0);
-        // Rows of what is moved that are in use during each strip that moves some.
-        let mut turns: BTreeMap<Place, Vec<Range<usize>>> = BTreeMap::new();
-        let mut produced = vec![0; layers.len()];
-        let mut needed: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut strips: Vec<Strip> = Vec::new();
-        let mut words = 0;
-        for pass in 1..=passes {
-            // Rows that each layer has to have computed at the pass's end.
-            let mut targets = vec![0; layers.len()];
-            for layer in (first..=last).rev() {
-                let y = &self.output[layer];
-                let by_reader = |r: usize| {
-                    let rows = targets[r];
-                    let by_window = (self.walks(r, y) && rows > 0)
-                        .then(|| self.input[r].end(layers[r].reads(&(rows - 1..rows)).end));
-                    let by_addition =
-                        self.other[r].filter(|other| other.meets(y)).map(|other| other.end(rows));
-                    by_window.max(by_addition).map(|rows| y.among(rows))
-                };
-                let wanted = readers(y).filter(|&r| r > layer).filter_map(by_reader).max();
-                let share = || (height(layer) * pass).div_ceil(passes);
-                let target = if pass == passes { height(layer) } else { wanted.unwrap_or_else(share) };
-                targets[layer] = target.min(height(layer)).max(produced[layer]);
-            }
-            for layer in first..=last {
-                let rows = produced[layer]..targets[layer];
-                if rows.is_empty() {
-                    continue;
-                }
-                let l = &layers[layer];
-                let mut strip = Strip::of(layer, l, self.plan.array, self.plan.has_slide, rows.clone())?;
-                let y = &self.output[layer];
-                let first_needed = |of: &Place, r: usize| self.first_needed(of, r, produced[r]);
-                // Who reads what this layer overwrites in place has to be done with it.
-                let in_place = self.adds(layer, y);
-                if in_place && readers(y).any(|r| r < layer && first_needed(y, r) < rows.end) {
-                    return None;
-                }
-                let tail = |of: &Place| readers(of).map(|r| first_needed(of, r)).min().unwrap_or(usize::MAX);
-                let mut live = vec![(y.memory, y.end(rows.end) - tail(y).min(y.row(rows.start)))];
-                if Some(self.input[layer].memory) == self.from {
-                    let x = &self.input[layer];
-                    live.push((x.memory, strip.reads(l).end.saturating_sub(tail(x))));
-                }
-                let operands = [Some(self.input[layer]), self.other[layer]].into_iter().flatten();
-                for piece in operands.flat_map(Place::pieces).filter(|piece| outside(piece.memory)) {
-                    if (first..=last).any(|w| self.output[w].meets(&piece) && !self.adds(w, &piece)) {
-                        continue;
-                    }
-                    let by_window = if self.walks(layer, &piece) { strip.reads(l).end } else { 0 };
-                    let by_addition = if self.adds(layer, &piece) { rows.end } else { 0 };
-                    let there = loaded.entry(piece).or_default();
-                    let end = by_window.max(by_addition).max(*there);
-                    if end > *there {
-                        let load = self.moved(&piece, *there..end);
-                        turns.entry(piece).or_default().push(tail(&piece).min(*there)..end);
-                        moved += load.words();
-                        moves += 1;
-                        strip.loads.push(load);
-                    }
-                    *there = end;
-                    live.push((piece.memory, end - tail(&piece).min(end)));
-                }
-                let stored =
-                    y.pieces().filter(|piece| outside(piece.memory) && stored_by(piece) == Some(layer));
-                for piece in stored {
-                    let store = self.moved(&piece, rows.clone());
-                    turns.entry(piece).or_default().push(tail(&piece).min(rows.start)..rows.end);
-                    moved += store.words();
-                    moves += 1;
-                    stores += 1;
-                    strip.stores.push(store);
-                }
-                for (m, rows) in live {
-                    let most = needed.entry(m).or_default();
-                    words += rows.saturating_sub(*most) * self.row(m, [first, last]);
-                    *most = rows.max(*most);
-                }
-                if words > self.room {
-                    return None;
-                }
-                produced[layer] = targets[layer];
-                strips.push(strip);
-            }
-        }
-        // The next turn's rows come, or this one's leave, meanwhile; where results take the operands' places, both.
-        for (piece, turns) in turns.iter().filter(|_| ahead) {
-            let beside = if stored_by(piece).is_some() && loaded.contains_key(piece) { 4 } else { 2 };
-            let rows = |turns: &[Range<usize>]| {
-                let from = turns.iter().map(|rows| rows.start).min().unwrap_or(0);
-                turns.iter().map(|rows| rows.end).max().unwrap_or(0) - from
-            };
-            let most = turns.windows(beside.min(turns.len())).map(rows).max();
-            needed.entry(piece.memory).and_modify(|rows| *rows = most.unwrap_or(0).max(*rows));
+        let [first, last] = span.layers;
+        if ahead {
+            sweep.ahead();
         }
         // Two rows at once are a slot of the ring's; operands of additions have the rings of the results.
         let mut rings: BTreeMap<usize, usize> = BTreeMap::new();
-        for (&m, &rows) in &needed {
+        for (&m, &rows) in &sweep.needed {
             let memory = &self.memories[m];
             let rows = rows.next_multiple_of(memory.multiple());
-            let across = Some(m) != self.from && !memory.spilled && !self.inside(m, [first, last]);
+            let across = Some(m) != self.from && !memory.spilled && !self.inside(m, span.layers);
             let kept = across || !memory.rows;
             let whole = kept || rows >= memory.h;
             rings.insert(m, if whole { memory.h } else { rows });
@@ -195,9 +87,8 @@ impl Network<'_, '_> {
             }
         }
         let needed = self.from.and_then(|from| rings.get(&from).copied());
-        let input = self.input_ring([first, last], &mut strips, needed, &rings)?;
-        let words =
-            |m: usize| self.row(m, [first, last]) * rings.get(&m).copied().unwrap_or(self.memories[m].h);
+        let input = self.input_ring(span.layers, &mut sweep.strips, needed, &rings)?;
+        let words = |&m: &usize| span.rows[m] * rings.get(&m).copied().unwrap_or(self.memories[m].h);
         let once = |l: &Planned<'_>| l.weight_words() * l.loops.blocks;
         let mut by_owner: BTreeMap<Port, usize> = rings
             .iter()
@@ -208,6 +99,7 @@ impl Network<'_, '_> {
         if let Some((rows, from)) = input.zip(from).filter(|(rows, from)| *rows < from.h) {
             by_owner.insert(from.owner, rows);
         }
+        let Sweep { ref strips, moved, moves, stores, .. } = *sweep;
         let computed = strips.iter().map(|s| s.loops.cycles).sum::<usize>();
         let beats = moved * self.bus[0];
         let cycles = if ahead {
@@ -217,12 +109,12 @@ impl Network<'_, '_> {
             computed + beats + moves * self.bus[1]
         };
         Some(Group {
-            layers: [first, last],
+            layers: span.layers,
             passes,
             ahead,
             cycles,
             rings: by_owner,
-            words: self.in_use([first, last]).map(words).sum(),
+            words: span.in_use.iter().map(words).sum(),
             input: input.zip(from).map(|(rows, from)| rows * from.row()),
             weights: [
                 strips.iter().map(|s| once(&layers[s.layer])).sum(),
@@ -230,7 +122,7 @@ impl Network<'_, '_> {
             ],
             steps: strips.len(),
             moves,
-            strips,
+            strips: vec![],
         })
     }
 
@@ -327,28 +219,29 @@ impl Network<'_, '_> {
         true
     }
 
-    /// Every group that can run.
+    /// Every group that can run, those that end with an earlier layer first.
     fn all(&self) -> Vec<Group> {
+        (0..self.plan.layers.len()).into_par_iter().flat_map_iter(|last| self.that_end_with(last)).collect()
+    }
+
+    fn that_end_with(&self, last: usize) -> Vec<Group> {
+        let rows = self.plan.layers[last].layer.y.shape[1];
         let mut found = Vec::new();
-        for last in 0..self.plan.layers.len() {
-            let rows = self.plan.layers[last].layer.y.shape[1];
-            for first in (0..=last).rev().take(LONGEST) {
-                let layers = [first, last];
-                let crossing =
-                    self.in_use(layers).filter(|&m| !self.memories[m].spilled && !self.inside(m, layers));
-                if crossing.map(|m| self.memories[m].whole()).sum::<usize>() > self.room {
-                    continue;
-                }
-                let single = first == last;
-                found.extend(single.then(|| self.run(layers, 1, false)).flatten());
-                if single && first > 0 {
-                    continue;
-                }
-                for passes in passes(rows).into_iter().filter(|&p| p > 1) {
-                    let plain = self.run(layers, passes, false);
-                    let moves = plain.as_ref().is_some_and(|g| g.moves > 0);
-                    let ahead = moves.then(|| self.run(layers, passes, true)).flatten();
-                    found.extend(plain.into_iter().chain(ahead).map(|g| Group { strips: vec![], ..g }));
+        for first in (0..=last).rev().take(LONGEST) {
+            let layers = [first, last];
+            let crossing =
+                self.in_use(layers).filter(|&m| !self.memories[m].spilled && !self.inside(m, layers));
+            if crossing.map(|m| self.memories[m].whole()).sum::<usize>() > self.room {
+                continue;
+            }
+            let span = Span::of(self, layers);
+            // One layer is divided only where the input's rows are awaited.
+            let useful = |&p: &usize| if first == last { p == 1 || first == 0 } else { p > 1 };
+            for passes in passes(rows).into_iter().filter(useful) {
+                let Some(mut sweep) = self.sweep(&span, passes) else { continue };
+                found.extend(self.group(&span, passes, &mut sweep, false));
+                if passes > 1 && sweep.moves > 0 {
+                    found.extend(self.group(&span, passes, &mut sweep, true));
                 }
             }
         }
@@ -433,7 +326,13 @@ impl<'p, 'a> Groups<'p, 'a> {
             }
         }
         let (_, chosen) = best?;
-        let again = |&i: &usize| self.network.run(self.all[i].layers, self.all[i].passes, self.all[i].ahead);
+        let again = |&i: &usize| {
+            let Group { layers, passes, ahead, .. } = self.all[i];
+            let span = Span::of(&self.network, layers);
+            let mut sweep = self.network.sweep(&span, passes)?;
+            let group = self.network.group(&span, passes, &mut sweep, ahead)?;
+            Some(Group { strips: sweep.strips, ..group })
+        };
         chosen.iter().map(again).collect()
     }
 

@@ -110,6 +110,13 @@ impl Place {
     }
 }
 
+/// The layers that read a piece, and those that write it, ascending.
+#[derive(Clone, Debug, Default)]
+struct Users {
+    readers: Vec<usize>,
+    writers: Vec<usize>,
+}
+
 /// The plan's layers and what they read and write.
 #[derive(Debug)]
 pub(super) struct Network<'p, 'a> {
@@ -127,8 +134,8 @@ pub(super) struct Network<'p, 'a> {
     pub(super) arrival: Vec<usize>,
     /// Words of the network's outputs.
     pub(super) sent: usize,
-    /// Layers that read some of each memory.
-    readers: Vec<Vec<usize>>,
+    /// Who reads and who writes each piece of each memory.
+    users: Vec<Vec<Users>>,
     /// Words of the scratchpad at most.
     pub(super) room: usize,
     /// Beats of a word, and cycles of a move without beats.
@@ -256,19 +263,44 @@ impl<'p, 'a> Network<'p, 'a> {
         }
         let from = only.map(|_| inputs[0]);
         let arrival = only.map_or(vec![], |input| super::fold::arrival(plan, input, &plan.folds[0]).0);
-        let reads_it = |r: usize, m: usize| {
-            let places = [Some(&input[r]), other[r].as_ref(), factor[r].as_ref()];
-            places.into_iter().flatten().any(|place| place.memory == m)
-        };
-        let reads = |m: usize| (0..layers.len()).filter(|&r| reads_it(r, m)).collect();
-        let readers = (0..memories.len()).map(reads).collect();
-        Network { plan, memories, input, other, output, factor, from, arrival, sent, readers, room, bus }
+        let pieces = |memory: &Memory| memory.cuts.len().saturating_sub(1).max(1);
+        let mut users: Vec<Vec<Users>> =
+            memories.iter().map(|memory| vec![Users::default(); pieces(memory)]).collect();
+        for layer in 0..layers.len() {
+            for place in
+                [Some(&input[layer]), other[layer].as_ref(), factor[layer].as_ref()].into_iter().flatten()
+            {
+                for of in &mut users[place.memory][place.from..place.to] {
+                    if of.readers.last() != Some(&layer) {
+                        of.readers.push(layer);
+                    }
+                }
+            }
+            for of in &mut users[output[layer].memory][output[layer].from..output[layer].to] {
+                of.writers.push(layer);
+            }
+        }
+        Network { plan, memories, input, other, output, factor, from, arrival, sent, users, room, bus }
     }
 
-    /// Layers that read some of a place.
-    pub(super) fn readers(&self, of: Place) -> impl Iterator<Item = usize> {
-        let reads = move |r: &usize| self.operands(*r).any(|place| place.meets(&of));
-        self.readers[of.memory].iter().copied().filter(reads)
+    /// Layers that read some of a place, ascending.
+    pub(super) fn readers(&self, of: &Place) -> Vec<usize> {
+        let mut all: Vec<usize> = self.users(of).flat_map(|users| &users.readers).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Layers that write some of a place, ascending.
+    pub(super) fn writers(&self, of: &Place) -> Vec<usize> {
+        let mut all: Vec<usize> = self.users(of).flat_map(|users| &users.writers).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn users(&self, of: &Place) -> impl Iterator<Item = &Users> {
+        self.users[of.memory][of.from..of.to].iter()
     }
 
     /// What a layer reads.

@@ -28,7 +28,9 @@ mod reach;
 mod requant;
 mod schedule;
 mod slide;
+mod span;
 mod steps;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
