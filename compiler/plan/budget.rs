@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::arena::{self, Block};
 use super::external::{self, Network, Sizes};
 use super::groups::{Group, Groups};
-use super::images::{self, Images, Places};
+use super::images::{Images, Places};
 use super::layers::Layer;
 use super::layout::{self, Layouts};
 use super::steps::{self, Move, Strip, Touched};
@@ -20,8 +20,11 @@ use super::{Plan, blocks, head, lower};
 use crate::diag::Result;
 use crate::graph::Port;
 
-/// Hundredths of the budget that activations may take.
-const SHARES: [usize; 15] = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 20, 10];
+/// Thousandths of the budget that activations may take.
+const SHARES: [usize; 27] = [
+    900, 875, 850, 825, 800, 775, 750, 725, 700, 675, 650, 625, 600, 575, 550, 525, 500, 475, 450, 425, 400,
+    375, 350, 300, 250, 200, 100,
+];
 
 /// What a network needs on the chip, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +80,9 @@ const KEPT: [usize; 2] = [usize::MAX, 0];
 /// No further division is tried where the best one takes at most this share more cycles than with everything on the chip.
 const GOOD_ENOUGH: usize = 200;
 
+/// A division is not timed if its estimate is this share above the best one's cycles: estimates may be too high.
+const SLACK: usize = 50;
+
 /// The plans that are tried.
 struct Search<'p, 'a> {
     plan: &'p Plan<'a>,
@@ -103,14 +109,16 @@ impl<'a> Search<'_, 'a> {
         }
         let room = self.options.on_chip / self.plan.array.word();
         let groups = self.need.all_groups(self.plan, self.options, room, kept);
-        let mut tried: Vec<Vec<([usize; 2], usize, bool)>> = Vec::new();
+        let mut tried = Vec::new();
         for (share, price) in tries() {
             let chosen = self.need.groups(self.plan, &groups, self.options, (share, price));
             let Some(chosen) = chosen else { continue };
-            let kind: Vec<_> = chosen.iter().map(|g| (g.layers, g.passes, g.ahead)).collect();
+            let kind = kinds(&chosen);
             let cycles: usize =
                 chosen.iter().map(|g| self.need.cycles(self.plan, g, self.options, share).0).sum();
-            if tried.contains(&kind) || self.best.as_ref().is_some_and(|best| best.cycles() <= cycles) {
+            if tried.contains(&kind)
+                || self.best.as_ref().is_some_and(|best| best.cycles() + best.cycles() / SLACK <= cycles)
+            {
                 continue;
             }
             tried.push(kind);
@@ -121,33 +129,49 @@ impl<'a> Search<'_, 'a> {
     }
 }
 
-/// The least budget that would do.
+/// The least budget that would do, if it is below so many KiB.
 ///
 /// # Errors
 /// O2C0900 where a layer and its proof do not fit.
-pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Shortage> {
+pub(super) fn least(
+    plan: &Plan<'_>,
+    options: external::Options,
+    below: Option<usize>,
+) -> Result<Option<Shortage>> {
     let need = Need::of(plan)?;
-    let all = KEPT.map(|kept| need.all_groups(plan, options, usize::MAX, kept));
     let all_on_chip = need.all(plan).div_ceil(8);
+    let mut enough = below.map_or(all_on_chip, |below| all_on_chip.min(1024 * below.saturating_sub(1)));
+    let room = enough / plan.array.word();
+    let all = KEPT.map(|kept| need.all_groups(plan, options, room, kept));
     let fits = |on_chip: usize| -> Result<bool> {
         let options = external::Options { on_chip, ..options };
-        if on_chip >= all_on_chip || external::fits(&need.network(plan, &steps::whole(&plan.layers)), options)
-        {
+        let whole = steps::whole(&plan.layers);
+        if on_chip >= all_on_chip || external::fits(&need.network(plan, &whole), options) {
             return Ok(true);
         }
         for groups in &all {
-            for tried in tries() {
-                let Some(chosen) = need.groups(plan, groups, options, tried) else { continue };
-                let (ringed, strips) = in_rings(plan, chosen)?;
-                if external::fits(&need.network(&ringed, &strips), options) {
-                    return Ok(true);
+            let mut tried = Vec::new();
+            for share in SHARES {
+                for price in PRICES.into_iter().rev() {
+                    let Some(chosen) = need.groups(plan, groups, options, (share, price)) else { continue };
+                    if tried.contains(&kinds(&chosen)) {
+                        continue;
+                    }
+                    tried.push(kinds(&chosen));
+                    let (ringed, strips) = in_rings(plan, chosen)?;
+                    if external::fits(&need.network(&ringed, &strips), options) {
+                        return Ok(true);
+                    }
                 }
             }
         }
         Ok(false)
     };
-    let (mut less, mut enough) = (options.on_chip, all_on_chip);
-    while enough - less > 1 {
+    if !fits(enough)? {
+        return Ok(None);
+    }
+    let mut less = options.on_chip;
+    while enough > less + 1 {
         let between = less.midpoint(enough);
         if fits(between)? { enough = between } else { less = between }
     }
@@ -158,7 +182,12 @@ pub(super) fn least(plan: &Plan<'_>, options: external::Options) -> Result<Short
     let tightest =
         all.iter().map(|groups| (groups.least(), groups.tightest())).min_by_key(|(words, _)| *words);
     let (words, layer) = tightest.unwrap_or((0, None));
-    Ok(Shortage { least: enough, kib, activations: words * plan.array.word(), layer })
+    Ok(Some(Shortage { least: enough, kib, activations: words * plan.array.word(), layer }))
+}
+
+/// What tells divisions of the same network apart.
+fn kinds(groups: &[Group]) -> Vec<([usize; 2], usize, bool)> {
+    groups.iter().map(|g| (g.layers, g.passes, g.ahead)).collect()
 }
 
 /// What does not depend on how the tensors lie.
@@ -173,8 +202,7 @@ struct Need {
 impl Need {
     fn of(plan: &Plan<'_>) -> Result<Need> {
         let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, plan.array)?;
-        let weight_bits = plan.array.k * plan.array.c * images::weight_bits(&plan.layers);
-        let bits = [weight_bits, images.param_bits(plan.array)];
+        let bits = [plan.array.k * plan.array.c * plan.weight_bits(), images.param_bits(plan.array)];
         let behind = head::memory_bits(&plan.ends.heads(plan.graph))?;
         let tables = images.all_table_bits() + behind;
         Ok(Need { places: images.places, bits, tables })
@@ -205,7 +233,7 @@ impl Need {
         Groups::of(plan, room, kept, [beats, options.latency + MOVE_CYCLES])
     }
 
-    /// The groups with the fewest cycles where activations take so many hundredths of the budget.
+    /// The groups with the fewest cycles where activations take so many thousandths of the budget.
     fn groups(
         &self,
         plan: &Plan<'_>,
@@ -213,7 +241,7 @@ impl Need {
         options: external::Options,
         (share, price): (usize, usize),
     ) -> Option<Vec<Group>> {
-        let words = options.on_chip * share / 100 / plan.array.word();
+        let words = options.on_chip * share / 1000 / plan.array.word();
         groups.best(words, |group| {
             let (cycles, steps) = self.cycles(plan, group, options, share);
             cycles + price * external::administration([group.steps, steps, group.moves])
@@ -229,7 +257,7 @@ impl Need {
         share: usize,
     ) -> (usize, usize) {
         let budget = 8 * options.on_chip;
-        let words = options.on_chip * share / 100 / plan.array.word();
+        let words = options.on_chip * share / 1000 / plan.array.word();
         let room = budget.saturating_sub(self.tables + words * 8 * plan.array.word()) * 3 / 4;
         let beats = self.bits[0].div_ceil(options.bus_bits);
         let [again, once] = group.weights;

@@ -14,11 +14,6 @@ use crate::diag::{Diagnostic, Result, code};
 use crate::graph::int::Conv;
 use crate::quant::{LayerQuant, Tables};
 
-/// Bits of a signed weight that hold every value of the convolutions.
-pub(crate) fn weight_bits<'a>(convs: impl Iterator<Item = &'a Conv>) -> usize {
-    convs.flat_map(|c| c.weight.iter()).map(|&w| super::bits::signed(i64::from(w))).max().unwrap_or(1).max(8)
-}
-
 /// The words of one array layer: for each output channel block, kernel row, kernel column, channel block that it reads
 /// and cycle, K x C weights, channel fastest. Channels that a layer does not read, and places that hold none, have
 /// weight 0.

@@ -4,7 +4,7 @@
 //! the order in which its blocks of output channels are computed, so that a step's are a part of them.
 
 use super::image::{self, TableImage};
-use super::layers::{Kernel, Layer};
+use super::layers::Kernel;
 use super::layout::Layouts;
 use super::requant::{self, Entry, Widths};
 use super::{Planned, cycles::Array, internal};
@@ -141,18 +141,4 @@ pub(crate) fn weights(
         image::weights(l, y, array, bits, &mut words);
     }
     Ok(words)
-}
-
-/// Bits of a signed weight that hold every value of the convolutions.
-pub(crate) fn weight_bits(layers: &[Planned<'_>]) -> usize {
-    image::weight_bits(layers.iter().filter_map(|l: &Planned<'_>| conv(&l.layer)))
-}
-
-fn conv<'a>(layer: &Layer<'a>) -> Option<&'a crate::graph::int::Conv> {
-    match layer.kernel {
-        Kernel::Array(conv) => Some(conv),
-        Kernel::Select(_) | Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => {
-            None
-        }
-    }
 }

@@ -8,7 +8,7 @@ use super::image::TableImage;
 use super::images::{self, Images};
 use super::layers::Kernel;
 use super::steps::Step;
-use super::{Plan, Planned, base, describe, head, image, internal, lay, slide};
+use super::{Plan, Planned, base, describe, head, internal, lay, slide};
 use crate::design::{
     self, Checked, Design, Field, Ident, Join, JoinPart, Layer, Memory, Param, ParamValue, Recipe, Storage,
     Stream,
@@ -76,7 +76,7 @@ const RTL: &[&str] = &[
 
 pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     let array = plan.array;
-    let weight_bits = images::weight_bits(&plan.layers);
+    let weight_bits = plan.weight_bits();
     within_limits(plan, weight_bits)?;
     let images = Images::of(&plan.layers, plan.quantized, &plan.layouts, array)?;
     let weights = images::weights(&plan.layers, &plan.layouts, array, weight_bits)?;
@@ -594,7 +594,7 @@ pub(super) fn storage(plan: &Plan<'_>) -> Vec<Storage> {
     let sums = partial_sums(plan);
     let sums = (sums > 0).then(|| Storage {
         name: "partial_sums",
-        width: plan.array.word() * sum_bits(plan, images::weight_bits(&plan.layers)).unwrap_or(32),
+        width: plan.array.word() * sum_bits(plan, plan.weight_bits()).unwrap_or(32),
         depth: sums,
         least_depth: sums,
         what: "partial sums of depthwise layers whose kernels exceed the window, a pixel's channel block a word",
@@ -676,7 +676,7 @@ fn named_layers<'a>(
         let (macs, weight) = match l.layer.kernel {
             Kernel::Array(conv) => {
                 let [_, oh, ow] = y.shape;
-                (conv.weight.len() * oh * ow, image::weight_bits(std::iter::once(conv)))
+                (conv.weight.len() * oh * ow, super::weight_bits(quant(l.layer.first)?.weight_bits))
             }
             Kernel::Select(_) => (0, 2),
             Kernel::Max(_) | Kernel::Sum(_) | Kernel::FloatSum(_) | Kernel::Product(_) => (0, 0),

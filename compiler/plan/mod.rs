@@ -244,6 +244,11 @@ impl<'a> Plan<'a> {
         8 * (words * self.array.k * self.array.c + self.words * self.array.word())
     }
 
+    /// Bits of a weight of the array.
+    pub(crate) fn weight_bits(&self) -> usize {
+        weight_bits(self.quantized.weight_bits)
+    }
+
     /// Whether depthwise layers keep partial sums.
     fn has_passes(&self) -> bool {
         self.layers.iter().any(|l| l.slide.is_some_and(|slide| slide.passes() > 1))
@@ -272,23 +277,26 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Bits that weights have in memory which need so many.
+fn weight_bits(needed: u32) -> usize {
+    // Lossless: at most 64.
+    needed.max(8) as usize
+}
+
 /// The refusal of a budget by all of these plans, with the least that would do for one of them.
 pub fn refusal(plans: &[Plan<'_>], options: external::Options) -> Diagnostics {
-    let least = |plan: &Plan<'_>| {
-        budget::least(plan, options).map(|shortage| {
-            let layer = shortage.layer.map_or(String::new(), |at| plan.layers[at].layer.name.to_owned());
-            (shortage, plan.array(), layer)
-        })
-    };
-    let found = match plans.iter().map(least).collect::<Result<Vec<_>>>() {
-        Ok(found) => found,
-        Err(faults) => return faults,
-    };
-    let Some((Shortage { least, kib, activations, .. }, [p, c, k], layer)) =
-        found.into_iter().min_by_key(|(shortage, ..)| (shortage.kib, shortage.least))
-    else {
+    let mut found: Option<(Shortage, &Plan<'_>)> = None;
+    for plan in plans {
+        match budget::least(plan, options, found.map(|(shortage, _)| shortage.kib)) {
+            Ok(shortage) => found = shortage.map(|shortage| (shortage, plan)).or(found),
+            Err(faults) => return faults,
+        }
+    }
+    let Some((Shortage { least, kib, activations, layer }, plan)) = found else {
         return internal("a budget is refused, but by no plan");
     };
+    let [p, c, k] = plan.array();
+    let layer = layer.map_or("", |at| &plan.layers[at].layer.name);
     let cause = format!(
         "{} bytes on the chip are allowed; with the array {p},{c},{k} activations, tables and the largest part of a layer that \
          can't be divided need {least}, of them {activations} for activations, the most for the layer \"{layer}\"",

@@ -131,6 +131,7 @@ pub(super) fn passive(name: &str, lane: LaneKind, input: Interval, output: Inter
         reachable: input,
         intervals: vec![input],
         raw: input,
+        weight_bits: 0,
         accumulator_bits: 8,
         output,
         lane,
@@ -266,9 +267,12 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         raw = hull(raw, partial);
         reach.push(centred);
     }
+    let least = op.weight.iter().fold((0, 0), |(lo, hi), &w| (w.min(lo), w.max(hi)));
+    let weight_bits = signed_bits(least.0.into()).max(signed_bits(least.1.into()));
     if let ConvForm::Affine(e) = &op.form {
         let references = affine::references(place, op, e, &reach)?;
-        return rescaled(place, &references, (spec.lo, spec.hi), raw, format);
+        let layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
+        return Ok(LayerQuant { weight_bits, ..layer });
     }
     let references: Vec<Reference> = reach
         .par_iter()
@@ -281,7 +285,8 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
             Reference { steps, slope, intercept: f64::from(spec.zero_point), scale }
         })
         .collect();
-    rescaled(place, &references, (spec.lo, spec.hi), raw, format)
+    let layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
+    Ok(LayerQuant { weight_bits, ..layer })
 }
 
 /// The cheap lane from x to the byte of a requantization, on every byte that the operand holds.

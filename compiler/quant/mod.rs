@@ -91,6 +91,8 @@ pub struct LayerQuant {
     pub intervals: Vec<Interval>,
     /// Every partial sum in the array: x*w with canonical x, the zero point not subtracted, pads contributing zx*w.
     pub raw: Interval,
+    /// Conv: bits of a signed number that hold every weight. Else 0.
+    pub weight_bits: u32,
     /// Bits of a signed register that holds all of `raw`.
     pub accumulator_bits: u32,
     /// Canonical values that the output takes.
@@ -118,6 +120,8 @@ pub struct LayerQuant {
 /// The integer form of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Quantized {
+    /// Bits of a signed weight that hold every layer's.
+    pub weight_bits: u32,
     /// Each node but the inputs and outputs.
     #[serde(serialize_with = "layers_in_order")]
     pub layers: BTreeMap<NodeId, LayerQuant>,
@@ -242,6 +246,7 @@ fn summary(layers: BTreeMap<NodeId, LayerQuant>) -> Quantized {
         }
     }
     q.shifts = shifts.into_iter().collect();
+    q.weight_bits = layers.values().map(|l| l.weight_bits).max().unwrap_or(0);
     q.layers = layers;
     q
 }
