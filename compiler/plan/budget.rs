@@ -129,7 +129,7 @@ impl<'a> Search<'_, 'a> {
     }
 }
 
-/// The least budget that would do, if it is below so many KiB.
+/// The least budget that would do, if it is below so many bytes.
 ///
 /// # Errors
 /// O2C0900 where a layer and its proof do not fit.
@@ -140,7 +140,7 @@ pub(super) fn least(
 ) -> Result<Option<Shortage>> {
     let need = Need::of(plan)?;
     let all_on_chip = need.all(plan).div_ceil(8);
-    let mut enough = below.map_or(all_on_chip, |below| all_on_chip.min(1024 * below.saturating_sub(1)));
+    let mut enough = below.map_or(all_on_chip, |below| all_on_chip.min(below.saturating_sub(1)));
     let room = enough / plan.array.word();
     let all = KEPT.map(|kept| need.all_groups(plan, options, room, kept));
     let fits = |on_chip: usize| -> Result<bool> {

@@ -17,7 +17,7 @@ const MAX_FOLD: usize = 256;
 const MAX_KERNEL: usize = 64;
 
 /// What the ingest unit lays beside each other as channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Folding {
     /// A pixel's channels.
     Plain,

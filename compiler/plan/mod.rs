@@ -7,6 +7,7 @@
 mod arena;
 mod bits;
 mod budget;
+mod build;
 mod cycles;
 mod describe;
 mod dma;
@@ -32,21 +33,21 @@ mod span;
 mod steps;
 mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::design::{Checked, Design};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::Port;
-use crate::graph::int::{IntGraph, IntOp};
+use crate::graph::int::IntGraph;
 use crate::quant::Quantized;
 use arena::Block;
 use budget::Shortage;
+use build::{Means, Subject};
 use cycles::{Array, Loops};
 use ends::Ends;
 use external::External;
-use fold::{Fold, Folding, folded};
-use layers::{Layer, Tail};
+use fold::{Fold, Folding};
+use layers::Layer;
 use layout::{Layouts, Map, Wishes};
 use reach::Reach;
 use slide::{Slide, Slides};
@@ -199,6 +200,8 @@ pub struct Plan<'a> {
     pub(crate) array: Array,
     /// Bits of both AXI4-Streams.
     pub(crate) stream_bits: usize,
+    /// What it may use.
+    pub(crate) means: Means,
     /// Whether the array is built for depthwise layers too.
     pub(crate) has_slide: bool,
     /// Banks of the scratchpad: words that it can read at once.
@@ -260,12 +263,37 @@ impl<'a> Plan<'a> {
     }
 
     /// The same with weights and parameters in external memory, and tensors in rings of rows, if it does not fit into the
-    /// budget; `None` if no way to do so is found.
+    /// budget; where that is not enough, with fewer means. `None` if no way to do so is found.
     ///
     /// # Errors
     /// O2C0900 where a layer and its proof do not fit.
     pub fn within(&self, options: external::Options) -> Result<Option<Plan<'a>>> {
-        budget::within(self, options)
+        let mut found = budget::within(self, options)?;
+        for leaner in self.leaner()? {
+            // Partial sums take memory that may be of better use; a folded input saves more cycles than its memory would.
+            if found.is_none() || leaner.means.folding == self.means.folding {
+                let other = budget::within(&leaner, options)?;
+                found = [found, other].into_iter().flatten().min_by_key(Plan::cycles);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same on the same array by other means.
+    fn with(&self, means: Means) -> Result<Plan<'a>> {
+        let layers: Vec<Layer<'a>> = self.layers.iter().map(|l| l.layer.clone()).collect();
+        let Plan { graph, quantized, stream_bits, .. } = *self;
+        let subject = Subject { graph, quantized, layers: &layers, ends: &self.ends, stream_bits };
+        build::build(&subject, self.array, means)
+    }
+
+    /// The same without partial sums; then also with less and less of the input's kernel folded.
+    fn leaner(&self) -> Result<Vec<Plan<'a>>> {
+        let slides = if self.has_passes() { Slides::Window } else { self.means.slides };
+        let folded = self.layers.iter().map(|l| l.folding).max().unwrap_or(Folding::Plain);
+        let foldings = [Folding::Columns, Folding::Plain].into_iter().filter(|&folding| folding < folded);
+        let without = self.has_passes().then_some(self.means.folding);
+        without.into_iter().chain(foldings).map(|folding| self.with(Means { slides, folding })).collect()
     }
 
     /// The netlist.
@@ -285,11 +313,19 @@ fn weight_bits(needed: u32) -> usize {
 
 /// The refusal of a budget by all of these plans, with the least that would do for one of them.
 pub fn refusal(plans: &[Plan<'_>], options: external::Options) -> Diagnostics {
-    let mut found: Option<(Shortage, &Plan<'_>)> = None;
+    let mut found: Option<(Shortage, Plan<'_>)> = None;
     for plan in plans {
-        match budget::least(plan, options, found.map(|(shortage, _)| shortage.kib)) {
-            Ok(shortage) => found = shortage.map(|shortage| (shortage, plan)).or(found),
-            Err(faults) => return faults,
+        let searched = plan.leaner().and_then(|leaner| {
+            for plan in [plan.clone()].into_iter().chain(leaner) {
+                let below = found.as_ref().map(|(shortage, _)| shortage.least);
+                if let Some(shortage) = budget::least(&plan, options, below)? {
+                    found = Some((shortage, plan));
+                }
+            }
+            Ok(())
+        });
+        if let Err(faults) = searched {
+            return faults;
         }
     }
     let Some((Shortage { least, kib, activations, layer }, plan)) = found else {
@@ -346,18 +382,14 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let passes = layers.iter().any(|l| slide::takes_passes(l, array(1)));
     let slides = [Slides::None, Slides::Window].into_iter().chain(passes.then_some(Slides::Passes));
     let arrays = lanes.into_iter().flat_map(|r| slides.clone().map(move |slides| (array(r), slides)));
-    let plan =
-        |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends, options.stream_bits);
+    let stream_bits = options.stream_bits;
+    let subject = Subject { graph, quantized, layers: &layers, ends: &ends, stream_bits };
+    let plan = |(array, slides)| build::build(&subject, array, Means { slides, folding: Folding::Window });
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let no_plan = || Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried");
     let chosen = cheapest(plans.iter()).ok_or_else(no_plan)?;
     let Some(external) = options.external else { return Ok(chosen.clone()) };
-    // Partial sums take memory that the budget may have a better use for.
-    let other = if chosen.has_passes() { cheapest(plans.iter().filter(|p| !p.has_passes())) } else { None };
-    let candidates: Vec<Plan<'a>> = [Some(chosen), other].into_iter().flatten().cloned().collect();
-    let within = candidates.iter().map(|plan| plan.within(external));
-    let found = within.collect::<Result<Vec<_>>>()?.into_iter().flatten().min_by_key(Plan::cycles);
-    found.ok_or_else(|| refusal(&candidates, external))
+    chosen.within(external)?.ok_or_else(|| refusal(std::slice::from_ref(chosen), external))
 }
 
 /// The first whose cycles are near the fewest.
@@ -443,110 +475,6 @@ fn internal(cause: impl Into<String>) -> Diagnostics {
     Diagnostic::new(code::INTERNAL, "a plan can't become a design", cause).into()
 }
 
-/// The plan for one shape of the array, with its depthwise mode if asked for.
-fn on_array<'a>(
-    graph: &'a IntGraph,
-    quantized: &'a Quantized,
-    layers: &[Layer<'a>],
-    array: Array,
-    slides: Slides,
-    ends: &Ends,
-    stream_bits: usize,
-) -> Result<Plan<'a>> {
-    let pairs = pairs(graph, layers, array, slides, ends);
-    let in_place = in_place::in_place(graph, layers, ends);
-    let wishes = Wishes { pairs, in_place, rings: BTreeMap::new() };
-    let layouts = layout::layouts(graph, layers, &ends.inputs, array, &wishes)?;
-    let lay = |port: Port| {
-        let found = layouts.get(&port).map(|(map, _)| map);
-        found
-            .ok_or_else(|| Diagnostic::new(code::INTERNAL, "a tensor has no layout", port.node.0.to_string()))
-    };
-    let plain = Fold { kernel: [1, 1], strides: [1, 1], pads: [0, 0], out: [1, 1] };
-    let mut folds = vec![plain; ends.inputs.len()];
-    let mut planned = Vec::with_capacity(layers.len());
-    for layer in layers {
-        let y = lay(Port::from(layer.last))?;
-        let mut entry = Planned::new(layer, array, lay(layer.input)?.clone(), y, Folding::Plain, slides);
-        let input = ends.inputs.iter().position(|&input| input == layer.input);
-        if let Some(input) = input.filter(|_| readers(layers, layer.input) == 1) {
-            let folded = [Folding::Columns, Folding::Window].map(|f| folded(layer, array, y, f, slides));
-            let best = folded.into_iter().flatten().fold(entry, |best, other| {
-                let cost = |p: &Planned<'_>| (p.loops.cycles, p.map.words());
-                if cost(&other) < cost(&best) { other } else { best }
-            });
-            folds[input] = Fold::of(layer, best.folding);
-            entry = best;
-        }
-        planned.push(entry);
-    }
-    let each: Vec<usize> = (0..planned.len()).collect();
-    let (ports, blocks) = blocks(&layouts, &planned, &each, ends);
-    let (bases, words) = arena::place(&blocks);
-    let sliding = || planned.iter().filter_map(|l| l.slide);
-    let banks = if sliding().any(|s| s.pair) {
-        8
-    } else if sliding().next().is_some() {
-        4
-    } else {
-        1
-    };
-    let regions = ports.into_iter().zip(bases).collect();
-    let least_words = arena::bound(&blocks);
-    let mut plan = Plan {
-        graph,
-        quantized,
-        array,
-        stream_bits,
-        has_slide: slides != Slides::None,
-        banks,
-        steps: steps::resident(steps::whole(&planned)),
-        layers: planned,
-        ends: ends.clone(),
-        folds,
-        wishes,
-        layouts,
-        regions,
-        words: words.max(banks),
-        least_words,
-        spilled: 0,
-        external: None,
-    };
-    for i in 0..plan.layers.len() {
-        let l = &plan.layers[i];
-        let other = l.layer.residual().map_or(Ok(0), |other| base(&plan, other))?;
-        let bases = [base(&plan, l.layer.input)?, other, base(&plan, Port::from(l.layer.last))?];
-        plan.layers[i].bases = bases;
-    }
-    Ok(plan)
-}
-
-/// Tensors whose rows are to lie so that a depthwise layer of stride 2 reads two at once. Not those whose place is shared
-/// with, or counted from, another tensor's: the streams', operands of concatenations and additions.
-fn pairs(
-    graph: &IntGraph,
-    layers: &[Layer<'_>],
-    array: Array,
-    slides: Slides,
-    ends: &Ends,
-) -> BTreeSet<Port> {
-    let mut fixed: BTreeSet<Port> = ends.all().collect();
-    for id in graph.ids() {
-        if matches!(graph.node(id).op, IntOp::Concat(_)) {
-            fixed.extend(graph.inputs(id));
-            fixed.insert(Port::from(id));
-        }
-    }
-    for layer in layers {
-        if let Tail::Add { other, .. } = layer.tail {
-            fixed.extend([other, Port::from(layer.last)]);
-        }
-    }
-    let wanted =
-        layers.iter().filter(|l| slide::wants_pairs(l, array, slides, cycles::group_cycles(l, array)));
-    wanted.map(|l| l.input).filter(|port| !fixed.contains(port)).collect()
-}
-
 /// The scratchpad's regions, each from the first layer that writes into it to the last that reads from it; layers of a group
 /// run at the same time. `group` tells each layer's.
 fn blocks(
@@ -579,9 +507,4 @@ fn blocks(
         blocks.push(Block { words, alive });
     }
     (ports, blocks)
-}
-
-/// How often layers read a tensor, as residual operands and second factors too.
-fn readers(layers: &[Layer<'_>], port: Port) -> usize {
-    layers.iter().flat_map(|l| [l.input].into_iter().chain(l.others())).filter(|p| *p == port).count()
 }
