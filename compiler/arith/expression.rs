@@ -11,9 +11,6 @@ use super::unary::{byte, float, qlinear};
 use super::{AddForm, AddSpec, ProductForm, ProductSpec};
 use crate::graph::expression::{Binary, Expression, Operand, Quantization, Quantized, Step};
 
-/// The bits of every integer in an expression.
-const BITS: u8 = 8;
-
 /// The value of a step.
 #[derive(Clone, Copy)]
 enum Value {
@@ -124,11 +121,11 @@ fn compute(step: &Step, q: i32, values: &[Value], constant: impl Fn(usize) -> Op
     let real = |x: Quantized| Some(dequantize(integer(x)?, x.1.scale, x.1.zero_point));
     Some(match step {
         Step::Dequantize(x) => Value::Float(Image::exact(real(*x)?)),
-        Step::Quantize(x, y) => Value::Integer(byte(image(*x)?, y, BITS)?),
+        Step::Quantize(x, y) => Value::Integer(byte(image(*x)?, y)?),
         Step::Clamp(x, lo, hi) => Value::Integer(integer(*x)?.clamp(*lo, *hi.max(lo))),
         Step::Function(name, attributes, x) => Value::Float(image(*x)?.each(|v| float(name, attributes, v))?),
         Step::QLinearFunction(name, attributes, x, y) => {
-            Value::Integer(byte(qlinear(name, attributes, real(*x)?)?, y, BITS)?)
+            Value::Integer(byte(qlinear(name, attributes, real(*x)?)?, y)?)
         }
         Step::Arithmetic(kind, [a, b]) => Value::Float(Image::arithmetic(*kind, image(*a)?, image(*b)?)?),
         Step::BatchNormalization([x, factor, summand]) => {

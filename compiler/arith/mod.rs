@@ -13,6 +13,7 @@ mod image;
 pub mod lane;
 mod mlas;
 mod product;
+mod quantizer;
 mod rescale;
 pub mod softmax;
 mod unary;
@@ -23,6 +24,7 @@ mod tests;
 pub use average::Spread;
 pub use expression::{channel_table, line};
 pub use mlas::Lanes;
+pub use quantizer::{Quantizer, Rounding, Rule, Truncation};
 pub use rescale::requantize;
 pub use unary::unary_table;
 

@@ -4,6 +4,8 @@
 //! list of steps, each reading x, constants and earlier steps, from which `arith` makes a table, or one for each channel,
 //! and `reference` writes ONNX nodes. Integers are canonical (signed); the last step's value is the result.
 
+use crate::arith::{Quantizer, Rule};
+
 /// Elementwise operators of two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are ONNX's own")]
@@ -44,8 +46,34 @@ pub struct Quantization {
     pub scale: f32,
     /// Canonical integer of real 0.
     pub zero_point: i32,
-    /// Add this to a canonical integer to get the file's: 0 for int8, 128 for uint8.
+    /// Add this to a canonical integer to get the file's: 0 for a signed type, 2^(bits-1) for an unsigned one.
     pub offset: i32,
+    /// Least and greatest canonical integer.
+    pub bounds: (i32, i32),
+    /// How a real becomes an integer.
+    pub rule: Rule,
+}
+
+impl Quantization {
+    /// All integers of int8 (offset 0) or uint8 (128), by ONNX's rule.
+    pub fn byte(scale: f32, zero_point: i32, offset: i32) -> Quantization {
+        Quantization { scale, zero_point, offset, bounds: (-128, 127), rule: Rule::Onnx }
+    }
+
+    /// The canonical integer of a real.
+    pub fn quantize(&self, x: f32) -> i32 {
+        let Quantization { scale, zero_point, offset, bounds: (lo, hi), rule } = *self;
+        let of_file = |v: i32| i64::from(v) + i64::from(offset);
+        let q = Quantizer {
+            scale,
+            zero_point: of_file(zero_point),
+            lo: of_file(lo),
+            hi: of_file(hi),
+            rule,
+        };
+        // Within the bounds, which are canonical integers.
+        i32::try_from(q.apply(x) - i64::from(offset)).unwrap_or(lo)
+    }
 }
 
 /// What a step reads.
@@ -178,7 +206,11 @@ impl std::fmt::Display for Operand {
 
 impl std::fmt::Display for Quantization {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} +{}", self.scale, self.zero_point, self.offset)
+        write!(f, "{} {} +{}", self.scale, self.zero_point, self.offset)?;
+        if (self.bounds, self.rule) != ((-128, 127), Rule::Onnx) {
+            write!(f, " {}..{} {}", self.bounds.0, self.bounds.1, self.rule)?;
+        }
+        Ok(())
     }
 }
 

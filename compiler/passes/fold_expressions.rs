@@ -15,7 +15,7 @@ use super::prepare_input;
 use crate::arith::{AddForm, ProductForm, host, line};
 use crate::diag::Result;
 use crate::graph::expression::{Expression, Operand, Quantization, Quantized as Integer, Step};
-use crate::graph::float::{FloatGraph, is_float};
+use crate::graph::float::{FloatGraph, integer_width, is_float};
 use crate::graph::int::TableSource;
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{DType, Tensor, TensorData};
@@ -94,7 +94,7 @@ impl Origins {
                 | Op::Prepare(_) => None,
             };
             let port = Port::from(id);
-            let integers = matches!(graph.value(port).fact.dtype, DType::U8 | DType::I8);
+            let integers = narrow(graph.value(port).fact.dtype);
             if let (true, Some(Base::At(above))) = (integers, base) {
                 origins.above.insert(port, above);
             }
@@ -156,14 +156,25 @@ fn element(t: &Tensor) -> Option<Operand> {
     }
 }
 
-/// 8-bit parameters of a whole tensor.
-fn quantization(p: &Params) -> Option<Quantization> {
+/// Parameters of a whole tensor of at most 8 bits.
+pub(super) fn quantization(p: &Params) -> Option<Quantization> {
     let (scale, zero_point) = p.per_tensor()?;
-    if !matches!(p.dtype, DType::U8 | DType::I8) {
+    if p.bits() > 8 {
         return None;
     }
-    let zero_point = i32::try_from(zero_point - p.offset()).ok()?;
-    Some(Quantization { scale, zero_point, offset: i32::try_from(p.offset()).ok()? })
+    let canonical = |v: i64| i32::try_from(v - p.offset()).ok();
+    Some(Quantization {
+        scale,
+        zero_point: canonical(zero_point)?,
+        offset: i32::try_from(p.offset()).ok()?,
+        bounds: (canonical(p.lo)?, canonical(p.hi)?),
+        rule: p.rule,
+    })
+}
+
+/// Whether a tensor's elements are integers of at most 8 bits, as far as its type says.
+fn narrow(dtype: DType) -> bool {
+    integer_width(dtype).is_some_and(|(bits, _)| bits <= 8)
 }
 
 struct Builder<'a> {
@@ -234,6 +245,10 @@ impl Builder<'_> {
         let operand = match &graph.node(port.node).op {
             Op::Const(t) => element(t).or_else(|| self.constant(port)),
             Op::Dequantize(_) if several(graph, inputs[0]) => self.constant(port),
+            // Other integers than bytes have no place in an expression, their real values have.
+            Op::Dequantize(p) if constant(graph, inputs[0]) && !p.is_byte() => {
+                prepare_input::constant(graph, port)?.first().copied().map(Operand::Float)
+            }
             Op::BatchNormalization(epsilon) => self.batch_normalization(&inputs, *epsilon),
             Op::Dequantize(p) => {
                 let x = self.integer(inputs[0], p)?;

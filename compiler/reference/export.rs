@@ -297,11 +297,7 @@ impl Exporter<'_> {
             }
             TableSource::QLinear(op, attributes) => self.qlinear(&name, op, &[x], id, y, float(attributes)),
             TableSource::Float(op, attributes) => {
-                let q = |f: &QFact| Quantization {
-                    scale: f.scale,
-                    zero_point: f.zero_point,
-                    offset: f.source_offset,
-                };
+                let q = |f: &QFact| Quantization::byte(f.scale, f.zero_point, f.source_offset);
                 let steps = vec![
                     Step::Dequantize((Operand::X, q(self.fact(x)))),
                     Step::Function(op, attributes.clone(), Operand::Step(0)),

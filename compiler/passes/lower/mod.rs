@@ -78,10 +78,10 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
     if faults.is_empty() { Ok(lower.int) } else { Err(Diagnostics(faults)) }
 }
 
-/// The scale and zero point as the integer stage has them; 8 bits only.
+/// The scale and zero point as the integer stage has them; at most 8 bits.
 fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> Lowered<QFact> {
-    let width = integer_width(params.dtype).filter(|(bits, _)| *bits == 8);
-    let (Some((bits, _)), Some((scale, zero_point))) = (width, params.per_tensor()) else {
+    let width = Some(params.bits()).filter(|bits| *bits <= 8);
+    let (Some(bits), Some((scale, zero_point))) = (width, params.per_tensor()) else {
         return Err(if width.is_some() {
             at(
                 graph,
@@ -96,7 +96,11 @@ fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> L
                 id,
                 code::WIDTH_UNSUPPORTED,
                 "a bit width is not supported",
-                format!("an activation is {:?}", params.dtype),
+                if integer_width(params.dtype).is_some_and(|(bits, _)| bits == params.bits()) {
+                    format!("an activation is {:?}", params.dtype)
+                } else {
+                    format!("an activation has {} bits; 1 to 8 are supported", params.bits())
+                },
             )
         });
     };
@@ -105,7 +109,7 @@ fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> L
         shape,
         bits: u8::try_from(bits).unwrap_or(u8::MAX),
         scale,
-        // Both fit: the zero point is inside the 8-bit type's range.
+        // Both fit: the zero point is inside the range of at most 8 bits.
         zero_point: i32::try_from(zero_point - offset).unwrap_or(0),
         source_offset: i32::try_from(offset).unwrap_or(0),
     })
