@@ -141,6 +141,42 @@ impl Quantizer {
     }
 }
 
+/// MultiThreshold: the number of its channel's thresholds that an element reaches, scaled and moved.
+///
+/// Operand x; the result is one of `values`, a float.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    /// The axis of the channels.
+    pub axis: usize,
+    /// Of each channel, or of all, rising.
+    pub thresholds: Vec<Vec<f32>>,
+    /// The result by the number of thresholds reached: rising, one more than thresholds.
+    pub values: Vec<f32>,
+}
+
+impl Threshold {
+    /// The value of an element of a channel.
+    pub fn value(&self, channel: usize, x: f32) -> f32 {
+        let list = &self.thresholds[if self.thresholds.len() == 1 { 0 } else { channel }];
+        self.values[list.iter().filter(|t| x >= **t).count()]
+    }
+}
+
+impl std::fmt::Display for Threshold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 16;
+        let all: Vec<String> = self.thresholds.iter().flatten().map(f32::to_string).collect();
+        let values: Vec<String> = self.values.iter().map(f32::to_string).collect();
+        write!(f, "axis {} {} of ", self.axis, self.thresholds.len())?;
+        if all.len() > SHOWN {
+            write!(f, "{} .. {}", all[0], all[all.len() - 1])?;
+        } else {
+            write!(f, "{}", all.join(" "))?;
+        }
+        write!(f, " -> {}", values.join(" "))
+    }
+}
+
 impl std::fmt::Display for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

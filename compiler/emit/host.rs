@@ -7,7 +7,8 @@ use super::{HostArray, internal};
 use crate::diag::Result;
 use crate::exec::Data;
 use crate::graph::NodeId;
-use crate::graph::expression::Binary;
+use crate::arith::Rule;
+use crate::graph::expression::{Binary, Expression, Quantization};
 use crate::graph::int::{
     Arrangement, Head, HeadPart, HeadUnit, HostOutput, HostStep, IntGraph, IntOp, QFact,
 };
@@ -37,7 +38,9 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                     before.extend(prepared(&value.name, prepare, &mut files));
                     x = format!("t{}", prepare.steps.len());
                 }
-                if host.is_float() {
+                if let Some(rule) = &host.rule {
+                    before.push(format!("{:?}: {}", value.name, ruled(rule, &x)));
+                } else if host.is_float() {
                     before.push(format!(
                         "{:?}: clamp(round_half_even({x} / {:?}) + {zero}, {low}, {}), the quotient in float32 (a division, not a product with the reciprocal)",
                         value.name,
@@ -191,6 +194,15 @@ fn computed(step: &Step, words: &[String]) -> String {
             )
         }
         Work::Function(name, attributes) => function(name, attributes, x),
+        Work::Threshold(t) => {
+            let rows: Vec<String> = t.thresholds.iter().map(|row| format!("{row:?}")).collect();
+            format!(
+                "the element of {:?} at the number of thresholds that {x} is not less than; thresholds {} {}",
+                t.values,
+                if rows.len() == 1 { "for all:".to_owned() } else { format!("for each index of axis {}:", t.axis) },
+                rows.join(", ")
+            )
+        }
         Work::Reshape => format!("{x} reshaped to {:?}", step.shape),
         Work::Transpose(perm) => format!("{x}, its axes in the order {perm:?}"),
         Work::Take(keep) => {
@@ -318,9 +330,45 @@ fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool, file: Option<
     })
 }
 
+/// A quantizer of the input, by the file's integers.
+fn ruled(q: &Quantization, x: &str) -> String {
+    let of_file = |v: i32| i64::from(v) + i64::from(q.offset);
+    let (lo, hi) = (of_file(q.bounds.0), of_file(q.bounds.1));
+    let (scale, zero) = (q.scale, of_file(q.zero_point));
+    match q.rule {
+        Rule::Onnx => format!("clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32"),
+        Rule::Quant(rounding) => format!(
+            "clamp({x} / {scale:?} + {zero}, {lo}, {hi}) in float32, rounded by QONNX's {}",
+            rounding.name()
+        ),
+        Rule::Sign => format!("1 where {x} / {scale:?} + {zero} is at least 0, else -1"),
+        Rule::Bipolar => format!("1 where {x} is at least 0, else -1"),
+        Rule::Trunc(t) => format!(
+            "clamp(round_half_even({x} / {:?} + {}) / {}, {lo}, {hi}) in float32, rounded by QONNX's {}",
+            t.scale,
+            t.zero_point,
+            t.divisor,
+            t.rounding.name()
+        ),
+    }
+}
+
+/// The expression with every constant written out.
+fn whole(e: &Expression) -> String {
+    let steps = Expression { steps: e.steps.clone(), constants: Vec::new() };
+    let constants = e.constants.iter().enumerate().map(|(k, c)| format!("; #{k} = {c:?}"));
+    format!("{steps}{}", constants.collect::<String>())
+}
+
 fn sentence(step: &HostStep) -> String {
     let name = |signed: bool| if signed { "int8" } else { "uint8" };
     match step {
+        HostStep::Accumulator { bytes, axis, expression } => format!(
+            "accumulator: each {bytes} bytes of the last axis are an integer x in two's complement, the first byte the least; \
+             then, with a constant for each index of axis {axis}, each operator rounded to float32 (Accumulated: x times the \
+             product of the scales, in double precision, rounded once): {}",
+            whole(expression)
+        ),
         HostStep::Dequantize(scale, zero) => {
             format!("dequantize: float32(y - {zero}) * {scale:?}, the product in float32")
         }

@@ -111,6 +111,19 @@ pub enum Step {
     Arithmetic(Binary, [Operand; 2]),
     /// BatchNormalization of a float: x, and its channel's factor and summand.
     BatchNormalization([Operand; 3]),
+    /// What an accumulator of products stands for: fl32(x * (scale * weight * alpha)), the product in double precision.
+    Accumulated {
+        /// The integer, x.
+        x: Operand,
+        /// Scale of the activations.
+        scale: f32,
+        /// Scale of the weights.
+        weight: Operand,
+        /// Gemm's factor.
+        alpha: f32,
+    },
+    /// One of the values, by how many of the thresholds the operand reaches.
+    Threshold(Operand, Vec<Operand>, Vec<f32>),
     /// com.microsoft QLinearAdd or QLinearMul, with the result's quantization.
     QLinearArithmetic(Binary, [Quantized; 2], Quantization),
 }
@@ -126,6 +139,8 @@ impl Step {
             | Step::QLinearFunction(_, _, (x, _), _) => vec![*x],
             Step::Arithmetic(_, [a, b]) | Step::QLinearArithmetic(_, [(a, _), (b, _)], _) => vec![*a, *b],
             Step::BatchNormalization(operands) => operands.to_vec(),
+            Step::Accumulated { x, weight, .. } => vec![*x, *weight],
+            Step::Threshold(x, thresholds, _) => std::iter::once(x).chain(thresholds).copied().collect(),
         }
     }
 
@@ -141,6 +156,12 @@ impl Step {
             Step::QLinearFunction(name, a, x, y) => Step::QLinearFunction(name, a.clone(), q(*x), *y),
             Step::Arithmetic(kind, [a, b]) => Step::Arithmetic(*kind, [f(*a), f(*b)]),
             Step::BatchNormalization(operands) => Step::BatchNormalization(operands.map(f)),
+            Step::Accumulated { x, scale, weight, alpha } => {
+                Step::Accumulated { x: f(*x), scale: *scale, weight: f(*weight), alpha: *alpha }
+            }
+            Step::Threshold(x, thresholds, values) => {
+                Step::Threshold(f(*x), thresholds.iter().map(|t| f(*t)).collect(), values.clone())
+            }
             Step::QLinearArithmetic(kind, [a, b], y) => Step::QLinearArithmetic(*kind, [q(*a), q(*b)], *y),
         }
     }
@@ -154,6 +175,8 @@ impl Step {
             Step::Function(name, ..) | Step::QLinearFunction(name, ..) => name,
             Step::Arithmetic(kind, _) => kind.name(),
             Step::BatchNormalization(_) => "BatchNormalization",
+            Step::Accumulated { .. } => "Accumulated",
+            Step::Threshold(..) => "MultiThreshold",
             Step::QLinearArithmetic(Binary::Mul, ..) => "QLinearMul",
             Step::QLinearArithmetic(..) => "QLinearAdd",
         }
@@ -234,6 +257,15 @@ impl std::fmt::Display for Expression {
                     write!(f, " by {p} to {y}")?;
                 }
                 Step::Arithmetic(..) | Step::BatchNormalization(_) => {}
+                Step::Accumulated { scale, alpha, .. } => {
+                    write!(f, " by {scale}")?;
+                    if *alpha != 1.0 {
+                        write!(f, " alpha {alpha}")?;
+                    }
+                }
+                Step::Threshold(_, _, values) => {
+                    values.iter().try_for_each(|v| write!(f, " {v}"))?;
+                }
                 Step::QLinearArithmetic(_, [(_, a), (_, b)], y) => write!(f, " by {a}, {b} to {y}")?,
             }
         }

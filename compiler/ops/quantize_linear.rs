@@ -48,6 +48,8 @@ pub fn import_quantize(ctx: &Context<'_>) -> Imported {
         5 => DType::I16,
         21 => DType::U4,
         22 => DType::I4,
+        25 => DType::U2,
+        26 => DType::I2,
         other => {
             return Err(ctx.unsupported("output_dtype", &other.to_string(), "it is not an integer type"));
         }

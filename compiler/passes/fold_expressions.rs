@@ -59,7 +59,7 @@ impl Origins {
                 Op::Dequantize(_) if inputs.iter().all(|p| constant(graph, *p)) => Some(Base::Constant),
                 Op::Clip(_) if !is_float(graph.value(id.into()).fact.dtype) => None,
                 Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
-                Op::BatchNormalization(_) => all(),
+                Op::BatchNormalization(_) | Op::Threshold(_) => all(),
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul(_) => all(),
                     Kernel::Conv(_)
@@ -83,6 +83,7 @@ impl Origins {
                 | Op::Identity
                 | Op::Softmax(_)
                 | Op::LogSoftmax(_)
+                | Op::Accumulated(..)
                 | Op::ArgMax(_)
                 | Op::TopK(_)
                 | Op::Gather(_)
@@ -276,6 +277,15 @@ impl Builder<'_> {
             Op::Binary(kind) => {
                 let operands = [self.operand(inputs[0])?, self.operand(inputs[1])?];
                 self.push(Step::Arithmetic(*kind, operands))
+            }
+            Op::Threshold(t) => {
+                let x = self.operand(inputs[0])?;
+                let thresholds = (0..t.values.len() - 1).map(|k| {
+                    let column: Vec<f32> = t.thresholds.iter().map(|row| row[k]).collect();
+                    self.along(t.axis, column)
+                });
+                let thresholds = thresholds.collect::<Option<Vec<_>>>()?;
+                self.push(Step::Threshold(x, thresholds, t.values.clone()))
             }
             Op::Quantized(q) => self.quantized(q, &inputs),
             _ => None,

@@ -115,7 +115,7 @@ impl Chain {
 
     fn quantized(&self, kernel: Kernel, inputs: Vec<Params>) -> Quantized {
         let (lo, hi) = self.bounds();
-        Quantized { kernel, inputs, output: self.y.clone(), lo, hi }
+        Quantized { kernel, inputs, output: self.y.clone(), lo, hi, epilogue: None }
     }
 }
 
@@ -192,6 +192,7 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
                     output: p.clone(),
                     lo,
                     hi,
+                    epilogue: None,
                 }
             } else if chain.y.is_byte() {
                 chain.quantized(Kernel::Table(TableSource::Requantize), vec![p.clone()])

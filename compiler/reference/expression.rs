@@ -122,6 +122,8 @@ impl Writer<'_> {
                 ];
                 self.node(("", "BatchNormalization"), &inputs, to, &vec![("epsilon", 0.0)]);
             }
+            // Refused before: ONNX Runtime has no integer accumulator that becomes a float.
+            Step::Accumulated { .. } | Step::Threshold(..) => {}
             Step::QLinearArithmetic(_, [(a, p), (b, q)], y) => {
                 triple(self, *a, p);
                 triple(self, *b, q);

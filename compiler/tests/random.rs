@@ -159,7 +159,7 @@ impl Net {
             1 => Arrangement { onnx_shape: vec![1, h, w, c], source: Some(channels_last(shape)) },
             _ => Arrangement { onnx_shape: vec![1, c * h * w], source: Some((0..elements).rev().collect()) },
         };
-        let input = IntOp::Input(HostInput { dtype, prepare: None, arrangement });
+        let input = IntOp::Input(HostInput { dtype, prepare: None, rule: None, arrangement });
         let id = self.g.add(node, input, &[], vec![Value { name: name.into(), fact }]);
         self.ports.push(id.into());
         id.into()

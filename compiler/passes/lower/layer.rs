@@ -125,7 +125,11 @@ impl Lower<'_> {
         for ((o, i, h, w), v) in own.indexed_iter() {
             weight[[o, i, h + top, w + left]] = centred(*v, zero(o));
         }
-        let yf = fact(graph, id, &q.output, layout::natural(&graph.value(id.into()).fact.shape))?;
+        let shape = layout::natural(&graph.value(id.into()).fact.shape);
+        if let Some(layer) = self.accumulated(id, q, (conv.window, conv.groups), weight.view(), &xf)? {
+            return self.place_accumulated(id, layer, port, shape, None);
+        }
+        let yf = fact(graph, id, &q.output, shape)?;
         let op = int::Conv {
             window: conv.window,
             groups: conv.groups,
@@ -199,6 +203,9 @@ impl Lower<'_> {
             let position = position.map(|p| u32::try_from(p).unwrap_or(u32::MAX)).collect();
             (Window::POINT, weight, [n, h, w], layout::simple(position))
         };
+        if let Some(layer) = self.accumulated(id, q, (window, 1), weight.view(), &xf)? {
+            return self.place_accumulated(id, layer, x.port, shape, position);
+        }
         let yf = fact(graph, id, &q.output, shape)?;
         let op = int::Conv {
             window,

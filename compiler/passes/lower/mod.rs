@@ -6,6 +6,7 @@
 mod affine;
 mod arrange;
 mod conv_transpose;
+mod epilogue;
 mod host;
 mod layer;
 mod layout;
@@ -15,6 +16,7 @@ mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fold_expressions::quantization;
 use super::integer_clip::params_below;
 use super::names::{at, unique};
 use crate::arith::{self, AddForm, AddSpec, AverageForm, AverageSpec};
@@ -39,6 +41,8 @@ struct Lower<'a> {
     inputs: BTreeMap<NodeId, NodeId>,
     nodes: BTreeSet<String>,
     values: BTreeSet<String>,
+    /// Of accumulators that leave the chip: bytes of each.
+    wide: BTreeMap<Port, usize>,
 }
 
 type Lowered<T> = std::result::Result<T, Diagnostic>;
@@ -55,6 +59,7 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
         inputs: BTreeMap::new(),
         nodes: BTreeSet::new(),
         values: BTreeSet::new(),
+        wide: BTreeMap::new(),
     };
     let mut faults = Vec::new();
     // What depends on a refused node is not judged.
@@ -188,6 +193,9 @@ impl Lower<'_> {
                 if let Some(x) = self.placed.get(&inputs[0]).cloned() {
                     self.placed.insert(id.into(), x);
                 }
+                if let Some(bytes) = self.wide.get(&inputs[0]).copied() {
+                    self.wide.insert(id.into(), bytes);
+                }
                 Ok(())
             }
             Op::Transpose(perm) => {
@@ -202,6 +210,7 @@ impl Lower<'_> {
             | Op::Dequantize(_)
             | Op::Softmax(_)
             | Op::LogSoftmax(_)
+            | Op::Accumulated(..)
             | Op::ArgMax(_)
             | Op::TopK(_)
             // Refused before lowering.
@@ -216,6 +225,7 @@ impl Lower<'_> {
             | Op::AveragePool(_)
             | Op::Mean(_)
             | Op::Identity
+            | Op::Threshold(_)
             | Op::Gather(_)
             | Op::Cast(_) => Ok(()),
         }
@@ -302,7 +312,9 @@ impl Lower<'_> {
         let fact = fact(self.graph, source, params, shape)?;
         let position = order.as_deref().map(layout::inverse);
         let arrangement = Arrangement { onnx_shape, source: order };
-        let op = IntOp::Input(HostInput { dtype, prepare, arrangement });
+        let quantizes = matches!(self.graph.node(id).op, Op::Quantize(_)) && !params.is_byte();
+        let rule = quantizes.then(|| quantization(params)).flatten();
+        let op = IntOp::Input(HostInput { dtype, prepare, rule, arrangement });
         // Node and value bear the ONNX input's name, by which the host feeds it.
         let name = self.graph.node(source).name.clone();
         let value = self.graph.value(source.into()).name.clone();
