@@ -139,7 +139,9 @@ pub fn direction(expression: &Expression, channel: usize) -> Option<Direction> {
             Operand::Float(_) | Operand::Integer(_) | Operand::Channel(_) => false,
         };
         let keeps = match step {
-            Step::Dequantize((x, _)) | Step::Quantize(x, _) | Step::Clamp((x, _), ..) => above(x).then_some(true),
+            Step::Dequantize((x, _)) | Step::Quantize(x, _) | Step::Clamp((x, _), ..) => {
+                above(x).then_some(true)
+            }
             Step::Threshold(x, ..) => above(x).then_some(true),
             Step::Accumulated { x, weight, alpha, .. } if above(x) => {
                 Some((constant(weight)? < 0.0) == (*alpha < 0.0))

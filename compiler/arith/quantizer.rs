@@ -127,9 +127,7 @@ impl Quantizer {
         }
         // A saturating conversion of a float32 integer.
         match rule {
-            Rule::Onnx => {
-                ((x / scale).round_ties_even() as i64).saturating_add(zero_point).clamp(lo, hi)
-            }
+            Rule::Onnx => ((x / scale).round_ties_even() as i64).saturating_add(zero_point).clamp(lo, hi),
             Rule::Quant(rounding) => rounding.apply(clamped(x / scale + zero)) as i64,
             Rule::Sign => sign(x / scale + zero),
             Rule::Bipolar => sign(x),

@@ -4,10 +4,10 @@
 //! too long for one.
 
 use super::{HostArray, internal};
+use crate::arith::Rule;
 use crate::diag::Result;
 use crate::exec::Data;
 use crate::graph::NodeId;
-use crate::arith::Rule;
 use crate::graph::expression::{Binary, Expression, Quantization};
 use crate::graph::int::{
     Arrangement, Head, HeadPart, HeadUnit, HostOutput, HostStep, IntGraph, IntOp, QFact,
@@ -199,7 +199,11 @@ fn computed(step: &Step, words: &[String]) -> String {
             format!(
                 "the element of {:?} at the number of thresholds that {x} is not less than; thresholds {} {}",
                 t.values,
-                if rows.len() == 1 { "for all:".to_owned() } else { format!("for each index of axis {}:", t.axis) },
+                if rows.len() == 1 {
+                    "for all:".to_owned()
+                } else {
+                    format!("for each index of axis {}:", t.axis)
+                },
                 rows.join(", ")
             )
         }
@@ -336,7 +340,9 @@ fn ruled(q: &Quantization, x: &str) -> String {
     let (lo, hi) = (of_file(q.bounds.0), of_file(q.bounds.1));
     let (scale, zero) = (q.scale, of_file(q.zero_point));
     match q.rule {
-        Rule::Onnx => format!("clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32"),
+        Rule::Onnx => {
+            format!("clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32")
+        }
         Rule::Quant(rounding) => format!(
             "clamp({x} / {scale:?} + {zero}, {lo}, {hi}) in float32, rounded by QONNX's {}",
             rounding.name()

@@ -7,8 +7,8 @@ use super::data::{Data, array, type_name};
 use super::head::HeadRunner;
 use super::prepare;
 use crate::arith::{self, Lanes, host};
-use crate::graph::expression::Quantization;
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::expression::Quantization;
 use crate::graph::int::{Arrangement, HeadPart, HostInput, HostOutput, HostStep, HostType, QFact};
 use crate::graph::prepare::Prepare;
 

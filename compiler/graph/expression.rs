@@ -64,13 +64,7 @@ impl Quantization {
     pub fn quantize(&self, x: f32) -> i32 {
         let Quantization { scale, zero_point, offset, bounds: (lo, hi), rule } = *self;
         let of_file = |v: i32| i64::from(v) + i64::from(offset);
-        let q = Quantizer {
-            scale,
-            zero_point: of_file(zero_point),
-            lo: of_file(lo),
-            hi: of_file(hi),
-            rule,
-        };
+        let q = Quantizer { scale, zero_point: of_file(zero_point), lo: of_file(lo), hi: of_file(hi), rule };
         // Within the bounds, which are canonical integers.
         i32::try_from(q.apply(x) - i64::from(offset)).unwrap_or(lo)
     }

@@ -441,21 +441,20 @@ impl<'a> Importer<'a> {
     }
 
     /// Adds an operator that only the node's next one reads.
-    fn step(
-        &mut self,
-        ctx: &Context<'a>,
-        op: Op,
-        x: Port,
-    ) -> std::result::Result<Port, Diagnostic> {
+    fn step(&mut self, ctx: &Context<'a>, op: Op, x: Port) -> std::result::Result<Port, Diagnostic> {
         let fact = op.infer(&[&self.graph.value(x).fact]).map_err(|cause| ctx.mismatch(cause))?;
         let value = self.constant(x).and_then(|v| op.eval(&[&v]));
         let output = ctx.node.outputs.iter().find(|o| !o.is_empty()).map_or("", String::as_str);
         let name = if ctx.node.name.is_empty() { output } else { &ctx.node.name };
         let kind = if matches!(op, Op::Threshold(_)) { "thresholds" } else { "quantized" };
         let mut value_name = format!("{output}_{kind}");
-        while self.is_read(&value_name) || self.graph.ids().iter().any(|id| {
-            self.graph.node(*id).outputs.iter().any(|v| v.name == value_name)
-        }) {
+        while self.is_read(&value_name)
+            || self
+                .graph
+                .ids()
+                .iter()
+                .any(|id| self.graph.node(*id).outputs.iter().any(|v| v.name == value_name))
+        {
             value_name.push('_');
         }
         let port = self.add(&format!("{name}_{kind}"), op, &[x], &value_name, fact);

@@ -42,8 +42,8 @@ pub mod window;
 use std::borrow::Cow;
 
 use crate::arith::{Rule, Threshold};
-use crate::graph::float::{Fact, is_float};
 use crate::graph::expression::Expression;
+use crate::graph::float::{Fact, is_float};
 use crate::graph::int::TableSource;
 use crate::graph::prepare::Prepare;
 use crate::onnx::model::{DType, Tensor};

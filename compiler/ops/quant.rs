@@ -236,7 +236,9 @@ fn named(name: &str) -> Option<(i64, i64)> {
     match name {
         "BIPOLAR" | "TERNARY" => Some((-1, 1)),
         "BINARY" => Some((0, 1)),
-        _ => bits("UINT").map(|b| bounds(b, false, false)).or_else(|| bits("INT").map(|b| bounds(b, true, false))),
+        _ => bits("UINT")
+            .map(|b| bounds(b, false, false))
+            .or_else(|| bits("INT").map(|b| bounds(b, true, false))),
     }
 }
 
@@ -295,7 +297,9 @@ pub fn import_multi_threshold(ctx: &Context<'_>) -> Imported {
         // Values that are no integers are a float type, whatever is said.
         _ if out_scale.fract() != 0.0 || out_bias.fract() != 0.0 => true,
         name => match named(name) {
-            Some((least, most)) => values.iter().all(|v| f64::from(*v) >= least as f64 && f64::from(*v) <= most as f64),
+            Some((least, most)) => {
+                values.iter().all(|v| f64::from(*v) >= least as f64 && f64::from(*v) <= most as f64)
+            }
             None => return Err(ctx.unsupported("out_dtype", name, "it is no data type of QONNX's")),
         },
     };

@@ -109,9 +109,7 @@ pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
 pub fn dequantized(params: &Params, x: &Tensor) -> Option<Tensor> {
     let TensorData::Int(values) = &x.data else { return None };
     // Integers of 8 bits convert exactly; int32's difference is rounded, as by ONNX Runtime.
-    let real = |v: i64, slice: usize| {
-        f64::from((v - params.zero_point[slice]) as f32 * params.scale[slice])
-    };
+    let real = |v: i64, slice: usize| f64::from((v - params.zero_point[slice]) as f32 * params.scale[slice]);
     let data = TensorData::Float(match params.axis {
         None => values.mapv(|v| real(v, 0)),
         Some(axis) if values.shape().get(axis) == Some(&params.scale.len()) => {

@@ -113,7 +113,8 @@ fn layer(graph: &FloatGraph, node: NodeId) -> Found<Layer> {
     let Some(weights) = weights else { return Ok(None) };
     let of = weights.params();
     if let Some(other) = of.axis.filter(|a| *a != of_weights) {
-        let cause = format!("axis {other}; only per output channel (axis {of_weights}) or per tensor is supported");
+        let cause =
+            format!("axis {other}; only per output channel (axis {of_weights}) or per tensor is supported");
         let problem = "the weights are quantized along the wrong axis";
         return Err(at(graph, node, code::INPUT_UNSUPPORTED, problem, cause));
     }
@@ -126,7 +127,8 @@ fn layer(graph: &FloatGraph, node: NodeId) -> Found<Layer> {
         Some(port) => {
             let Some(values) = constant(graph, *port) else { return Ok(None) };
             // Aligned at the end, as broadcasting has it; a Conv's is one axis.
-            let fits = values.len() == 1 || (values.len() == channels && values.shape().last() == Some(&channels));
+            let fits =
+                values.len() == 1 || (values.len() == channels && values.shape().last() == Some(&channels));
             if !fits {
                 return Ok(None);
             }
@@ -340,8 +342,11 @@ fn quantizer(graph: &mut FloatGraph, names: &mut Names, id: NodeId) -> Found<()>
     let last = builder.last;
     builder.push(Step::Quantize(last, integers));
     let (expression, to) = (builder.expression, builder.shape);
-    let mut q =
-        Quantized::new(layer.kernel.clone(), vec![layer.x.1.clone(), layer.weights.params().clone()], y.clone());
+    let mut q = Quantized::new(
+        layer.kernel.clone(),
+        vec![layer.x.1.clone(), layer.weights.params().clone()],
+        y.clone(),
+    );
     q.epilogue = Some(expression);
     if to == layer.shape {
         let operands = operands(graph, names, &layer);

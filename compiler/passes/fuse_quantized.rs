@@ -173,7 +173,9 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
         // The formulas below round to nearest and then add the zero point.
         Op::Binary(_) | Op::AveragePool(_) if !chain.y.is_nearest() => Ok(None),
         // A pass has given those of QONNX what float32 makes of the accumulator.
-        Op::Conv(_) | Op::ConvTranspose(_) | Op::Gemm(_) | Op::MatMul if chain.y.rule != Rule::Onnx => Ok(None),
+        Op::Conv(_) | Op::ConvTranspose(_) | Op::Gemm(_) | Op::MatMul if chain.y.rule != Rule::Onnx => {
+            Ok(None)
+        }
         Op::Dequantize(p) => {
             let x = inputs[0];
             if p.axis.is_some() || chain.y.axis.is_some() {

@@ -102,7 +102,8 @@ impl Change {
                 return;
             }
             IntOp::Conv(conv) => {
-                let each = conv.groups == order.len() && !matches!(conv.form, ConvForm::Transposed | ConvForm::Wide(_));
+                let each = conv.groups == order.len()
+                    && !matches!(conv.form, ConvForm::Transposed | ConvForm::Wide(_));
                 let outputs = conv.weight.dim().0 / conv.groups;
                 each.then(|| order.iter().flat_map(|g| (0..outputs).map(move |i| g * outputs + i)).collect())
             }

@@ -29,7 +29,9 @@ fn steps(e: &Expression, channel: usize, (from, to): Interval) -> std::result::R
     };
     if !guaranteed {
         if to - from > MOST {
-            return Err(format!("its operators guarantee no direction, and {from} to {to} are too many to see"));
+            return Err(format!(
+                "its operators guarantee no direction, and {from} to {to} are too many to see"
+            ));
         }
         let mut before = first;
         for acc in from..=to {
@@ -70,7 +72,11 @@ pub(super) fn references(
     for (c, &interval) in reach.iter().enumerate() {
         let steps = steps(e, c, interval).map_err(|cause| {
             let cause = format!("channel {c}: {cause}");
-            place.fault(code::RESCALE_INFEASIBLE, "a layer's function of its accumulator has no integer form", cause)
+            place.fault(
+                code::RESCALE_INFEASIBLE,
+                "a layer's function of its accumulator has no integer form",
+                cause,
+            )
         })?;
         let slope = slope(&steps);
         // The exact lane is tried with it, and the proof decides.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{LaneKind, LayerQuant, Tables, add, affine, epilogue, average, offset, product, signed_bits};
+use super::{LaneKind, LayerQuant, Tables, add, affine, average, epilogue, offset, product, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, requantize};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};

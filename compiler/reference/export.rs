@@ -86,7 +86,9 @@ fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
     let needs = |op: &IntOp| match op {
         IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => expression::opset(name),
         IntOp::Table(Table { source: TableSource::Expression(e), .. })
-        | IntOp::Conv(Conv { form: ConvForm::Affine(e) | ConvForm::Epilogue(e), .. }) => expression::opset_of(e),
+        | IntOp::Conv(Conv { form: ConvForm::Affine(e) | ConvForm::Epilogue(e), .. }) => {
+            expression::opset_of(e)
+        }
         IntOp::Output(output) => {
             let opset =
                 |s: &HostStep| if let HostStep::Function(f, _) = s { expression::opset(f) } else { 13 };
@@ -160,7 +162,9 @@ impl Exporter<'_> {
             IntOp::Conv(conv) => match &conv.form {
                 ConvForm::Affine(e) => self.expression(id, e, inputs[0], &target),
                 ConvForm::Integer | ConvForm::Transposed => self.conv(id, conv, inputs[0], &target)?,
-                ConvForm::Epilogue(_) | ConvForm::Wide(_) => return Err(self.fault(id, "ONNX has no such operator")),
+                ConvForm::Epilogue(_) | ConvForm::Wide(_) => {
+                    return Err(self.fault(id, "ONNX has no such operator"));
+                }
             },
             IntOp::Add(add) => match add.spec.form {
                 AddForm::QLinear => {

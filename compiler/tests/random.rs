@@ -581,8 +581,7 @@ impl Net {
     /// BatchNormalization, or a constant product and sum, of each channel, of either sign, with or without Relu.
     fn lines(&mut self, x: Port, rng: &mut Rng) -> Port {
         let (xf, y) = (self.fact_of(x), self.fact(self.fact_of(x).shape));
-        let of =
-            |f: &QFact| Quantization::byte(f.scale, f.zero_point, f.source_offset);
+        let of = |f: &QFact| Quantization::byte(f.scale, f.zero_point, f.source_offset);
         let channels = xf.shape[0];
         // Ten digits: float32 has no ties.
         let factors: Vec<f32> = (0..channels)

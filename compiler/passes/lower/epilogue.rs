@@ -13,6 +13,7 @@ use crate::graph::expression::{Expression, Operand, Quantization, Step};
 use crate::graph::int::{self, ConvForm, IntOp, QFact, Window};
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::DType;
+use crate::ops::quantization::Params;
 use crate::ops::quantized::Quantized;
 use crate::passes::names::at;
 
@@ -24,9 +25,9 @@ pub(super) struct Layer {
 }
 
 /// What a channel's accumulator reaches.
-fn reach(weights: &ndarray::ArrayView3<'_, i16>, x: &QFact) -> (i64, i64) {
-    let half = 1_i64 << (i64::from(x.bits) - 1);
-    let (low, high) = (-half - i64::from(x.zero_point), half - 1 - i64::from(x.zero_point));
+fn reach(weights: &ndarray::ArrayView3<'_, i16>, x: &Params) -> (i64, i64) {
+    let zero = x.zero_point.first().copied().unwrap_or(0);
+    let (low, high) = (x.lo - zero, x.hi - zero);
     // Pads contribute 0.
     let (low, high) = (low.min(0), high.max(0));
     weights.iter().map(|w| i64::from(*w)).fold((0, 0), |(from, to), w| {
@@ -41,8 +42,8 @@ impl Lower<'_> {
         q: &Quantized,
         (window, groups): (Window, usize),
         weight: ArrayView4<'_, i16>,
-        x: &QFact,
     ) -> Lowered<Option<Layer>> {
+        let x = &q.inputs[0];
         let weight_scale = q.inputs[1].scale.clone();
         if let Some(e) = &q.epilogue {
             let y = fact(self.graph, id, &q.output, [1, 1, 1])?;
@@ -66,11 +67,17 @@ impl Lower<'_> {
             return Err(at(self.graph, id, code::ACCUMULATOR_OVERFLOW, problem, cause));
         }
         if groups != 1 {
-            return Err(self.fault(id, "a grouped convolution is the last layer, and its result is not quantized".into()));
+            return Err(self.fault(
+                id,
+                "a grouped convolution is the last layer, and its result is not quantized".into(),
+            ));
         }
         let rows: Vec<usize> = (0..weight.dim().0).flat_map(|o| std::iter::repeat_n(o, bytes)).collect();
-        let weight_scale =
-            if weight_scale.len() == 1 { weight_scale } else { rows.iter().map(|o| weight_scale[*o]).collect() };
+        let weight_scale = if weight_scale.len() == 1 {
+            weight_scale
+        } else {
+            rows.iter().map(|o| weight_scale[*o]).collect()
+        };
         let op = int::Conv {
             window,
             groups,
@@ -120,11 +127,13 @@ fn clamped(e: &Expression, q: &Quantized, (lo, hi): (i32, i32), y: &QFact) -> Ex
 }
 
 /// Weights and function of every channel such that the function does not fall.
-fn rising(weight: ArrayView4<'_, i16>, mut e: Expression, x: &QFact) -> (Array4<i16>, Expression) {
+fn rising(weight: ArrayView4<'_, i16>, mut e: Expression, x: &Params) -> (Array4<i16>, Expression) {
     let mut weight = weight.to_owned();
     for (c, mut w) in weight.axis_iter_mut(Axis(0)).enumerate() {
         let (from, to) = reach(&w.view(), x);
-        let value = |acc: i64| evaluate(&e, c, i32::try_from(acc).unwrap_or(if acc < 0 { i32::MIN } else { i32::MAX }));
+        let value = |acc: i64| {
+            evaluate(&e, c, i32::try_from(acc).unwrap_or(if acc < 0 { i32::MIN } else { i32::MAX }))
+        };
         let falls = match direction(&e, c) {
             Some(d) => d == Direction::Falling,
             // The proof sees every accumulator.

@@ -126,7 +126,7 @@ impl Lower<'_> {
             weight[[o, i, h + top, w + left]] = centred(*v, zero(o));
         }
         let shape = layout::natural(&graph.value(id.into()).fact.shape);
-        if let Some(layer) = self.accumulated(id, q, (conv.window, conv.groups), weight.view(), &xf)? {
+        if let Some(layer) = self.accumulated(id, q, (conv.window, conv.groups), weight.view())? {
             return self.place_accumulated(id, layer, port, shape, None);
         }
         let yf = fact(graph, id, &q.output, shape)?;
@@ -203,7 +203,7 @@ impl Lower<'_> {
             let position = position.map(|p| u32::try_from(p).unwrap_or(u32::MAX)).collect();
             (Window::POINT, weight, [n, h, w], layout::simple(position))
         };
-        if let Some(layer) = self.accumulated(id, q, (window, 1), weight.view(), &xf)? {
+        if let Some(layer) = self.accumulated(id, q, (window, 1), weight.view())? {
             return self.place_accumulated(id, layer, x.port, shape, position);
         }
         let yf = fact(graph, id, &q.output, shape)?;
