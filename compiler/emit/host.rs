@@ -4,11 +4,10 @@
 //! too long for one.
 
 use super::{HostArray, internal};
-use crate::arith::Rule;
 use crate::diag::Result;
 use crate::exec::Data;
 use crate::graph::NodeId;
-use crate::graph::expression::{Binary, Expression, Quantization};
+use crate::graph::expression::{Binary, Expression};
 use crate::graph::int::{
     Arrangement, Head, HeadPart, HeadUnit, HostOutput, HostStep, IntGraph, IntOp, QFact,
 };
@@ -39,7 +38,7 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                     x = format!("t{}", prepare.steps.len());
                 }
                 if let Some(rule) = &host.rule {
-                    before.push(format!("{:?}: {}", value.name, ruled(rule, &x)));
+                    before.push(format!("{:?}: {}", value.name, rule.sentence(&x)));
                 } else if host.is_float() {
                     before.push(format!(
                         "{:?}: clamp(round_half_even({x} / {:?}) + {zero}, {low}, {}), the quotient in float32 (a division, not a product with the reciprocal)",
@@ -332,31 +331,6 @@ fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool, file: Option<
     } else {
         format!("{name:?}: reorder {to} to {from}{mapped}")
     })
-}
-
-/// A quantizer of the input, by the file's integers.
-fn ruled(q: &Quantization, x: &str) -> String {
-    let of_file = |v: i32| i64::from(v) + i64::from(q.offset);
-    let (lo, hi) = (of_file(q.bounds.0), of_file(q.bounds.1));
-    let (scale, zero) = (q.scale, of_file(q.zero_point));
-    match q.rule {
-        Rule::Onnx => {
-            format!("clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32")
-        }
-        Rule::Quant(rounding) => format!(
-            "clamp({x} / {scale:?} + {zero}, {lo}, {hi}) in float32, rounded by QONNX's {}",
-            rounding.name()
-        ),
-        Rule::Sign => format!("1 where {x} / {scale:?} + {zero} is at least 0, else -1"),
-        Rule::Bipolar => format!("1 where {x} is at least 0, else -1"),
-        Rule::Trunc(t) => format!(
-            "clamp(round_half_even({x} / {:?} + {}) / {}, {lo}, {hi}) in float32, rounded by QONNX's {}",
-            t.scale,
-            t.zero_point,
-            t.divisor,
-            t.rounding.name()
-        ),
-    }
 }
 
 /// The expression with every constant written out.

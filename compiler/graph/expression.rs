@@ -70,6 +70,33 @@ impl Quantization {
     }
 }
 
+impl Quantization {
+    /// The rule in words, by the file's integers.
+    pub fn sentence(&self, x: &str) -> String {
+        let of_file = |v: i32| i64::from(v) + i64::from(self.offset);
+        let (lo, hi) = (of_file(self.bounds.0), of_file(self.bounds.1));
+        let (scale, zero) = (self.scale, of_file(self.zero_point));
+        match self.rule {
+            Rule::Onnx => {
+                format!("clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32")
+            }
+            Rule::Quant(rounding) => format!(
+                "clamp({x} / {scale:?} + {zero}, {lo}, {hi}) in float32, rounded by QONNX's {}",
+                rounding.name()
+            ),
+            Rule::Sign => format!("1 where {x} / {scale:?} + {zero} is at least 0, else -1"),
+            Rule::Bipolar => format!("1 where {x} is at least 0, else -1"),
+            Rule::Trunc(t) => format!(
+                "clamp(round_half_even({x} / {:?} + {}) / {}, {lo}, {hi}) in float32, rounded by QONNX's {}",
+                t.scale,
+                t.zero_point,
+                t.divisor,
+                t.rounding.name()
+            ),
+        }
+    }
+}
+
 /// What a step reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operand {

@@ -17,7 +17,7 @@ pub const DOMAINS: [&str; 4] = ["qonnx.custom_op.general", "onnx.brevitas", "fin
 const WIDEST: u32 = 32;
 
 /// The ONNX type that holds the integers.
-fn container(bits: u32, signed: bool) -> DType {
+pub fn container(bits: u32, signed: bool) -> DType {
     match (bits, signed) {
         (0..=8, true) => DType::I8,
         (0..=8, false) => DType::U8,
@@ -229,7 +229,7 @@ pub fn import_trunc(ctx: &Context<'_>) -> Imported {
 }
 
 /// Integers of the data types that FINN names; `None` for one that is not known.
-fn named(name: &str) -> Option<(i64, i64)> {
+pub fn named(name: &str) -> Option<(i64, i64)> {
     let bits = |prefix: &str| -> Option<u32> {
         name.strip_prefix(prefix)?.parse().ok().filter(|b| (1..=WIDEST).contains(b))
     };

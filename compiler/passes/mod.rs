@@ -7,6 +7,7 @@ mod tests;
 
 mod absorb_padding;
 mod dead_code;
+mod declare_inputs;
 mod expand_mean;
 mod fold_constants;
 mod fold_expressions;
@@ -229,6 +230,8 @@ fn canonical(model: &Model, trace: &mut Trace<'_>) -> Result<FloatGraph> {
     let mut graph = ops::import::import(model)?;
     verify::float(&graph, "import")?;
     trace("import", &|| text::float(&graph));
+    declare_inputs::run(&mut graph, model)?;
+    verify::float(&graph, "declare-inputs")?;
     for pass in PIPELINE {
         (pass.run)(&mut graph)?;
         verify::float(&graph, pass.name)?;
