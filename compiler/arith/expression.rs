@@ -54,6 +54,10 @@ pub fn line(expression: &Expression, channel: usize) -> Option<(f64, f64)> {
                 let scale = f64::from(q.scale);
                 Real::Line(scale, -f64::from(q.zero_point) * scale)
             }
+            Step::Accumulated { x: Operand::X, bias, scale, weight, alpha } => {
+                let factor = f64::from(*scale) * f64::from(constant(*weight)?) * f64::from(*alpha);
+                Real::Line(factor, -f64::from(constant(*bias)?) * factor)
+            }
             // An integer constant, dequantized exactly as the operator does it.
             Step::Dequantize((Operand::Integer(v), q)) => {
                 Real::Constant(f64::from(dequantize(*v, q.scale, q.zero_point)))
@@ -214,11 +218,13 @@ fn compute(step: &Step, q: i32, values: &[Value], constant: impl Fn(usize) -> Op
             }
             Value::Float(Image::exact(host::affine(x.lo, (factor.lo, summand.lo))))
         }
-        Step::Accumulated { x, scale, weight, alpha } => {
-            let (Value::Integer(acc), weight) = (value(*x)?, image(*weight)?) else { return None };
+        Step::Accumulated { x, bias, scale, weight, alpha } => {
+            let (Value::Integer(acc), bias, weight) = (value(*x)?, image(*bias)?, image(*weight)?) else {
+                return None;
+            };
             // Scales of 24 bits each: their product is exact.
             let factor = f64::from(*scale) * f64::from(weight.lo) * f64::from(*alpha);
-            Value::Float(Image::exact((f64::from(acc) * factor) as f32))
+            Value::Float(Image::exact(((f64::from(acc) - f64::from(bias.lo)) * factor) as f32))
         }
         Step::Threshold(x, thresholds, values) => {
             let x = image(*x)?;

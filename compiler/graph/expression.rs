@@ -78,7 +78,9 @@ impl Quantization {
         let (scale, zero) = (self.scale, of_file(self.zero_point));
         match self.rule {
             Rule::Onnx => {
-                format!("clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32")
+                format!(
+                    "clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32"
+                )
             }
             Rule::Quant(rounding) => format!(
                 "clamp({x} / {scale:?} + {zero}, {lo}, {hi}) in float32, rounded by QONNX's {}",
@@ -132,10 +134,12 @@ pub enum Step {
     Arithmetic(Binary, [Operand; 2]),
     /// BatchNormalization of a float: x, and its channel's factor and summand.
     BatchNormalization([Operand; 3]),
-    /// What an accumulator of products stands for: fl32(x * (scale * weight * alpha)), the product in double precision.
+    /// What an accumulator of products stands for: fl32((x - bias) * (scale * weight * alpha)), the product in double precision.
     Accumulated {
         /// The integer, x.
         x: Operand,
+        /// An integer that the accumulator holds besides.
+        bias: Operand,
         /// Scale of the activations.
         scale: f32,
         /// Scale of the weights.
@@ -160,7 +164,7 @@ impl Step {
             | Step::QLinearFunction(_, _, (x, _), _) => vec![*x],
             Step::Arithmetic(_, [a, b]) | Step::QLinearArithmetic(_, [(a, _), (b, _)], _) => vec![*a, *b],
             Step::BatchNormalization(operands) => operands.to_vec(),
-            Step::Accumulated { x, weight, .. } => vec![*x, *weight],
+            Step::Accumulated { x, bias, weight, .. } => vec![*x, *bias, *weight],
             Step::Threshold(x, thresholds, _) => std::iter::once(x).chain(thresholds).copied().collect(),
         }
     }
@@ -177,8 +181,9 @@ impl Step {
             Step::QLinearFunction(name, a, x, y) => Step::QLinearFunction(name, a.clone(), q(*x), *y),
             Step::Arithmetic(kind, [a, b]) => Step::Arithmetic(*kind, [f(*a), f(*b)]),
             Step::BatchNormalization(operands) => Step::BatchNormalization(operands.map(f)),
-            Step::Accumulated { x, scale, weight, alpha } => {
-                Step::Accumulated { x: f(*x), scale: *scale, weight: f(*weight), alpha: *alpha }
+            Step::Accumulated { x, bias, scale, weight, alpha } => {
+                let [x, bias, weight] = [*x, *bias, *weight].map(f);
+                Step::Accumulated { x, bias, scale: *scale, weight, alpha: *alpha }
             }
             Step::Threshold(x, thresholds, values) => {
                 Step::Threshold(f(*x), thresholds.iter().map(|t| f(*t)).collect(), values.clone())

@@ -124,8 +124,8 @@ pub enum ConvForm {
     /// one through the zero points, where that is an integer.
     Affine(Expression),
     /// QONNX: y\[c\] is the expression of acc\[c\], the float operators with constants for each channel between a layer on
-    /// quantized operands and the next quantizer. It never falls; where the operators do, weights and scale are negated. There
-    /// is no bias, and the scale of `rescale` is of no meaning.
+    /// quantized operands and the next quantizer. It never falls; where the operators do, weights and scale are negated. The
+    /// bias is subtracted again by the expression, and the scale of `rescale` is of no meaning.
     Epilogue(Expression),
     /// The accumulator itself: channel c * n + b of the result is its channel's byte b, the least one first, less 256 above
     /// 127; n bytes in all, one output channel for each with the same weights.

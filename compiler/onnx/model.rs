@@ -141,7 +141,11 @@ impl Model {
             // A name may have "=" in it, a type not.
             let Some((name, kind)) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()) else {
                 let cause = format!("\"{text}\" is not NAME=TYPE");
-                return Err(Diagnostic::new(code::CONFIG_INVALID, "the type of an input is not usable", cause));
+                return Err(Diagnostic::new(
+                    code::CONFIG_INVALID,
+                    "the type of an input is not usable",
+                    cause,
+                ));
             };
             self.declared.insert(name.to_owned(), kind.to_owned());
         }

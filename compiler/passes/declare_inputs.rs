@@ -81,7 +81,13 @@ fn after(graph: &FloatGraph, op: &Op, inputs: &[Port], x: Port, values: &[f32]) 
             let first = inputs.first() == Some(&x);
             let other = constant(graph, *inputs.get(usize::from(first))?).filter(|c| c.len() == 1)?;
             let other = *other.first()?;
-            each(&|v| Some(if first { host::arithmetic(*kind, v, other) } else { host::arithmetic(*kind, other, v) }))
+            each(&|v| {
+                Some(if first {
+                    host::arithmetic(*kind, v, other)
+                } else {
+                    host::arithmetic(*kind, other, v)
+                })
+            })
         }
         _ => None,
     }

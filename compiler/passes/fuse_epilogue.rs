@@ -190,7 +190,8 @@ impl<'a> Builder<'a> {
             expression: Expression { steps: Vec::new(), constants: vec![scales] },
         };
         let (scale, _) = layer.x.1.per_tensor()?;
-        b.push(Step::Accumulated { x: Operand::X, scale, weight: Operand::Channel(0), alpha: layer.alpha });
+        let (weight, alpha) = (Operand::Channel(0), layer.alpha);
+        b.push(Step::Accumulated { x: Operand::X, bias: Operand::Float(0.0), scale, weight, alpha });
         if let Some(bias) = &layer.bias {
             let bias = b.constants(bias.clone());
             let last = b.last;

@@ -7,7 +7,7 @@
 use super::interval::{self, Interval, Operand};
 use super::layer::{Place, Reference, int32};
 use super::steps::Steps;
-use crate::arith::{Direction, direction, evaluate};
+use crate::arith::{Direction, direction, evaluate, line};
 use crate::diag::{Result, code};
 use crate::graph::expression::Expression;
 use crate::graph::int::{Conv, QFact};
@@ -79,9 +79,10 @@ pub(super) fn references(
             )
         })?;
         let slope = slope(&steps);
-        // The exact lane is tried with it, and the proof decides.
+        // The exact lane is tried with the line's, and the proof decides.
+        let scale = line(e, c).map_or(slope, |(slope, _)| slope) as f32;
         let intercept = f64::from(op.rescale.zero_point);
-        all.push(Reference { steps, slope, intercept, scale: slope as f32 });
+        all.push(Reference { steps, slope, intercept, scale });
     }
     Ok(all)
 }

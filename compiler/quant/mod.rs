@@ -36,7 +36,7 @@ pub use tables::{Tables, Ties};
 
 use crate::arith::lane::Channel;
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{IntGraph, IntOp};
+use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp};
 use crate::graph::{NodeId, Port};
 use interval::Interval;
 
@@ -185,6 +185,11 @@ pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
             if let Some(value) = node.outputs.first() {
                 ranges.insert(id.into(), bounds_of(&node.op).unwrap_or_else(|| width(value.fact.bits)));
             }
+            continue;
+        }
+        let known = graph.inputs(id).iter().all(|p| ranges.contains_key(p));
+        if !known && matches!(&node.op, IntOp::Conv(Conv { form: ConvForm::Wide(_), .. })) {
+            // Its bytes hold what the operand reaches, which is at fault.
             continue;
         }
         match layer::solve(graph, id, &operands, format) {

@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayView4, Axis};
 
 use super::layout::Placed;
 use super::{Lower, Lowered, bounds, fact};
-use crate::arith::{Direction, RescaleSpec, direction, evaluate};
+use crate::arith::{Direction, RescaleSpec, direction, evaluate, line};
 use crate::diag::code;
 use crate::graph::expression::{Expression, Operand, Quantization, Step};
 use crate::graph::int::{self, ConvForm, IntOp, QFact, Window};
@@ -48,9 +48,12 @@ impl Lower<'_> {
         if let Some(e) = &q.epilogue {
             let y = fact(self.graph, id, &q.output, [1, 1, 1])?;
             let (lo, hi) = bounds(q);
-            let (weight, e) = rising(weight, clamped(e, q, (lo, hi), &y), x);
-            let rescale = RescaleSpec { scale: vec![1.0], zero_point: y.zero_point, lo, hi };
-            let bias = vec![0; weight.dim().0];
+            let (weight, e) = rising(weight, e.clone(), x);
+            // QONNX rounds to even behind the zero point: in the file's numbering.
+            let zero_point = y.zero_point - (y.zero_point + y.source_offset).rem_euclid(2);
+            let (bias, e) = through_zero(e, zero_point, weight.dim().0);
+            let e = clamped(&e, q, (lo, hi), &y);
+            let rescale = RescaleSpec { scale: vec![1.0], zero_point, lo, hi };
             let form = ConvForm::Epilogue(e);
             let op = int::Conv { window, groups, weight, bias, rescale, weight_scale, form };
             return Ok(Some(Layer { op, bytes: None }));
@@ -145,4 +148,27 @@ fn rising(weight: ArrayView4<'_, i16>, mut e: Expression, x: &Params) -> (Array4
         }
     }
     (weight, e)
+}
+
+/// Largest bias that is taken into an accumulator: exact in float32.
+const LARGEST_BIAS: f64 = 4_194_304.0;
+
+/// Each channel's bias with which its line goes through this integer at 0, where the bias is an integer: ties are then where
+/// the lane that rounds as float32 does has them.
+fn through_zero(mut e: Expression, zero_point: i32, channels: usize) -> (Vec<i32>, Expression) {
+    let bias = |c: usize| {
+        let Some((slope, intercept)) = line(&e, c) else { return 0 };
+        let offset = (intercept - f64::from(zero_point)) / slope;
+        // An integer of few bits; NaN is none.
+        if offset.fract() == 0.0 && offset.abs() <= LARGEST_BIAS { offset as i32 } else { 0 }
+    };
+    let all: Vec<i32> = (0..channels).map(bias).collect();
+    if all.iter().any(|b| *b != 0) {
+        let constant = Operand::Channel(e.constants.len());
+        e.constants.push(all.iter().map(|b| *b as f32).collect());
+        if let Some(Step::Accumulated { bias, .. }) = e.steps.first_mut() {
+            *bias = constant;
+        }
+    }
+    (all, e)
 }
