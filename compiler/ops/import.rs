@@ -339,7 +339,7 @@ impl<'a> Importer<'a> {
         )
         .at(label(node));
         if QONNX_DOMAINS.iter().any(|d| domain.starts_with(d)) {
-            fault.cause += "; QONNX is not supported yet";
+            fault.cause += "; of QONNX Quant, BipolarQuant, Trunc and MultiThreshold are supported";
             fault = fault.remedy("convert the model to QDQ ONNX (QuantizeLinear, DequantizeLinear)");
         } else if DYNAMIC.contains(&node.op_type.as_str()) {
             fault = fault.remedy(

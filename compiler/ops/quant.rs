@@ -10,9 +10,6 @@ use crate::arith::{self, Rounding, Threshold, Truncation};
 use crate::diag::{Diagnostic, code};
 use crate::onnx::model::{DType, Tensor, TensorData};
 
-/// The domains in which QONNX's operators stand in files; the last is that of ONNX itself, for undeclared ones.
-pub const DOMAINS: [&str; 4] = ["qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", ""];
-
 /// Widest integers: their scales and bounds are float32.
 const WIDEST: u32 = 32;
 
