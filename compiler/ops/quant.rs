@@ -258,7 +258,7 @@ pub fn import_multi_threshold(ctx: &Context<'_>) -> Imported {
     };
     let at = i64::try_from(at).ok().and_then(|at| axis(at, dims.len()));
     let Some(at) = at else {
-        return Err(ctx.unsupported("data_layout", &layout, &format!("the tensor has shape {dims:?}")));
+        return Err(ctx.unsupported("data_layout", &layout, format!("the tensor has shape {dims:?}")));
     };
     let Tensor { dtype: DType::F32, data: TensorData::Float(t) } = ctx.required(1)? else {
         return Err(ctx.operand(1, "the thresholds have to be float32"));
@@ -283,7 +283,7 @@ pub fn import_multi_threshold(ctx: &Context<'_>) -> Imported {
         return Err(ctx.unsupported(
             "out_bias",
             &out_bias.to_string(),
-            &format!("with `out_scale` = {out_scale} the results are no integers times a scale above 0"),
+            format!("with `out_scale` = {out_scale} the results are no integers times a scale above 0"),
         ));
     };
     let count = i64::try_from(n).unwrap_or(i64::MAX);
