@@ -57,6 +57,14 @@ def run(args, codes=(0,)):
     return done.stdout
 
 
+def refusal(text):
+    """Diagnostics of --json, one a line, as words."""
+    faults = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    words = [f"{d['code']}: {d['message']}; {d.get('node') or ''} {d['cause']}" for f in faults for d in (f.get("diagnostics") or [f])]
+    more = f" (and {len(words) - 1} more)" if len(words) > 1 else ""
+    return words[0] + more if words else text
+
+
 def save(name, array):
     path = WORK / f"{name}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +181,7 @@ def measure(folder, model, published, options):
     try:
         y, written = ours(model, x, dump)
     except RuntimeError as e:
-        return {**result, "refused": str(e)}
+        return {**result, "refused": refusal(str(e))}
     output = model.graph.output[0].name
     nodes = {n.output[0]: n for n in model.quantizers()}
     want = reference(model, x, [*nodes, output])
@@ -221,7 +229,7 @@ def simulated(model, x):
         run(args)
         sim = json.loads(run([O2C, "simulate", out, "--json"], codes=(0, 1)))
     except RuntimeError as e:
-        return {"refused": str(e)}
+        return {"refused": refusal(str(e))}
     return {k: sim[k] for k in ("values_compared", "mismatches", "cycles")}
 
 
