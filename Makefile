@@ -88,6 +88,11 @@ bench: setup build ## measures bits, cycles and speed of the models; writes docs
 zoo: setup build ## every model of a folder: what compiles, bits, cycles, accuracy; writes docs/zoo.md (ZOO=DIR)
 	.venv/bin/python testbench/zoo.py $(or $(ZOO),../shared/zoo)
 
+.PHONY: qonnx
+qonnx: setup build ## QONNX and FINN models of a folder against QONNX's own execution; writes docs/low_bit.md (ZOO=DIR)
+	.venv/bin/python -c "import qonnx" 2>/dev/null || .venv/bin/pip install --quiet qonnx
+	.venv/bin/python testbench/low_bit.py $(or $(ZOO),../shared/zoo)
+
 .PHONY: large
 large: setup build ## a ResNet-50 with random weights in ON_CHIP=512 KiB: compile, simulate one image in Verilog
 	mkdir -p build/large

@@ -66,7 +66,7 @@ codes! {
     LAYOUT_UNSUPPORTED = 204, "a layout change can't be absorbed", "keep one layout between the quantized layers";
     FLOAT_ISLAND = 300, "a float operator stands between quantized ones", "quantize the tensor, or move the operator to the edge of the graph";
     NOT_QUANTIZED = 301, "a tensor that the hardware has to compute is not quantized", "quantize the model, for example with onnxruntime.quantization";
-    WIDTH_UNSUPPORTED = 302, "a bit width is not supported", "use 8-bit activations and weights";
+    WIDTH_UNSUPPORTED = 302, "a bit width is not supported", "use activations and weights of at most 8 bits";
     SCALE_INVALID = 303, "a scale or zero point is not valid", "requantize the model: scales must be finite and above 0";
     ACCUMULATOR_OVERFLOW = 304, "an accumulator may leave int32", "reduce the layer's fan-in or its bias";
     RESCALE_INFEASIBLE = 305, "no integer form of a rescale could be proved", "report this model; it is not expected";

@@ -39,7 +39,16 @@ pub struct Source {
 /// # Errors
 /// Every reason why the file or the network is refused.
 pub fn load(path: &Path) -> Result<Source> {
-    let model = onnx::read(path)?;
+    load_declared(path, &[])
+}
+
+/// The same with data types of float inputs, `NAME=TYPE` or `NAME=TYPE:SCALE`: that they hold integers times a scale.
+///
+/// # Errors
+/// Every reason why the file, the network or a type is refused.
+pub fn load_declared(path: &Path, types: &[String]) -> Result<Source> {
+    let mut model = onnx::read(path)?;
+    model.declare(types)?;
     let graph = passes::compile_front(&model)?;
     let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     Ok(Source { file, sha256: emit::file_digest(path)?, graph })

@@ -13,7 +13,7 @@
 //
 // Descriptor, 32-bit words, least significant bit first:
 //    0  [1:0] mode: 0 array, 1 maximum, 2 sum or product, 3 depthwise   [2] residual   [3] table   [4] input region free afterwards
-//       [5] writes the output region   [6] depthwise: two rows a slot   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi
+//       [5] writes the output region   [6] depthwise: two rows a slot   [7] parameters by tap count   [15:8] pad value   [23:16] q_lo   [31:24] q_hi, below q_lo for no bounds
 //    1  [7:0] y_lo   [15:8] y_hi   [16] table ties to odd   [17] table ties as of uint8   [18] table of thresholds
 //       [19] the output region is complete afterwards   [20] product of two operands   [21] the second one's first channel is for all
 //       [22] the second one corrects thresholds, else the first

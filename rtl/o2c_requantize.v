@@ -12,6 +12,8 @@
 //   so for mul < 2^24 and scale = mul * 2^-shift it equals
 //                         q = clamp(rne(fl32(fl32(acc) * scale)) + zp, lo, hi)
 // shift = SHIFT_BASE + shift_i in both.
+// Where lo_i > hi_i there are no bounds: q is the low byte of what is clamped else (Offset only), so that
+//   shift = 8 * b, mul = 1, off = 0     gives byte b of the accumulator.
 //
 // Parameters (checked at elaboration)
 //   ACC_W       8..33   bits of the signed accumulator
@@ -22,7 +24,7 @@
 //   SHIFT_MAX   0..63   largest total shift, SHIFT_MAX - SHIFT_BASE < 2^SHIFT_W; the inputs must
 //               not exceed it
 //   EXACT       0, 1    whether exact_i is heeded; 0 leaves the second lane out
-// Inputs must keep   lo_i <= hi_i,   and in the exact lane   -128 <= zp <= 127.
+// Inputs must keep, in the exact lane,   lo_i <= hi_i   and   -128 <= zp <= 127.
 // Interface   free running: a result a cycle, no valid, no stall
 // Latency     6 cycles for every parameter set
 // Reset       none: data path only
@@ -137,8 +139,9 @@ module o2c_requantize #(
     assign window = {{(WIN - X_W){sign3}}, x};
   end endgenerate
 
-  reg signed [8:0] v4_q;  // saturated integer part
-  always @(posedge clk_i) v4_q <= {sign3, over ? {8{~sign3}} : window[WIN-1:FR]};
+  reg signed [8:0] v4_q;  // saturated integer part, or its low byte
+  wire             wrap3 = lo3_q > hi3_q;
+  always @(posedge clk_i) v4_q <= {sign3, (over & ~wrap3) ? {8{~sign3}} : window[WIN-1:FR]};
 
   // ---- Cycles 5 and 6: round, saturate ----------------------------------------------------------
   wire signed [9:0] s5;  // the value to be clamped
@@ -146,7 +149,8 @@ module o2c_requantize #(
   wire signed [9:0] lo_ext = {{2{lo5_q[7]}}, lo5_q};
   wire signed [9:0] hi_ext = {{2{hi5_q[7]}}, hi5_q};
   always @(posedge clk_i) begin
-    if (s5 < lo_ext)      q6_q <= lo5_q;
+    if (lo5_q > hi5_q)    q6_q <= s5[7:0];
+    else if (s5 < lo_ext) q6_q <= lo5_q;
     else if (s5 > hi_ext) q6_q <= hi5_q;
     else                  q6_q <= s5[7:0];
   end

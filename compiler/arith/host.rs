@@ -58,6 +58,12 @@ pub fn arithmetic(kind: Binary, a: f32, b: f32) -> f32 {
     }
 }
 
+/// A power; `None` where its last bit is the C library's to say.
+pub fn power(base: f32, exponent: f32) -> Option<f32> {
+    let image = Image::arithmetic(Binary::Pow, Image::exact(base), Image::exact(exponent))?;
+    (image.is_exact() && image.lo.is_finite()).then_some(image.lo)
+}
+
 /// BatchNormalization of a channel as ONNX Runtime computes it: the factor and the summand of [`affine`], from scale,
 /// bias, mean and variance.
 pub fn batch_normalization([scale, bias, mean, variance]: [f32; 4], epsilon: f32) -> (f32, f32) {

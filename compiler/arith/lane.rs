@@ -59,7 +59,8 @@ impl Channel {
         }
     }
 
-    /// The integer that leaves the unit for an accumulator, clamped to canonical `lo ..= hi`.
+    /// The integer that leaves the unit for an accumulator, clamped to canonical `lo ..= hi`; with `lo` above `hi` its low
+    /// byte, as an int8.
     ///
     /// Exact for every i64 accumulator; the hardware holds int32.
     pub fn apply(self, acc: i64, lo: i32, hi: i32) -> i8 {
@@ -73,6 +74,9 @@ impl Channel {
                 (if acc < 0 { -signed } else { signed }) + i128::from(zero_point)
             }
         };
+        if lo > hi {
+            return i8::from_le_bytes([wide.to_le_bytes()[0]]);
+        }
         // The clamp bounds the value to int32 first.
         let y = wide.clamp(i128::from(lo), i128::from(hi.max(lo)));
         narrow(i32::try_from(y).unwrap_or(lo))

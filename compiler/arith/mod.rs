@@ -13,6 +13,7 @@ mod image;
 pub mod lane;
 mod mlas;
 mod product;
+mod quantizer;
 mod rescale;
 pub mod softmax;
 mod unary;
@@ -21,8 +22,9 @@ mod unary;
 mod tests;
 
 pub use average::Spread;
-pub use expression::{channel_table, line};
+pub use expression::{Direction, channel_table, direction, evaluate, evaluate_float, line};
 pub use mlas::Lanes;
+pub use quantizer::{Quantizer, Rounding, Rule, Threshold, Truncation};
 pub use rescale::requantize;
 pub use unary::unary_table;
 

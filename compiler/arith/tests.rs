@@ -127,7 +127,7 @@ fn arithmetic(r: &Record) -> (String, usize, usize) {
     let kind = if r.text("name") == "Mul" { Binary::Mul } else { Binary::Add };
     let q = |i| {
         let f = r.fact(i);
-        Quantization { scale: f.scale, zero_point: f.zero_point, offset: f.source_offset }
+        Quantization::byte(f.scale, f.zero_point, f.source_offset)
     };
     let constant = Operand::Integer(r.int("constant") - r.offset());
     let step = Step::QLinearArithmetic(kind, [(Operand::X, q(0)), (constant, q(1))], q(2));

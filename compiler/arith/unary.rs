@@ -8,7 +8,7 @@
 
 use super::float::{dequantize, narrow, quantize};
 use super::image::Image;
-use super::{eigen, expression, mlas};
+use super::{Rule, eigen, expression, mlas};
 use crate::graph::expression::Quantization;
 use crate::graph::int::{QFact, TableSource};
 
@@ -17,18 +17,21 @@ use crate::graph::int::{QFact, TableSource};
 /// Entries for integers outside the width of `x` saturate like any other input.
 pub fn unary_table(source: &TableSource, x: &QFact, y: &QFact) -> Option<Box<[i8; 256]>> {
     let mut table = Box::new([0i8; 256]);
-    let (x, bits, y) = (quantization(x), y.bits, quantization(y));
+    let (x, y) = (quantization(x), quantization(y));
     for (entry, q) in table.iter_mut().zip(i8::MIN..=i8::MAX) {
-        *entry = one(source, &x, &y, bits, i32::from(q))?;
+        *entry = one(source, &x, &y, i32::from(q))?;
     }
     Some(table)
 }
 
 fn quantization(fact: &QFact) -> Quantization {
-    Quantization { scale: fact.scale, zero_point: fact.zero_point, offset: fact.source_offset }
+    Quantization {
+        bounds: bounds(fact.bits),
+        ..Quantization::byte(fact.scale, fact.zero_point, fact.source_offset)
+    }
 }
 
-fn one(source: &TableSource, x: &Quantization, y: &Quantization, bits: u8, q: i32) -> Option<i8> {
+fn one(source: &TableSource, x: &Quantization, y: &Quantization, q: i32) -> Option<i8> {
     // Centred differences and bounds are the same in the file's numbering and in the canonical one.
     let v = || dequantize(q, x.scale, x.zero_point);
     let image = match source {
@@ -38,13 +41,17 @@ fn one(source: &TableSource, x: &Quantization, y: &Quantization, bits: u8, q: i3
         TableSource::Float(name, attributes) => float(name, attributes, v())?,
         TableSource::Expression(e) => return expression::evaluate(e, 0, q).map(narrow),
     };
-    byte(image, y, bits).map(narrow)
+    byte(image, y).map(narrow)
 }
 
 /// QuantizeLinear of a value; `None` if that depends on where in its interval it lies.
-pub(super) fn byte(image: Image, y: &Quantization, bits: u8) -> Option<i32> {
-    let (lo, hi) = bounds(bits);
-    let to_byte = |v: f32| quantize(v, y.scale, y.zero_point, lo, hi);
+pub(super) fn byte(image: Image, y: &Quantization) -> Option<i32> {
+    let (lo, hi) = y.bounds;
+    let to_byte = |v: f32| match y.rule {
+        Rule::Onnx => quantize(v, y.scale, y.zero_point, lo, hi),
+        // These never fall.
+        Rule::Quant(_) | Rule::Sign | Rule::Bipolar | Rule::Trunc(_) => y.quantize(v),
+    };
     let least = to_byte(image.lo);
     (least == to_byte(image.hi)).then_some(least)
 }

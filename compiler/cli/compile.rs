@@ -62,9 +62,9 @@ pub(crate) fn run(args: &Compile) -> Result<u8> {
     let progress = Progress::new(args.json);
     progress.stage("reading the model");
     if let Some(dir) = &config.dump_passes {
-        dump_passes(&args.model, dir)?;
+        dump_passes(&args.model, &config.input_type, dir)?;
     }
-    let source = onnx2chip::load(&args.model)?;
+    let source = onnx2chip::load_declared(&args.model, &config.input_type)?;
     if let Some(path) = &config.emit_onnx {
         let canonical =
             export(&source.graph, &ExportOptions { all_outputs: false, weights: WeightForm::Natural })?;
@@ -108,8 +108,10 @@ fn samples(config: &Config, source: &onnx2chip::Source) -> Result<Vec<Data>> {
 }
 
 /// Writes the graph's text after every pass; those before a failing one as well.
-fn dump_passes(model: &Path, dir: &Path) -> Result<()> {
-    let (steps, _) = passes::compile_front_traced(&onnx::read(model)?);
+fn dump_passes(model: &Path, types: &[String], dir: &Path) -> Result<()> {
+    let mut model = onnx::read(model)?;
+    model.declare(types)?;
+    let (steps, _) = passes::compile_front_traced(&model);
     std::fs::create_dir_all(dir).map_err(|e| unwritable(dir, &e))?;
     for (i, step) in steps.iter().enumerate() {
         save(&dir.join(format!("{i:02}_{}.txt", step.name)), step.text.as_bytes())?;

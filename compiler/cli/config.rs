@@ -79,6 +79,9 @@ pub(crate) struct Config {
     /// Samples for the golden vectors, .npy, stacked on the first axis
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) input: Vec<String>,
+    /// Data type of a float input that no quantizer follows: it holds integers of 1 to 8 bits (UINT8, INT4, BIPOLAR ...) times SCALE [default: 1]
+    #[arg(long, value_name = "NAME=TYPE[:SCALE]")]
+    pub(crate) input_type: Vec<String>,
     /// Golden samples: the first N of the input, or N pseudo-random ones [default: all of the input, or 3; at most 1 GiB of golden values]
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
@@ -174,6 +177,7 @@ impl Config {
             target: self.target.or(base.target),
             name: self.name.or(base.name),
             input: list(self.input, base.input),
+            input_type: list(self.input_type, base.input_type),
             samples: self.samples.or(base.samples),
             seed: self.seed.or(base.seed),
             rescale: self.rescale.or(base.rescale),

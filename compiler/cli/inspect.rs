@@ -14,6 +14,9 @@ use super::term;
 pub(crate) struct Inspect {
     /// ONNX model
     model: PathBuf,
+    /// Data type of a float input that no quantizer follows: it holds integers of 1 to 8 bits (UINT8, INT4, BIPOLAR ...) times SCALE [default: 1]
+    #[arg(long, value_name = "NAME=TYPE[:SCALE]")]
+    input_type: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -21,7 +24,11 @@ pub(crate) struct Inspect {
 
 /// Runs the command; returns the exit code: 2 for a model that `compile` refuses.
 pub(crate) fn run(args: &Inspect) -> Result<u8> {
-    let found = onnx2chip::inspect(&onnx::read(&args.model)?);
+    let found = {
+        let mut model = onnx::read(&args.model)?;
+        model.declare(&args.input_type)?;
+        onnx2chip::inspect(&model)
+    };
     term::print(&if args.json { term::to_json(&found)? } else { show(&found) })?;
     if found.refusals.is_empty() {
         return Ok(0);

@@ -28,6 +28,9 @@ pub(crate) struct Run {
     /// Input samples stacked on the first axis, .npy; NAME= where there are several inputs
     #[arg(long, value_name = "[NAME=]FILE", required = true)]
     input: Vec<String>,
+    /// Data type of a float input that no quantizer follows: it holds integers of 1 to 8 bits (UINT8, INT4, BIPOLAR ...) times SCALE [default: 1]
+    #[arg(long, value_name = "NAME=TYPE[:SCALE]")]
+    input_type: Vec<String>,
     /// Where the output goes, .npy: samples on its first axis, or on a new one where the model gives it no batch of 1
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -68,7 +71,7 @@ struct Top1 {
 pub(crate) fn run(args: &Run) -> Result<u8> {
     let progress = Progress::new(args.json);
     progress.stage("reading the model");
-    let mut source = onnx2chip::load(&args.model)?;
+    let mut source = onnx2chip::load_declared(&args.model, &args.input_type)?;
     if args.heads == Heads::Hardware {
         onnx2chip::passes::heads::run(&mut source.graph);
     }

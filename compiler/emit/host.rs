@@ -7,7 +7,7 @@ use super::{HostArray, internal};
 use crate::diag::Result;
 use crate::exec::Data;
 use crate::graph::NodeId;
-use crate::graph::expression::Binary;
+use crate::graph::expression::{Binary, Expression};
 use crate::graph::int::{
     Arrangement, Head, HeadPart, HeadUnit, HostOutput, HostStep, IntGraph, IntOp, QFact,
 };
@@ -37,7 +37,9 @@ pub fn host_steps(graph: &IntGraph) -> (Vec<String>, Vec<String>) {
                     before.extend(prepared(&value.name, prepare, &mut files));
                     x = format!("t{}", prepare.steps.len());
                 }
-                if host.is_float() {
+                if let Some(rule) = &host.rule {
+                    before.push(format!("{:?}: {}", value.name, rule.sentence(&x)));
+                } else if host.is_float() {
                     before.push(format!(
                         "{:?}: clamp(round_half_even({x} / {:?}) + {zero}, {low}, {}), the quotient in float32 (a division, not a product with the reciprocal)",
                         value.name,
@@ -191,6 +193,19 @@ fn computed(step: &Step, words: &[String]) -> String {
             )
         }
         Work::Function(name, attributes) => function(name, attributes, x),
+        Work::Threshold(t) => {
+            let rows: Vec<String> = t.thresholds.iter().map(|row| format!("{row:?}")).collect();
+            format!(
+                "the element of {:?} at the number of thresholds that {x} is not less than; thresholds {} {}",
+                t.values,
+                if rows.len() == 1 {
+                    "for all:".to_owned()
+                } else {
+                    format!("for each index of axis {}:", t.axis)
+                },
+                rows.join(", ")
+            )
+        }
         Work::Reshape => format!("{x} reshaped to {:?}", step.shape),
         Work::Transpose(perm) => format!("{x}, its axes in the order {perm:?}"),
         Work::Take(keep) => {
@@ -318,9 +333,22 @@ fn arrange(name: &str, a: &Arrangement, fact: &QFact, input: bool, file: Option<
     })
 }
 
+/// The expression with every constant written out.
+fn whole(e: &Expression) -> String {
+    let steps = Expression { steps: e.steps.clone(), constants: Vec::new() };
+    let constants = e.constants.iter().enumerate().map(|(k, c)| format!("; #{k} = {c:?}"));
+    format!("{steps}{}", constants.collect::<String>())
+}
+
 fn sentence(step: &HostStep) -> String {
     let name = |signed: bool| if signed { "int8" } else { "uint8" };
     match step {
+        HostStep::Accumulator { bytes, axis, expression } => format!(
+            "accumulator: each {bytes} bytes of the last axis are an integer x in two's complement, the first byte the least; \
+             then, with a constant for each index of axis {axis}, each operator rounded to float32 (Accumulated: x times the \
+             product of the scales, in double precision, rounded once): {}",
+            whole(expression)
+        ),
         HostStep::Dequantize(scale, zero) => {
             format!("dequantize: float32(y - {zero}) * {scale:?}, the product in float32")
         }

@@ -200,7 +200,8 @@ mod tests {
         let fact = QFact { shape: [1, 1, 2], bits: 8, scale: 1.0, zero_point: 0, source_offset: 0 };
         for (name, out) in [("a", "first/out"), ("b", "second")] {
             let arrangement = Arrangement { onnx_shape: vec![1, 2], source: None };
-            let input = IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, arrangement });
+            let input =
+                IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, rule: None, arrangement });
             let x = g.add(name, input, &[], vec![Value { name: format!("{name}:q"), fact: fact.clone() }]);
             let window = Window { kernel: [1, 2], ..Window::POINT };
             let y = Value { name: format!("{name}:max"), fact: QFact { shape: [1, 1, 1], ..fact.clone() } };

@@ -6,8 +6,9 @@
 use super::data::{Data, array, type_name};
 use super::head::HeadRunner;
 use super::prepare;
-use crate::arith::{Lanes, host};
+use crate::arith::{self, Lanes, host};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
+use crate::graph::expression::Quantization;
 use crate::graph::int::{Arrangement, HeadPart, HostInput, HostOutput, HostStep, HostType, QFact};
 use crate::graph::prepare::Prepare;
 
@@ -21,6 +22,7 @@ pub(crate) struct Reader {
     /// ONNX shape of one sample, batch axis of size 1 included.
     pub(crate) shape: Vec<usize>,
     prepare: Option<Prepare>,
+    rule: Option<Quantization>,
     fact: QFact,
     /// Of what is quantized: the ONNX element of each element in row, column, channel order.
     gather: Vec<usize>,
@@ -95,6 +97,7 @@ impl Reader {
             dtype: input.dtype,
             shape,
             prepare: input.prepare.clone(),
+            rule: input.rule,
             fact: fact.clone(),
             gather: gather(&input.arrangement, fact.shape, node)?,
         })
@@ -201,8 +204,11 @@ impl Reader {
             Ok(())
         };
         let missing = || internal(&self.name, "an array is not contiguous");
+        let real = |v: f32| match &self.rule {
+            Some(rule) => rule.quantize(v) + offset,
+            None => host::quantize_linear(v, self.fact.scale, zero, offset == 0),
+        };
         if let Some(prepare) = &self.prepare {
-            let real = |v: f32| host::quantize_linear(v, self.fact.scale, zero, offset == 0);
             let x = prepare::run(prepare, self.floats(data, n)?)
                 .ok_or_else(|| internal(&self.name, "a step before the first integer does not fit"))?;
             return self.gather.iter().enumerate().try_for_each(|(at, from)| put(at, real(x[*from])));
@@ -211,7 +217,7 @@ impl Reader {
             Data::F32(a) => {
                 let x = &a.as_slice().ok_or_else(missing)?[n * size..][..size];
                 for (at, from) in self.gather.iter().enumerate() {
-                    put(at, host::quantize_linear(x[*from], self.fact.scale, zero, offset == 0))?;
+                    put(at, real(x[*from]))?;
                 }
             }
             Data::U8(a) => {
@@ -365,6 +371,14 @@ impl Kind {
             if *axis < shape.len() { Ok(()) } else { Err(format!("axis {axis} of shape {shape:?}")) }
         };
         match (step, self) {
+            (HostStep::Accumulator { bytes, axis: a, expression }, Kind::Byte) => {
+                axis(a)?;
+                let of_channels = expression.constants.iter().all(|c| c.len() == shape[*a]);
+                if !(1..=4).contains(bytes) || shape.last() != Some(bytes) || !of_channels {
+                    return Err(format!("{bytes} bytes of shape {shape:?}, channels on axis {a}"));
+                }
+                Ok(Kind::Float)
+            }
             (HostStep::Dequantize(..), Kind::Byte) => Ok(Kind::Float),
             (HostStep::Quantize(..), Kind::Float) => Ok(Kind::Byte),
             (HostStep::Function(..), Kind::Float) => Ok(Kind::Float),
@@ -392,6 +406,10 @@ impl Kind {
 
 fn shape_after(step: &HostStep, mut shape: Vec<usize>) -> Vec<usize> {
     match step {
+        HostStep::Accumulator { .. } => {
+            shape.pop();
+            shape
+        }
         HostStep::Dequantize(..)
         | HostStep::Quantize(..)
         | HostStep::Function(..)
@@ -418,6 +436,17 @@ fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> 
     // `Writer::new` checked every axis.
     let extents = |axis: usize| host::extents(shape, axis).unwrap_or((0, 0, 0));
     match (step, &mut sample) {
+        (HostStep::Accumulator { bytes, axis, expression }, Sample::Byte(v)) => {
+            let (_, channels, inner) = extents(*axis);
+            // `inner` counts the bytes of an integer too.
+            let inner = inner / (*bytes).max(1);
+            let one = |(n, parts): (usize, &[i32])| {
+                let acc = integer(parts);
+                let channel = n / inner.max(1) % channels.max(1);
+                arith::evaluate_float(expression, channel, acc).unwrap_or(f32::NAN)
+            };
+            return Sample::Float(v.chunks_exact(*bytes).enumerate().map(one).collect());
+        }
         (HostStep::Dequantize(scale, zero), Sample::Byte(v)) => {
             return Sample::Float(v.iter().map(|q| host::dequantize_linear(*q, *scale, *zero)).collect());
         }
@@ -461,4 +490,17 @@ fn apply(step: &HostStep, mut sample: Sample, shape: &[usize], lanes: Lanes) -> 
         _ => {}
     }
     sample
+}
+
+/// The integer of these bytes, the first one least; bytes are signed or not.
+fn integer(bytes: &[i32]) -> i32 {
+    let extend = match bytes.last() {
+        Some(last) if last & 0x80 != 0 => u8::MAX,
+        _ => 0,
+    };
+    let mut all = [extend; 4];
+    for (to, byte) in all.iter_mut().zip(bytes) {
+        *to = byte.to_le_bytes()[0];
+    }
+    i32::from_le_bytes(all)
 }

@@ -26,7 +26,7 @@ use crate::arith::{self, AverageForm, AverageSpec, Lanes};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::{ConvForm, HostType, IntGraph, IntOp, Part, QFact};
 use crate::graph::{NodeId, Port};
-use crate::quant::{LayerQuant, Quantized};
+use crate::quant::{LayerQuant, Quantized, StepFunction};
 use conv::{PackedConv, Scratch};
 pub use data::Data;
 pub use files::{InputFile, RunFiles, RunReport, run_files};
@@ -100,6 +100,10 @@ enum Prepared {
     Input(usize),
     /// Its bytes by channel, where they are no function of the accumulator by `PackedConv`'s formula.
     Conv(Box<PackedConv>, Vec<[i8; 256]>),
+    /// With each channel's function of the accumulator.
+    Accumulated(Box<PackedConv>, Vec<StepFunction>),
+    /// So many bytes of the accumulator.
+    Wide(Box<PackedConv>, usize),
     Add(Box<[i8]>),
     Product(Box<Product>),
     Table(Box<[i8; 256]>),
@@ -184,9 +188,24 @@ impl Executor {
                     readers.push(Reader::new(input, &node.name, fact, &place)?);
                     Prepared::Input(readers.len() - 1)
                 }
-                IntOp::Conv(conv) => {
+                IntOp::Conv(conv) => 'conv: {
+                    let packed = || PackedConv::new(conv, facts[0], fact, &place).map(Box::new);
+                    match &conv.form {
+                        ConvForm::Epilogue(e) => {
+                            let steps = StepFunction::of(conv, e, facts[0]);
+                            let steps = steps.ok_or_else(|| {
+                                let cause = "it falls, or lies where a library function's last bit decides";
+                                let problem = "a layer's function of its accumulator has no integer form";
+                                Diagnostic::new(code::RESCALE_INFEASIBLE, problem, cause).at(place.clone())
+                            })?;
+                            break 'conv Prepared::Accumulated(packed()?, steps);
+                        }
+                        ConvForm::Wide(bytes) => break 'conv Prepared::Wide(packed()?, *bytes),
+                        ConvForm::Integer | ConvForm::Transposed | ConvForm::Affine(_) => {}
+                    }
                     let tables = match &conv.form {
                         ConvForm::Integer | ConvForm::Transposed => Some(Vec::new()),
+                        ConvForm::Epilogue(_) | ConvForm::Wide(_) => None,
                         ConvForm::Affine(e) => {
                             same_shape()?;
                             (0..fact.shape[0]).map(|c| arith::channel_table(e, c)).collect()
@@ -392,6 +411,31 @@ impl Executor {
                         for ((y, x), table) in y.iter_mut().zip(x(0)).zip(tables.iter().cycle()) {
                             *y = table[usize::from(index(*x))];
                         }
+                    }
+                    has_sums = true;
+                }
+                Prepared::Accumulated(conv, steps) => {
+                    let mut own = vec![0; len];
+                    let acc = acc.as_mut().unwrap_or(&mut own);
+                    conv.run(self.kernel, x(0), y, Some(acc), &mut work.scratch)?;
+                    for ((y, acc), f) in y.iter_mut().zip(acc.iter()).zip(steps.iter().cycle()) {
+                        *y = f.apply(*acc);
+                    }
+                    if let Some(r) = self.rescales.get(&step.node) {
+                        for ((y, acc), lane) in y.iter_mut().zip(acc.iter()).zip(r.channels.iter().cycle()) {
+                            *y = lane.apply(i64::from(*acc), r.lo, r.hi);
+                        }
+                    }
+                    has_sums = true;
+                }
+                Prepared::Wide(conv, bytes) => {
+                    let mut own = vec![0; len];
+                    let acc = acc.as_mut().unwrap_or(&mut own);
+                    conv.run(self.kernel, x(0), y, Some(acc), &mut work.scratch)?;
+                    // Channels are the last axis, and an accumulator's bytes one behind the other in it.
+                    let channels = step.shape[0];
+                    for (at, (y, acc)) in y.iter_mut().zip(acc.iter()).enumerate() {
+                        *y = i8::from_le_bytes([acc.to_le_bytes()[at % channels % bytes]]);
                     }
                     has_sums = true;
                 }

@@ -51,6 +51,13 @@ fn compute(work: &Work, operands: &[&ArrayD<f32>], shape: &[usize]) -> Option<Ar
             }
             y
         }
+        (Work::Threshold(t), [x]) => {
+            let mut y = (*x).clone();
+            for (channel, mut y) in y.axis_iter_mut(Axis(t.axis)).enumerate() {
+                y.mapv_inplace(|x| t.value(channel, x));
+            }
+            y
+        }
         (Work::Reshape, [x]) => x.to_shape(IxDyn(shape)).ok()?.into_owned(),
         (Work::Transpose(perm), [x]) => {
             x.view().permuted_axes(perm.clone()).as_standard_layout().into_owned()

@@ -39,7 +39,8 @@ fn value(name: &str, fact: QFact) -> Value<QFact> {
 /// Input (int8), one operator on it (twice for two operands), output (int8).
 fn one_node(op: IntOp, operands: usize, x: QFact, y: QFact) -> IntGraph {
     let mut g = IntGraph::default();
-    let input = HostInput { dtype: HostType::I8, prepare: None, arrangement: arrangement(x.shape) };
+    let input =
+        HostInput { dtype: HostType::I8, prepare: None, rule: None, arrangement: arrangement(x.shape) };
     let inputs: Vec<Port> = (0..operands)
         .map(|k| {
             g.add(
@@ -335,7 +336,8 @@ fn host_steps_follow_the_axis() {
     let mut g = IntGraph::default();
     // Canonical [c, h] = ONNX [1, h, c] transposed.
     let arrangement = Arrangement { onnx_shape: vec![1, 3, 2], source: Some(vec![0, 2, 4, 1, 3, 5]) };
-    let input = HostInput { dtype: HostType::U8, prepare: None, arrangement: arrangement.clone() };
+    let input =
+        HostInput { dtype: HostType::U8, prepare: None, rule: None, arrangement: arrangement.clone() };
     let i = g.add("in", IntOp::Input(input), &[], vec![value("x", x)]);
     let argmax = HostStep::ArgMax { axis: 1, keepdims: false, select_last_index: false };
     let steps = vec![HostStep::Dequantize(0.5, 2), HostStep::Reshape(vec![1, 3, 2]), argmax];

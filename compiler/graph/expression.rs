@@ -4,6 +4,8 @@
 //! list of steps, each reading x, constants and earlier steps, from which `arith` makes a table, or one for each channel,
 //! and `reference` writes ONNX nodes. Integers are canonical (signed); the last step's value is the result.
 
+use crate::arith::{Quantizer, Rule};
+
 /// Elementwise operators of two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are ONNX's own")]
@@ -44,8 +46,57 @@ pub struct Quantization {
     pub scale: f32,
     /// Canonical integer of real 0.
     pub zero_point: i32,
-    /// Add this to a canonical integer to get the file's: 0 for int8, 128 for uint8.
+    /// Add this to a canonical integer to get the file's: 0 for a signed type, 2^(bits-1) for an unsigned one.
     pub offset: i32,
+    /// Least and greatest canonical integer.
+    pub bounds: (i32, i32),
+    /// How a real becomes an integer.
+    pub rule: Rule,
+}
+
+impl Quantization {
+    /// All integers of int8 (offset 0) or uint8 (128), by ONNX's rule.
+    pub fn byte(scale: f32, zero_point: i32, offset: i32) -> Quantization {
+        Quantization { scale, zero_point, offset, bounds: (-128, 127), rule: Rule::Onnx }
+    }
+
+    /// The canonical integer of a real.
+    pub fn quantize(&self, x: f32) -> i32 {
+        let Quantization { scale, zero_point, offset, bounds: (lo, hi), rule } = *self;
+        let of_file = |v: i32| i64::from(v) + i64::from(offset);
+        let q = Quantizer { scale, zero_point: of_file(zero_point), lo: of_file(lo), hi: of_file(hi), rule };
+        // Within the bounds, which are canonical integers.
+        i32::try_from(q.apply(x) - i64::from(offset)).unwrap_or(lo)
+    }
+}
+
+impl Quantization {
+    /// The rule in words, by the file's integers.
+    pub fn sentence(&self, x: &str) -> String {
+        let of_file = |v: i32| i64::from(v) + i64::from(self.offset);
+        let (lo, hi) = (of_file(self.bounds.0), of_file(self.bounds.1));
+        let (scale, zero) = (self.scale, of_file(self.zero_point));
+        match self.rule {
+            Rule::Onnx => {
+                format!(
+                    "clamp(round_half_even({x} / {scale:?}) + {zero}, {lo}, {hi}), the quotient in float32"
+                )
+            }
+            Rule::Quant(rounding) => format!(
+                "clamp({x} / {scale:?} + {zero}, {lo}, {hi}) in float32, rounded by QONNX's {}",
+                rounding.name()
+            ),
+            Rule::Sign => format!("1 where {x} / {scale:?} + {zero} is at least 0, else -1"),
+            Rule::Bipolar => format!("1 where {x} is at least 0, else -1"),
+            Rule::Trunc(t) => format!(
+                "clamp(round_half_even({x} / {:?} + {}) / {}, {lo}, {hi}) in float32, rounded by QONNX's {}",
+                t.scale,
+                t.zero_point,
+                t.divisor,
+                t.rounding.name()
+            ),
+        }
+    }
 }
 
 /// What a step reads.
@@ -83,6 +134,21 @@ pub enum Step {
     Arithmetic(Binary, [Operand; 2]),
     /// BatchNormalization of a float: x, and its channel's factor and summand.
     BatchNormalization([Operand; 3]),
+    /// What an accumulator of products stands for: fl32((x - bias) * (scale * weight * alpha)), the product in double precision.
+    Accumulated {
+        /// The integer, x.
+        x: Operand,
+        /// An integer that the accumulator holds besides.
+        bias: Operand,
+        /// Scale of the activations.
+        scale: f32,
+        /// Scale of the weights.
+        weight: Operand,
+        /// Gemm's factor.
+        alpha: f32,
+    },
+    /// One of the values, by how many of the thresholds the operand reaches.
+    Threshold(Operand, Vec<Operand>, Vec<f32>),
     /// com.microsoft QLinearAdd or QLinearMul, with the result's quantization.
     QLinearArithmetic(Binary, [Quantized; 2], Quantization),
 }
@@ -98,6 +164,8 @@ impl Step {
             | Step::QLinearFunction(_, _, (x, _), _) => vec![*x],
             Step::Arithmetic(_, [a, b]) | Step::QLinearArithmetic(_, [(a, _), (b, _)], _) => vec![*a, *b],
             Step::BatchNormalization(operands) => operands.to_vec(),
+            Step::Accumulated { x, bias, weight, .. } => vec![*x, *bias, *weight],
+            Step::Threshold(x, thresholds, _) => std::iter::once(x).chain(thresholds).copied().collect(),
         }
     }
 
@@ -113,6 +181,13 @@ impl Step {
             Step::QLinearFunction(name, a, x, y) => Step::QLinearFunction(name, a.clone(), q(*x), *y),
             Step::Arithmetic(kind, [a, b]) => Step::Arithmetic(*kind, [f(*a), f(*b)]),
             Step::BatchNormalization(operands) => Step::BatchNormalization(operands.map(f)),
+            Step::Accumulated { x, bias, scale, weight, alpha } => {
+                let [x, bias, weight] = [*x, *bias, *weight].map(f);
+                Step::Accumulated { x, bias, scale: *scale, weight, alpha: *alpha }
+            }
+            Step::Threshold(x, thresholds, values) => {
+                Step::Threshold(f(*x), thresholds.iter().map(|t| f(*t)).collect(), values.clone())
+            }
             Step::QLinearArithmetic(kind, [a, b], y) => Step::QLinearArithmetic(*kind, [q(*a), q(*b)], *y),
         }
     }
@@ -126,6 +201,8 @@ impl Step {
             Step::Function(name, ..) | Step::QLinearFunction(name, ..) => name,
             Step::Arithmetic(kind, _) => kind.name(),
             Step::BatchNormalization(_) => "BatchNormalization",
+            Step::Accumulated { .. } => "Accumulated",
+            Step::Threshold(..) => "MultiThreshold",
             Step::QLinearArithmetic(Binary::Mul, ..) => "QLinearMul",
             Step::QLinearArithmetic(..) => "QLinearAdd",
         }
@@ -178,7 +255,11 @@ impl std::fmt::Display for Operand {
 
 impl std::fmt::Display for Quantization {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} +{}", self.scale, self.zero_point, self.offset)
+        write!(f, "{} {} +{}", self.scale, self.zero_point, self.offset)?;
+        if (self.bounds, self.rule) != ((-128, 127), Rule::Onnx) {
+            write!(f, " {}..{} {}", self.bounds.0, self.bounds.1, self.rule)?;
+        }
+        Ok(())
     }
 }
 
@@ -202,6 +283,15 @@ impl std::fmt::Display for Expression {
                     write!(f, " by {p} to {y}")?;
                 }
                 Step::Arithmetic(..) | Step::BatchNormalization(_) => {}
+                Step::Accumulated { scale, alpha, .. } => {
+                    write!(f, " by {scale}")?;
+                    if *alpha != 1.0 {
+                        write!(f, " alpha {alpha}")?;
+                    }
+                }
+                Step::Threshold(_, _, values) => {
+                    values.iter().try_for_each(|v| write!(f, " {v}"))?;
+                }
                 Step::QLinearArithmetic(_, [(_, a), (_, b)], y) => write!(f, " by {a}, {b} to {y}")?,
             }
         }

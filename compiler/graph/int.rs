@@ -7,7 +7,7 @@
 
 use ndarray::Array4;
 
-use super::expression::Expression;
+use super::expression::{Expression, Quantization};
 use super::prepare::Prepare;
 use super::{Graph, Port, Stage};
 use crate::arith::softmax::SoftmaxSpec;
@@ -123,6 +123,13 @@ pub enum ConvForm {
     /// `rescale` is the slope's magnitude, from which `quant` finds the lane, and the bias what lies between the line and
     /// one through the zero points, where that is an integer.
     Affine(Expression),
+    /// QONNX: y\[c\] is the expression of acc\[c\], the float operators with constants for each channel between a layer on
+    /// quantized operands and the next quantizer. It never falls; where the operators do, weights and scale are negated. The
+    /// bias is subtracted again by the expression, and the scale of `rescale` is of no meaning.
+    Epilogue(Expression),
+    /// The accumulator itself: channel c * n + b of the result is its channel's byte b, the least one first, less 256 above
+    /// 127; n bytes in all, one output channel for each with the same weights.
+    Wide(usize),
 }
 
 /// Elementwise addition or subtraction of two tensors of equal shape with different scales.
@@ -322,6 +329,8 @@ pub struct HostInput {
     pub dtype: HostType,
     /// Float operators before QuantizeLinear.
     pub prepare: Option<Prepare>,
+    /// What quantizes instead of QuantizeLinear: another rule, or fewer integers than the fact's bits have.
+    pub rule: Option<Quantization>,
     /// Layout of what is quantized.
     pub arrangement: Arrangement,
 }
@@ -340,6 +349,16 @@ impl HostInput {
 /// One step that the host runs after the accelerator, by ONNX Runtime's formula.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HostStep {
+    /// Bytes on an axis of their own, the last one, to the integer that they are in two's complement, the first one least;
+    /// then the float that the expression gives, with a constant for each index of an axis.
+    Accumulator {
+        /// Bytes of an integer.
+        bytes: usize,
+        /// The channels' axis of the ONNX shape.
+        axis: usize,
+        /// From the integer to a float.
+        expression: Expression,
+    },
     /// DequantizeLinear with (scale, the file's zero point).
     Dequantize(f32, i32),
     /// QuantizeLinear with (scale, the file's zero point, signed).

@@ -7,7 +7,7 @@
 use ndarray::ArrayD;
 
 use super::expression::{Attributes, Binary};
-use crate::arith::host;
+use crate::arith::{Threshold, host};
 
 /// What a step reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub enum Work {
     BatchNormalization(f32),
     /// A float function of each element; Clip's bounds are `min` and `max`. Operand x.
     Function(&'static str, Attributes),
+    /// QONNX MultiThreshold. Operand x.
+    Threshold(Threshold),
     /// Only the shape changes. Operand x.
     Reshape,
     /// The permutation of axes. Operand x.
@@ -78,6 +80,7 @@ impl Work {
             Work::Arithmetic(kind) => kind.name(),
             Work::BatchNormalization(_) => "BatchNormalization",
             Work::Function(name, _) => name,
+            Work::Threshold(_) => "MultiThreshold",
             Work::Reshape => "Reshape",
             Work::Transpose(_) => "Transpose",
             Work::Take(_) => "Slice",
@@ -137,6 +140,13 @@ fn fits(work: &Work, operands: &[&[usize]], y: &[usize]) -> bool {
     let count = |s: &[usize]| s.iter().product::<usize>();
     match (work, operands) {
         (Work::Cast | Work::Function(..), [x]) => *x == y,
+        (Work::Threshold(t), [x]) => {
+            let rows = t.thresholds.len();
+            *x == y
+                && t.axis < y.len()
+                && (rows == 1 || rows == y[t.axis])
+                && t.thresholds.iter().all(|row| row.len() + 1 == t.values.len())
+        }
         (Work::Reshape, [x]) => count(x) == count(y),
         (Work::Arithmetic(_), [a, b]) => {
             let rank = a.len().max(b.len());
@@ -212,6 +222,7 @@ impl std::fmt::Display for Prepare {
                 Work::Function(_, attributes) => {
                     attributes.iter().try_for_each(|(n, v)| write!(f, " {n}={v}"))?;
                 }
+                Work::Threshold(t) => write!(f, " {t}")?,
                 Work::Reshape => write!(f, " to {:?}", step.shape)?,
                 Work::Transpose(perm) => write!(f, " by {perm:?}")?,
                 Work::Take(keep) => {

@@ -145,6 +145,8 @@ fn float_parameters(op: &Op) -> String {
             text += if m.keepdims { " keepdims" } else { "" };
             text + if m.channels_last { " channels last" } else { "" }
         }
+        Op::Threshold(t) => t.to_string(),
+        Op::Accumulated(axis, e) => format!("axis {axis} ({e})"),
         Op::Reshape(s) => dims(s),
         Op::Transpose(p) => dims(p),
         Op::Quantize(p) | Op::Dequantize(p) => p.to_string(),
@@ -171,6 +173,7 @@ fn float_parameters(op: &Op) -> String {
                 Kernel::Affine(axis, e) => format!("axis {axis} ({e})"),
                 Kernel::Softmax(axis) | Kernel::Concat(axis) => format!("axis {axis}"),
             });
+            words.extend(q.epilogue.iter().map(|e| format!("({e})")));
             words.retain(|w| !w.is_empty());
             words.join(" ")
         }
@@ -275,7 +278,8 @@ fn int_op(op: &IntOp) -> (String, String) {
     match op {
         IntOp::Input(i) => {
             let steps = i.prepare.as_ref().map_or_else(String::new, |p| format!("onnx {:?}; {p}; ", p.input));
-            ("Input".into(), format!("{:?} {steps}{}", i.dtype, arrangement(&i.arrangement)))
+            let rule = i.rule.map_or_else(String::new, |q| format!("by {q}; "));
+            ("Input".into(), format!("{:?} {steps}{rule}{}", i.dtype, arrangement(&i.arrangement)))
         }
         IntOp::Conv(c) => {
             let mut text = window::describe(&c.window);
@@ -299,6 +303,14 @@ fn int_op(op: &IntOp) -> (String, String) {
                 ConvForm::Affine(e) => {
                     let _ = write!(text, " ({e})");
                     "Affine"
+                }
+                ConvForm::Epilogue(e) => {
+                    let _ = write!(text, " ({e})");
+                    "Conv"
+                }
+                ConvForm::Wide(bytes) => {
+                    let _ = write!(text, " {bytes} bytes");
+                    "Conv"
                 }
             };
             (name.into(), text)
@@ -354,6 +366,9 @@ fn int_op(op: &IntOp) -> (String, String) {
 
 fn step(step: &HostStep) -> String {
     match step {
+        HostStep::Accumulator { bytes, axis, expression } => {
+            format!("Accumulator {bytes} bytes axis {axis} ({expression})")
+        }
         HostStep::Dequantize(scale, zero) => format!("Dequantize {scale} {zero}"),
         HostStep::Quantize(scale, zero, signed) => {
             format!("Quantize {} {scale} {zero}", if *signed { "i8" } else { "u8" })

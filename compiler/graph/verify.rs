@@ -150,6 +150,16 @@ fn int_node(op: &IntOp, inputs: &[&QFact], output: Option<&QFact>) -> std::resul
             {
                 return Err(format!("weights {:?}, x {:?}, y {:?}", c.weight.dim(), x.shape, y.shape));
             }
+            if let ConvForm::Wide(bytes) = c.form
+                && !((1..=4).contains(&bytes) && o % bytes == 0)
+            {
+                return Err(format!("{o} channels of {bytes} bytes"));
+            }
+            if let ConvForm::Epilogue(e) = &c.form
+                && !e.constants.iter().all(|k| k.len() == o)
+            {
+                return Err(format!("({e}) of {o} channels"));
+            }
             if let ConvForm::Affine(e) = &c.form
                 && !affine(c, e, x, y)
             {

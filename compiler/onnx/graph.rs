@@ -73,6 +73,11 @@ pub(super) fn model(proto: ModelProto, dir: Option<&Path>) -> diag::Result<Model
         let node = read.node(n, &place(n, i));
         model.nodes.push(node);
     }
+    for a in &graph.quantization_annotation {
+        for entry in a.quant_parameter_tensor_names.iter().filter(|e| e.key() == "finn_datatype") {
+            model.annotations.insert(a.tensor_name().to_owned(), entry.value().to_owned());
+        }
+    }
     read.default_opset(&model);
     read.names(graph, &model);
     if read.faults.is_empty() {

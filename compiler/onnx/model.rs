@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ndarray::ArrayD;
 
+use crate::diag::{Diagnostic, code};
+
 /// Element types that the compiler can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are ONNX's own")]
@@ -123,4 +125,30 @@ pub struct Model {
     pub initializers: BTreeMap<String, Tensor>,
     /// Nodes in file order.
     pub nodes: Vec<ModelNode>,
+    /// QONNX's data types by tensor name, as the file's `quantization_annotation` has them (`finn_datatype`).
+    pub annotations: BTreeMap<String, String>,
+    /// Data types of inputs that the user gives, `TYPE` or `TYPE:SCALE`.
+    pub declared: BTreeMap<String, String>,
+}
+
+impl Model {
+    /// Takes data types of inputs: `NAME=TYPE` or `NAME=TYPE:SCALE`.
+    ///
+    /// # Errors
+    /// O2C0004 for a text without a name; types are judged when the graph is compiled.
+    pub fn declare(&mut self, types: &[String]) -> Result<(), Diagnostic> {
+        for text in types {
+            // A name may have "=" in it, a type not.
+            let Some((name, kind)) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()) else {
+                let cause = format!("\"{text}\" is not NAME=TYPE");
+                return Err(Diagnostic::new(
+                    code::CONFIG_INVALID,
+                    "the type of an input is not usable",
+                    cause,
+                ));
+            };
+            self.declared.insert(name.to_owned(), kind.to_owned());
+        }
+        Ok(())
+    }
 }

@@ -2,10 +2,11 @@
 //! (<https://onnx.ai/onnx/operators/onnx__Add.html> and so on for the other names,
 //! <https://github.com/onnx/onnx/blob/main/docs/Broadcasting.md>).
 
-use ndarray::{ArrayD, Zip};
+use ndarray::{ArrayD, Axis, Zip};
 
 use super::Op;
 use super::context::{Context, Imported, Rule};
+use crate::arith::host;
 pub use crate::graph::expression::Binary;
 use crate::onnx::model::{DType, Tensor, TensorData};
 
@@ -46,11 +47,26 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
         .collect()
 }
 
+/// Constant bases to one constant exponent, where the power's float32 rounding is beyond doubt.
+fn power(x: &ArrayD<f64>, y: &ArrayD<f64>) -> Option<Tensor> {
+    let (1, Some(exponent)) = (y.len(), y.first()) else { return None };
+    // Exact: the tensors hold float32 values widened to f64.
+    let one = |v: &f64| host::power(*v as f32, *exponent as f32).map(f64::from);
+    let made: Option<Vec<f64>> = x.iter().map(one).collect();
+    let rank = x.ndim().max(y.ndim());
+    let shape = (0..rank).map(|d| (d + x.ndim()).checked_sub(rank).map_or(1, |d| x.len_of(Axis(d))));
+    let data = ArrayD::from_shape_vec(shape.collect::<Vec<_>>(), made?).ok()?;
+    Some(Tensor { dtype: DType::F32, data: TensorData::Float(data) })
+}
+
 /// The value for constant operands: float32 arithmetic for float32, checked integers; `None` otherwise.
 pub fn eval(kind: Binary, a: &Tensor, b: &Tensor) -> Option<Tensor> {
     let shape = broadcast(a.shape(), b.shape()).ok()?;
     let data = match (&a.data, &b.data) {
         (TensorData::Float(x), TensorData::Float(y)) if a.dtype == DType::F32 && b.dtype == DType::F32 => {
+            if kind == Binary::Pow {
+                return power(x, y);
+            }
             let f: fn(f32, f32) -> f32 = match kind {
                 Binary::Add => |x, y| x + y,
                 Binary::Sub => |x, y| x - y,

@@ -21,6 +21,8 @@ pub struct Rule {
     pub op: Op,
     /// ONNX operand numbers that become the operator's operands.
     pub operands: Vec<usize>,
+    /// Operators of one operand that come first, each reading the one before; `op` reads the last.
+    pub before: Vec<Op>,
     /// For nodes with several outputs: the operators that make the others, of the same operands.
     pub further: Vec<Op>,
 }
@@ -28,11 +30,15 @@ pub struct Rule {
 impl Rule {
     /// An operator of the first `n` ONNX operands.
     pub fn first(op: impl Into<Op>, n: usize) -> Imported {
-        Ok(Rule { op: op.into(), operands: (0..n).collect(), further: vec![] })
+        Ok(Rule { op: op.into(), operands: (0..n).collect(), before: vec![], further: vec![] })
+    }
+    /// Operators of the first ONNX operand, one after the other.
+    pub fn chain(before: Vec<Op>, last: Op) -> Imported {
+        Ok(Rule { op: last, operands: vec![0], before, further: vec![] })
     }
     /// An operator of the operands listed.
     pub fn of(op: impl Into<Op>, operands: &[usize]) -> Imported {
-        Ok(Rule { op: op.into(), operands: operands.to_vec(), further: vec![] })
+        Ok(Rule { op: op.into(), operands: operands.to_vec(), before: vec![], further: vec![] })
     }
 }
 

@@ -339,7 +339,7 @@ impl<'a> Importer<'a> {
         )
         .at(label(node));
         if QONNX_DOMAINS.iter().any(|d| domain.starts_with(d)) {
-            fault.cause += "; QONNX is not supported yet";
+            fault.cause += "; of QONNX Quant, BipolarQuant, Trunc and MultiThreshold are supported";
             fault = fault.remedy("convert the model to QDQ ONNX (QuantizeLinear, DequantizeLinear)");
         } else if DYNAMIC.contains(&node.op_type.as_str()) {
             fault = fault.remedy(
@@ -399,6 +399,11 @@ impl<'a> Importer<'a> {
                     .ok_or_else(|| ctx.invalid(format!("operand {i} is missing")))?,
             );
         }
+        for op in rule.before {
+            let [x] = operands.as_slice() else { return Err(ctx.invalid("it has several operands")) };
+            let port = self.step(&ctx, op, *x)?;
+            operands = vec![port];
+        }
         for (op, output) in std::iter::once(rule.op).chain(rule.further).zip(&node.outputs) {
             if !output.is_empty() {
                 self.made(&ctx, op, &operands, output)?;
@@ -433,6 +438,30 @@ impl<'a> Importer<'a> {
         }
         self.ports.insert(output, port);
         Ok(())
+    }
+
+    /// Adds an operator that only the node's next one reads.
+    fn step(&mut self, ctx: &Context<'a>, op: Op, x: Port) -> std::result::Result<Port, Diagnostic> {
+        let fact = op.infer(&[&self.graph.value(x).fact]).map_err(|cause| ctx.mismatch(cause))?;
+        let value = self.constant(x).and_then(|v| op.eval(&[&v]));
+        let output = ctx.node.outputs.iter().find(|o| !o.is_empty()).map_or("", String::as_str);
+        let name = if ctx.node.name.is_empty() { output } else { &ctx.node.name };
+        let kind = if matches!(op, Op::Threshold(_)) { "thresholds" } else { "quantized" };
+        let mut value_name = format!("{output}_{kind}");
+        while self.is_read(&value_name)
+            || self
+                .graph
+                .ids()
+                .iter()
+                .any(|id| self.graph.node(*id).outputs.iter().any(|v| v.name == value_name))
+        {
+            value_name.push('_');
+        }
+        let port = self.add(&format!("{name}_{kind}"), op, &[x], &value_name, fact);
+        if let Some(value) = value {
+            self.known.insert(port, value);
+        }
+        Ok(port)
     }
 
     fn is_read(&self, tensor: &str) -> bool {

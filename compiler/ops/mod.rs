@@ -22,6 +22,7 @@ pub mod mat_mul;
 pub mod max_pool;
 pub mod pad;
 pub mod qlinear;
+pub mod quant;
 pub mod quantization;
 pub mod quantize_linear;
 pub mod quantized;
@@ -40,6 +41,8 @@ pub mod window;
 
 use std::borrow::Cow;
 
+use crate::arith::{Rule, Threshold};
+use crate::graph::expression::Expression;
 use crate::graph::float::{Fact, is_float};
 use crate::graph::int::TableSource;
 use crate::graph::prepare::Prepare;
@@ -83,10 +86,14 @@ pub enum Op {
     Transpose(Vec<usize>),
     /// x. Identity, Dropout.
     Identity,
+    /// x: float to floats that are integers times a scale.
+    Threshold(Threshold),
     /// x: float to integers.
     Quantize(Params),
     /// x: integers to float.
     Dequantize(Params),
+    /// x: accumulators to floats, by a function with constants along the axis. Runs on the host.
+    Accumulated(usize, Expression),
     /// The canonical form: integers to integers.
     Quantized(quantized::Quantized),
     /// x; the axis.
@@ -138,8 +145,11 @@ impl Op {
             Op::Reshape(_) => "Reshape",
             Op::Transpose(_) => "Transpose",
             Op::Identity => "Identity",
+            Op::Threshold(_) => "MultiThreshold",
+            Op::Quantize(p) if p.rule != Rule::Onnx => "Quant",
             Op::Quantize(_) => "QuantizeLinear",
             Op::Dequantize(_) => "DequantizeLinear",
+            Op::Accumulated(..) => "Accumulated",
             Op::Quantized(q) => match &q.kernel {
                 Kernel::Conv(_) => "QConv",
                 Kernel::ConvTranspose(_) => "QConvTranspose",
@@ -204,8 +214,10 @@ impl Op {
             | Op::Reshape(_)
             | Op::Transpose(_)
             | Op::Identity
+            | Op::Threshold(_)
             | Op::Quantize(_)
             | Op::Dequantize(_)
+            | Op::Accumulated(..)
             | Op::Softmax(_)
             | Op::LogSoftmax(_)
             | Op::ArgMax(_)
@@ -276,6 +288,20 @@ impl Op {
                 like(shape.clone())
             }
             Op::Transpose(perm) => like(transpose::shape(perm, &x().shape)?),
+            Op::Threshold(t) => {
+                let channels = x().shape.get(t.axis).copied();
+                if !is_float(x().dtype) || (t.thresholds.len() != 1 && Some(t.thresholds.len()) != channels) {
+                    return Err(format!("thresholds of {} channels for {}", t.thresholds.len(), x()));
+                }
+                x().clone()
+            }
+            Op::Accumulated(axis, e) => {
+                let channels = x().shape.get(*axis).copied();
+                if x().dtype != DType::I32 || !e.constants.iter().all(|c| Some(c.len()) == channels) {
+                    return Err(format!("{} with constants along axis {axis}", x()));
+                }
+                Fact::new(DType::F32, x().shape.clone())
+            }
             Op::Quantize(p) => Fact::new(p.dtype, x().shape.clone()),
             Op::Dequantize(p) => {
                 if p.dtype != x().dtype {
@@ -346,6 +372,7 @@ impl Op {
     pub fn eval(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         match (self, inputs) {
             (Op::Const(t), []) => Some(t.clone()),
+            (Op::Unary(f), [x]) => unary::eval(f, x),
             (Op::Binary(kind), [a, b]) => binary::eval(*kind, a, b),
             (Op::Reshape(shape), [x]) => reshape::eval(shape, x),
             (Op::Transpose(perm), [x]) => Some(transpose::eval(perm, x)),
@@ -372,8 +399,10 @@ impl Op {
                 | Op::Reshape(_)
                 | Op::Transpose(_)
                 | Op::Identity
+                | Op::Threshold(_)
                 | Op::Quantize(_)
                 | Op::Dequantize(_)
+                | Op::Accumulated(..)
                 | Op::Quantized(_)
                 | Op::Softmax(_)
                 | Op::LogSoftmax(_)
@@ -435,6 +464,7 @@ known! {
     "" "Atanh" unary::import, "table";
     "" "AveragePool" average_pool::import, "any window; where `ceil_mode` adds a window, without `count_include_pad`";
     "" "BatchNormalization" batch_normalization::import, "fused into a float convolution before it; a line of each channel; on the host, at the start";
+    "" "BipolarQuant" quant::import_bipolar, "of QONNX, its domain undeclared";
     "" "Cast" cast::import, "constants; on the host, at the start, from uint8 or int8 to float32";
     "" "Ceil" unary::import, "table";
     "" "Celu" unary::import, "table";
@@ -463,6 +493,7 @@ known! {
     "" "HardSigmoid" unary::import, "table";
     "" "HardSwish" unary::import, "table";
     "" "Identity" identity::import, "removed";
+    "" "IntQuant" quant::import_quant, "of QONNX, its domain undeclared";
     "" "LeakyRelu" unary::import, "table";
     "" "Log" unary::import, "table";
     "" "LogSoftmax" softmax::import_log, "on the host, at the end";
@@ -472,12 +503,14 @@ known! {
     "" "Min" binary::import, "table, of functions of one tensor and constants; two operands";
     "" "Mish" unary::import, "table";
     "" "Mul" binary::import, "product of two tensors, one element for a channel, a row or a column too; of functions of one tensor and constants a table, or a line of each channel";
+    "" "MultiThreshold" quant::import_multi_threshold, "of QONNX, its domain undeclared";
     "" "Neg" unary::import, "table";
     "" "Pad" pad::import, "with a constant";
     "" "PRelu" binary::import, "table, with one slope for all channels";
     "" "Pow" binary::import, "table, with a constant float exponent";
     "" "QLinearConv" qlinear::import_conv, "as Conv";
     "" "QLinearMatMul" qlinear::import_mat_mul, "constant weights";
+    "" "Quant" quant::import_quant, "of QONNX, its domain undeclared";
     "" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
     "" "Reciprocal" unary::import, "table";
     "" "ReduceMean" reduce_mean::import, "over spatial axes, channels first or last";
@@ -506,6 +539,7 @@ known! {
     "" "ThresholdedRelu" unary::import, "table";
     "" "TopK" top_k::import, "one element: in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end; several results sorted";
     "" "Transpose" transpose::import, "absorbed into weights or the graph's edges, else moved by selections (channels to rows or columns: of at most 64 channels)";
+    "" "Trunc" quant::import_trunc, "of QONNX, its domain undeclared";
     "" "Unsqueeze" reshape::import_unsqueeze, "absorbed into the weights that follow, or the graph's edge";
     "" "Upsample" resize::import_upsample, "mode nearest";
     "com.microsoft" "DequantizeLinear" quantize_linear::import_dequantize, "per tensor or per axis";
@@ -522,4 +556,19 @@ known! {
     "com.microsoft" "QLinearSoftmax" qlinear::import_softmax, "in hardware behind the last layer, over channels ([conditions](architecture.md#behind-the-last-layer)); else on the host, at the end";
     "com.microsoft" "QuantizeLinear" quantize_linear::import_quantize, "per tensor; per axis for constants";
     "com.microsoft" "QuickGelu" unary::import, "table";
+    "finn.custom_op.general" "BipolarQuant" quant::import_bipolar, "weights, activations: -1 and 1";
+    "finn.custom_op.general" "IntQuant" quant::import_quant, "as Quant";
+    "finn.custom_op.general" "MultiThreshold" quant::import_multi_threshold, "behind a layer, and on the host, at the start";
+    "finn.custom_op.general" "Quant" quant::import_quant, "1 to 8 bits, every rounding; per axis for weights; 32 bits for biases";
+    "finn.custom_op.general" "Trunc" quant::import_trunc, "table";
+    "onnx.brevitas" "BipolarQuant" quant::import_bipolar, "weights, activations: -1 and 1";
+    "onnx.brevitas" "IntQuant" quant::import_quant, "as Quant";
+    "onnx.brevitas" "MultiThreshold" quant::import_multi_threshold, "behind a layer, and on the host, at the start";
+    "onnx.brevitas" "Quant" quant::import_quant, "1 to 8 bits, every rounding; per axis for weights; 32 bits for biases";
+    "onnx.brevitas" "Trunc" quant::import_trunc, "table";
+    "qonnx.custom_op.general" "BipolarQuant" quant::import_bipolar, "weights, activations: -1 and 1";
+    "qonnx.custom_op.general" "IntQuant" quant::import_quant, "as Quant";
+    "qonnx.custom_op.general" "MultiThreshold" quant::import_multi_threshold, "behind a layer, and on the host, at the start";
+    "qonnx.custom_op.general" "Quant" quant::import_quant, "1 to 8 bits, every rounding; per axis for weights; 32 bits for biases";
+    "qonnx.custom_op.general" "Trunc" quant::import_trunc, "table";
 }

@@ -3,6 +3,7 @@
 //! real = (q - zero_point) * scale, per tensor or per slice along an axis
 //! (<https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html>).
 
+use crate::arith::{Quantizer, Rounding, Rule};
 use crate::diag::{Diagnostic, code};
 use crate::graph::float::{integer_range, integer_width};
 use crate::onnx::model::{DType, Tensor, TensorData};
@@ -16,8 +17,14 @@ pub struct Params {
     pub zero_point: Vec<i64>,
     /// The axis of per-axis quantization.
     pub axis: Option<usize>,
-    /// The quantized element type.
+    /// The quantized element type: of ONNX's the one that holds `lo` to `hi`.
     pub dtype: DType,
+    /// Least integer.
+    pub lo: i64,
+    /// Greatest integer.
+    pub hi: i64,
+    /// How a real becomes an integer.
+    pub rule: Rule,
     /// Whether the scale is a rank-0 tensor in the file (ONNX Runtime fuses some operators only then).
     pub scalar: bool,
 }
@@ -36,27 +43,52 @@ impl Params {
             && self.zero_point == other.zero_point
             && self.axis == other.axis
             && self.dtype == other.dtype
+            && self.range() == other.range()
+    }
+    /// Bits of an integer: of an unsigned type's greatest one, or of two's complement.
+    pub fn bits(&self) -> u32 {
+        let magnitude = |v: i64| i64::BITS - (if v < 0 { !v } else { v }).leading_zeros();
+        match integer_width(self.dtype) {
+            Some((_, false)) => magnitude(self.hi).max(1),
+            _ => magnitude(self.hi).max(magnitude(self.lo)) + 1,
+        }
     }
     /// What to add to a canonical signed integer to get the file's: 2^(bits-1) for an unsigned type, else 0.
     pub fn offset(&self) -> i64 {
         match integer_width(self.dtype) {
-            Some((bits, false)) if bits <= 32 => 1_i64 << (bits - 1),
+            Some((width, false)) if width <= 32 => 1_i64 << (self.bits() - 1),
             _ => 0,
         }
     }
-    /// Least and greatest value of the file's type.
+    /// Least and greatest integer.
     pub fn range(&self) -> (i64, i64) {
-        integer_range(self.dtype).unwrap_or((i64::from(i32::MIN), i64::from(i32::MAX)))
+        (self.lo, self.hi)
     }
-    /// QuantizeLinear of one real value by the parameters of a per-tensor quantization:
-    /// saturate(rne(x / scale) + zero point), in float32 as ONNX Runtime does.
+    /// Whether the integers are all those of an 8-bit type, made by ONNX's rule: what ONNX Runtime's kernels are for.
+    pub fn is_byte(&self) -> bool {
+        self.rule == Rule::Onnx && matches!(self.dtype, DType::U8 | DType::I8)
+    }
+    /// Whether the rule is ONNX's, or gives the same integers.
+    pub fn is_nearest(&self) -> bool {
+        match self.rule {
+            Rule::Onnx => true,
+            Rule::Quant(Rounding::Round) => self.zero_point.iter().all(|z| *z == 0),
+            Rule::Quant(_) | Rule::Sign | Rule::Bipolar | Rule::Trunc(_) => false,
+        }
+    }
+    /// Whether an integer's own real value becomes this integer again: values on the grid, in the middle of a step.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.rule, Rule::Onnx | Rule::Quant(Rounding::Round | Rounding::HalfUp | Rounding::HalfDown))
+    }
+    /// One real value by the rule, in float32.
     pub fn quantize(&self, x: f32, slice: usize) -> i64 {
-        let (lo, hi) = self.range();
+        self.quantizer(slice).apply(x)
+    }
+    /// The rule with the numbers of one slice.
+    pub fn quantizer(&self, slice: usize) -> Quantizer {
         let scale = self.scale[slice.min(self.scale.len() - 1)];
         let zero_point = self.zero_point[slice.min(self.zero_point.len() - 1)];
-        let q = (x / scale).round_ties_even();
-        // A saturating float-to-integer conversion: NaN becomes 0, infinities the bounds.
-        (q as i64).saturating_add(zero_point).clamp(lo, hi)
+        Quantizer { scale, zero_point, lo: self.lo, hi: self.hi, rule: self.rule }
     }
 }
 
@@ -127,7 +159,7 @@ pub fn params(
             .remedy("quantize per tensor or per axis"));
         }
     };
-    Ok(Params { scale: scales, zero_point: zero_points, axis, dtype, scalar })
+    Ok(Params { scale: scales, zero_point: zero_points, axis, dtype, lo, hi, rule: Rule::Onnx, scalar })
 }
 
 impl std::fmt::Display for Params {
@@ -144,6 +176,9 @@ impl std::fmt::Display for Params {
         write!(f, " {zeros}")?;
         if let Some(axis) = self.axis {
             write!(f, " axis {axis}")?;
+        }
+        if self.rule != Rule::Onnx {
+            write!(f, " {}..{} {}", self.lo, self.hi, self.rule)?;
         }
         Ok(())
     }

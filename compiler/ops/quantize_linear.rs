@@ -48,6 +48,8 @@ pub fn import_quantize(ctx: &Context<'_>) -> Imported {
         5 => DType::I16,
         21 => DType::U4,
         22 => DType::I4,
+        25 => DType::U2,
+        26 => DType::I2,
         other => {
             return Err(ctx.unsupported("output_dtype", &other.to_string(), "it is not an integer type"));
         }
@@ -103,11 +105,17 @@ pub fn eval(params: &Params, x: &Tensor) -> Option<Tensor> {
     Some(Tensor { dtype: params.dtype, data: TensorData::Int(out) })
 }
 
-/// The real values of an integer constant, quantized with one scale.
+/// The real values of an integer constant.
 pub fn dequantized(params: &Params, x: &Tensor) -> Option<Tensor> {
     let TensorData::Int(values) = &x.data else { return None };
-    let (scale, zero_point) = params.per_tensor()?;
     // Integers of 8 bits convert exactly; int32's difference is rounded, as by ONNX Runtime.
-    let data = TensorData::Float(values.mapv(|v| f64::from((v - zero_point) as f32 * scale)));
+    let real = |v: i64, slice: usize| f64::from((v - params.zero_point[slice]) as f32 * params.scale[slice]);
+    let data = TensorData::Float(match params.axis {
+        None => values.mapv(|v| real(v, 0)),
+        Some(axis) if values.shape().get(axis) == Some(&params.scale.len()) => {
+            ArrayD::from_shape_fn(values.raw_dim(), |at| real(values[&at], at[axis]))
+        }
+        Some(_) => return None,
+    });
     Some(Tensor { dtype: DType::F32, data })
 }

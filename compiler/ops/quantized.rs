@@ -1,7 +1,8 @@
 //! The canonical quantized operator: integers in, integers out, every parameter in the operator.
 //!
 //! QOperator files import to it directly; QDQ files reach it through `passes`. Operands are the file's integers:
-//! x (and for kernels with weights: w, then optionally an int32 bias whose scale is x_scale * w_scale * alpha).
+//! x (and for kernels with weights: w, then optionally an int32 bias whose scale is x_scale * w_scale * alpha). A Conv or MatMul
+//! whose result is int32 gives the accumulators themselves.
 
 use super::average_pool::AveragePool;
 use super::conv::Conv;
@@ -56,12 +57,15 @@ pub struct Quantized {
     pub lo: i64,
     /// See `lo`.
     pub hi: i64,
+    /// Conv and MatMul: what makes the result of the accumulator of each channel, instead of one rescale. Its first
+    /// constant is the scale of each channel's weights.
+    pub epilogue: Option<Expression>,
 }
 
 impl Quantized {
     /// A kernel without Relu or Clip.
     pub fn new(kernel: Kernel, inputs: Vec<Params>, output: Params) -> Self {
         let (lo, hi) = output.range();
-        Quantized { kernel, inputs, output, lo, hi }
+        Quantized { kernel, inputs, output, lo, hi, epilogue: None }
     }
 }

@@ -42,5 +42,5 @@ pub fn import(ctx: &Context<'_>) -> Imported {
         Op::Slice(Slice { keep })
     });
     let first = slices.next().ok_or_else(|| ctx.invalid("it has no output"))?;
-    Ok(Rule { op: first, operands: vec![0], further: slices.collect() })
+    Ok(Rule { op: first, operands: vec![0], before: vec![], further: slices.collect() })
 }

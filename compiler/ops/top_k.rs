@@ -43,7 +43,7 @@ pub fn import(ctx: &Context<'_>) -> Imported {
         return Err(ctx.unsupported("sorted", "0", why));
     }
     let result = |indices| Op::TopK(TopK { axis: at, k, largest, indices });
-    Ok(Rule { op: result(false), operands: vec![0], further: vec![result(true)] })
+    Ok(Rule { op: result(false), operands: vec![0], before: vec![], further: vec![result(true)] })
 }
 
 /// The output shape.

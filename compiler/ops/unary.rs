@@ -4,7 +4,11 @@
 //! (float32 formulas) is in `arith`, which builds the tables.
 
 use super::Op;
+use ndarray::ArrayD;
+
 use super::context::{Context, Imported, Rule};
+use crate::arith::host;
+use crate::onnx::model::{DType, Tensor, TensorData};
 
 /// One function: its ONNX name and its float attributes with defaults.
 pub struct Function {
@@ -98,4 +102,17 @@ pub fn import_gelu(ctx: &Context<'_>) -> Imported {
 pub fn import(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(1, 1)?;
     Rule::first(Op::Unary(read(ctx, &ctx.node.op_type)?), 1)
+}
+
+/// The value for a constant operand, where every element's is known to the bit.
+pub fn eval(f: &Unary, x: &Tensor) -> Option<Tensor> {
+    let TensorData::Float(values) = &x.data else { return None };
+    if x.dtype != DType::F32 {
+        return None;
+    }
+    // Exact: the tensor holds float32 values widened to f64.
+    let one = |v: &f64| host::function(f.name, &f.attributes, *v as f32).map(f64::from);
+    let made: Option<Vec<f64>> = values.iter().map(one).collect();
+    let data = ArrayD::from_shape_vec(values.raw_dim(), made?).ok()?;
+    Some(Tensor { dtype: DType::F32, data: TensorData::Float(data) })
 }

@@ -15,7 +15,7 @@ use super::prepare_input;
 use crate::arith::{AddForm, ProductForm, host, line};
 use crate::diag::Result;
 use crate::graph::expression::{Expression, Operand, Quantization, Quantized as Integer, Step};
-use crate::graph::float::{FloatGraph, is_float};
+use crate::graph::float::{FloatGraph, integer_width, is_float};
 use crate::graph::int::TableSource;
 use crate::graph::{NodeId, Port};
 use crate::onnx::model::{DType, Tensor, TensorData};
@@ -59,7 +59,7 @@ impl Origins {
                 Op::Dequantize(_) if inputs.iter().all(|p| constant(graph, *p)) => Some(Base::Constant),
                 Op::Clip(_) if !is_float(graph.value(id.into()).fact.dtype) => None,
                 Op::Dequantize(_) | Op::Unary(_) | Op::Clip(_) | Op::Binary(_) | Op::Quantize(_) => all(),
-                Op::BatchNormalization(_) => all(),
+                Op::BatchNormalization(_) | Op::Threshold(_) => all(),
                 Op::Quantized(q) => match &q.kernel {
                     Kernel::Table(_) | Kernel::Add(_) | Kernel::Mul(_) => all(),
                     Kernel::Conv(_)
@@ -83,6 +83,7 @@ impl Origins {
                 | Op::Identity
                 | Op::Softmax(_)
                 | Op::LogSoftmax(_)
+                | Op::Accumulated(..)
                 | Op::ArgMax(_)
                 | Op::TopK(_)
                 | Op::Gather(_)
@@ -94,7 +95,7 @@ impl Origins {
                 | Op::Prepare(_) => None,
             };
             let port = Port::from(id);
-            let integers = matches!(graph.value(port).fact.dtype, DType::U8 | DType::I8);
+            let integers = narrow(graph.value(port).fact.dtype);
             if let (true, Some(Base::At(above))) = (integers, base) {
                 origins.above.insert(port, above);
             }
@@ -156,14 +157,25 @@ fn element(t: &Tensor) -> Option<Operand> {
     }
 }
 
-/// 8-bit parameters of a whole tensor.
-fn quantization(p: &Params) -> Option<Quantization> {
+/// Parameters of a whole tensor of at most 8 bits.
+pub(super) fn quantization(p: &Params) -> Option<Quantization> {
     let (scale, zero_point) = p.per_tensor()?;
-    if !matches!(p.dtype, DType::U8 | DType::I8) {
+    if p.bits() > 8 {
         return None;
     }
-    let zero_point = i32::try_from(zero_point - p.offset()).ok()?;
-    Some(Quantization { scale, zero_point, offset: i32::try_from(p.offset()).ok()? })
+    let canonical = |v: i64| i32::try_from(v - p.offset()).ok();
+    Some(Quantization {
+        scale,
+        zero_point: canonical(zero_point)?,
+        offset: i32::try_from(p.offset()).ok()?,
+        bounds: (canonical(p.lo)?, canonical(p.hi)?),
+        rule: p.rule,
+    })
+}
+
+/// Whether a tensor's elements are integers of at most 8 bits, as far as its type says.
+fn narrow(dtype: DType) -> bool {
+    integer_width(dtype).is_some_and(|(bits, _)| bits <= 8)
 }
 
 struct Builder<'a> {
@@ -234,6 +246,10 @@ impl Builder<'_> {
         let operand = match &graph.node(port.node).op {
             Op::Const(t) => element(t).or_else(|| self.constant(port)),
             Op::Dequantize(_) if several(graph, inputs[0]) => self.constant(port),
+            // Other integers than bytes have no place in an expression, their real values have.
+            Op::Dequantize(p) if constant(graph, inputs[0]) && !p.is_byte() => {
+                prepare_input::constant(graph, port)?.first().copied().map(Operand::Float)
+            }
             Op::BatchNormalization(epsilon) => self.batch_normalization(&inputs, *epsilon),
             Op::Dequantize(p) => {
                 let x = self.integer(inputs[0], p)?;
@@ -261,6 +277,15 @@ impl Builder<'_> {
             Op::Binary(kind) => {
                 let operands = [self.operand(inputs[0])?, self.operand(inputs[1])?];
                 self.push(Step::Arithmetic(*kind, operands))
+            }
+            Op::Threshold(t) => {
+                let x = self.operand(inputs[0])?;
+                let thresholds = (0..t.values.len() - 1).map(|k| {
+                    let column: Vec<f32> = t.thresholds.iter().map(|row| row[k]).collect();
+                    self.along(t.axis, column)
+                });
+                let thresholds = thresholds.collect::<Option<Vec<_>>>()?;
+                self.push(Step::Threshold(x, thresholds, t.values.clone()))
             }
             Op::Quantized(q) => self.quantized(q, &inputs),
             _ => None,

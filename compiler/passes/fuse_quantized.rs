@@ -17,7 +17,7 @@
 use ndarray::arr1;
 
 use super::names::{Names, at, swap_names, uses};
-use crate::arith::{AddForm, AverageForm, ProductForm};
+use crate::arith::{AddForm, AverageForm, ProductForm, Rule};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::float::{Fact, FloatGraph};
 use crate::graph::int::TableSource;
@@ -115,7 +115,7 @@ impl Chain {
 
     fn quantized(&self, kernel: Kernel, inputs: Vec<Params>) -> Quantized {
         let (lo, hi) = self.bounds();
-        Quantized { kernel, inputs, output: self.y.clone(), lo, hi }
+        Quantized { kernel, inputs, output: self.y.clone(), lo, hi, epilogue: None }
     }
 }
 
@@ -135,6 +135,9 @@ fn qlinear(graph: &mut FloatGraph, _: &mut Names, chain: &Chain) -> Found {
         graph.inputs(chain.core.node).into_iter().map(|p| dequantized(graph, p)).collect();
     let Some(operands) = operands else { return Ok(None) };
     if operands.is_empty() || operands.iter().any(|(_, p)| p.dtype != chain.y.dtype || p.axis.is_some()) {
+        return Ok(None);
+    }
+    if !chain.y.is_byte() || !operands.iter().all(|(_, p)| p.is_byte()) {
         return Ok(None);
     }
     let kernel = match &graph.node(chain.core.node).op {
@@ -167,12 +170,18 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
     let op = graph.node(core).op.clone();
     let inputs = graph.inputs(core);
     match &op {
+        // The formulas below round to nearest and then add the zero point.
+        Op::Binary(_) | Op::AveragePool(_) if !chain.y.is_nearest() => Ok(None),
+        // A pass has given those of QONNX what float32 makes of the accumulator.
+        Op::Conv(_) | Op::ConvTranspose(_) | Op::Gemm(_) | Op::MatMul if chain.y.rule != Rule::Onnx => {
+            Ok(None)
+        }
         Op::Dequantize(p) => {
             let x = inputs[0];
             if p.axis.is_some() || chain.y.axis.is_some() {
                 return Ok(None);
             }
-            let quantized = if p.same(&chain.y) {
+            let quantized = if p.same(&chain.y) && chain.y.is_settled() {
                 let (lo, hi) = chain.bounds();
                 if (lo, hi) == chain.y.range() {
                     pass_through(graph, chain, inputs[0], x);
@@ -185,9 +194,12 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
                     output: p.clone(),
                     lo,
                     hi,
+                    epilogue: None,
                 }
-            } else {
+            } else if chain.y.is_byte() {
                 chain.quantized(Kernel::Table(TableSource::Requantize), vec![p.clone()])
+            } else {
+                return Ok(None);
             };
             Ok(Some(Fused { op: quantized, inputs: vec![x] }))
         }
@@ -258,6 +270,7 @@ fn any(graph: &mut FloatGraph, names: &mut Names, chain: &Chain) -> Found {
             op: chain.quantized(Kernel::Average(*p, AverageForm::Float), vec![q]),
             inputs: vec![x],
         })),
+        Op::Unary(_) if !chain.y.is_byte() => Ok(None),
         Op::Unary(f) => Ok(dequantized(graph, inputs[0]).map(|(x, q)| Fused {
             op: chain.quantized(Kernel::Table(TableSource::Float(f.name, f.attributes.clone())), vec![q]),
             inputs: vec![x],

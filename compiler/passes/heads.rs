@@ -134,7 +134,8 @@ fn head(output: &HostOutput, fact: &QFact) -> Option<Head> {
                 let spec = SoftmaxSpec { form, length, input_scale, output: *to, signed: *signed };
                 return softmax(output, fact, spec, (shape, *axis), rest.to_vec());
             }
-            HostStep::Dequantize(..)
+            HostStep::Accumulator { .. }
+            | HostStep::Dequantize(..)
             | HostStep::Quantize(..)
             | HostStep::Function(..)
             | HostStep::Softmax(_)

@@ -247,6 +247,7 @@ fn count(n: usize) -> u64 {
 
 fn step(step: &HostStep) -> String {
     match step {
+        HostStep::Accumulator { .. } => "Accumulator",
         HostStep::Dequantize(..) => "Dequantize",
         HostStep::Quantize(..) => "Quantize",
         HostStep::Function(name, _) => name,
@@ -283,7 +284,7 @@ fn layer(graph: &IntGraph, id: NodeId) -> Layer {
     match &node.op {
         IntOp::Conv(conv) => {
             layer.op = match &conv.form {
-                ConvForm::Integer => "Conv",
+                ConvForm::Integer | ConvForm::Epilogue(_) | ConvForm::Wide(_) => "Conv",
                 ConvForm::Transposed => "ConvTranspose",
                 ConvForm::Affine(e) => e.name(),
             };

@@ -37,7 +37,7 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
             let high = i32::try_from(hi - params.offset()).unwrap_or(i32::MAX);
             let kernel = Kernel::Table(TableSource::Clamp(low, high));
             graph.node_mut(id).op =
-                Op::Quantized(Quantized { kernel, inputs: vec![params.clone()], output: params, lo, hi });
+                Op::Quantized(Quantized { lo, hi, ..Quantized::new(kernel, vec![params.clone()], params) });
         }
     }
     Ok(())

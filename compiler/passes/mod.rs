@@ -7,11 +7,13 @@ mod tests;
 
 mod absorb_padding;
 mod dead_code;
+mod declare_inputs;
 mod expand_mean;
 mod fold_constants;
 mod fold_expressions;
 mod fuse_batch_norm;
 mod fuse_bias;
+mod fuse_epilogue;
 mod fuse_hard_swish;
 mod fuse_quantized;
 pub mod heads;
@@ -85,6 +87,11 @@ const FUSE_BIAS: Pass = Pass {
     summary: "makes an Add of a constant after Conv, ConvTranspose, Gemm or MatMul its bias",
     run: fuse_bias::run,
 };
+const FUSE_EPILOGUE: Pass = Pass {
+    name: "fuse-epilogue",
+    summary: "QONNX: makes a layer, the float operators behind it and the next quantizer one function of the accumulator",
+    run: fuse_epilogue::run,
+};
 const FUSE_QLINEAR: Pass = Pass {
     name: "fuse-qlinear",
     summary: "fuses the patterns for which ONNX Runtime has QLinear kernels with formulas of their own",
@@ -125,6 +132,7 @@ pub const PIPELINE: &[Pass] = &[
     FUSE_BIAS,
     MOVE_LAYOUT,
     FOLD_CONSTANTS,
+    FUSE_EPILOGUE,
     FUSE_QLINEAR,
     FUSE_QUANTIZED,
     REMOVE_IDENTITY,
@@ -172,6 +180,7 @@ pub const PASSES: &[Pass] = &[
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
     FUSE_BIAS,
+    FUSE_EPILOGUE,
     FUSE_QLINEAR,
     MOVE_LAYOUT,
     FUSE_QUANTIZED,
@@ -221,6 +230,8 @@ fn canonical(model: &Model, trace: &mut Trace<'_>) -> Result<FloatGraph> {
     let mut graph = ops::import::import(model)?;
     verify::float(&graph, "import")?;
     trace("import", &|| text::float(&graph));
+    declare_inputs::run(&mut graph, model)?;
+    verify::float(&graph, "declare-inputs")?;
     for pass in PIPELINE {
         (pass.run)(&mut graph)?;
         verify::float(&graph, pass.name)?;

@@ -89,6 +89,7 @@ impl Builder<'_> {
             Op::Unary(f) if host::is_known(f.name, &f.attributes) => {
                 Work::Function(f.name, f.attributes.clone())
             }
+            Op::Threshold(t) if float => Work::Threshold(t.clone()),
             Op::Reshape(_) => Work::Reshape,
             Op::Transpose(perm) => Work::Transpose(perm.clone()),
             Op::Slice(slice) => Work::Take(slice.keep.clone()),
@@ -133,7 +134,11 @@ impl Builder<'_> {
 fn rearranges(work: &Work) -> bool {
     match work {
         Work::Reshape | Work::Transpose(_) | Work::Take(_) | Work::Pad { .. } | Work::Concat(_) => true,
-        Work::Cast | Work::Arithmetic(_) | Work::BatchNormalization(_) | Work::Function(..) => false,
+        Work::Cast
+        | Work::Arithmetic(_)
+        | Work::BatchNormalization(_)
+        | Work::Function(..)
+        | Work::Threshold(_) => false,
     }
 }
 

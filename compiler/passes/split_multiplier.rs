@@ -102,7 +102,8 @@ impl Change {
                 return;
             }
             IntOp::Conv(conv) => {
-                let each = conv.groups == order.len() && conv.form != ConvForm::Transposed;
+                let each = conv.groups == order.len()
+                    && !matches!(conv.form, ConvForm::Transposed | ConvForm::Wide(_));
                 let outputs = conv.weight.dim().0 / conv.groups;
                 each.then(|| order.iter().flat_map(|g| (0..outputs).map(move |i| g * outputs + i)).collect())
             }
@@ -194,7 +195,8 @@ fn chosen(conv: &Conv, outputs: &[usize], groups: usize) -> Conv {
         weight_scale: scales(&conv.weight_scale),
         form: match &conv.form {
             ConvForm::Affine(e) => ConvForm::Affine(e.select(outputs)),
-            form @ (ConvForm::Integer | ConvForm::Transposed) => form.clone(),
+            ConvForm::Epilogue(e) => ConvForm::Epilogue(e.select(outputs)),
+            form @ (ConvForm::Integer | ConvForm::Transposed | ConvForm::Wide(_)) => form.clone(),
         },
     }
 }

@@ -46,7 +46,7 @@ mod tests {
         let mut g = IntGraph::default();
         let fact = |c| QFact { shape: [c, 2, 3], bits: 8, scale: 0.5, zero_point: 1, source_offset: 0 };
         let arrangement = |c: usize| Arrangement { onnx_shape: vec![1, c, 2, 3], source: None };
-        let input = HostInput { dtype: HostType::I8, prepare: None, arrangement: arrangement(4) };
+        let input = HostInput { dtype: HostType::I8, prepare: None, rule: None, arrangement: arrangement(4) };
         let value = |name: &str, c| vec![Value { name: name.into(), fact: fact(c) }];
         let mut ports =
             BTreeMap::from([("x", Port::from(g.add("x", IntOp::Input(input), &[], value("x", 4))))]);

@@ -250,7 +250,11 @@ fn operator(graph: &IntGraph, id: NodeId, conv: &Conv) -> &'static str {
     match &conv.form {
         ConvForm::Affine(e) => e.name(),
         ConvForm::Transposed => "ConvTranspose",
-        ConvForm::Integer if conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel => "Gemm",
-        ConvForm::Integer => "Conv",
+        ConvForm::Integer | ConvForm::Epilogue(_) | ConvForm::Wide(_)
+            if conv.window.pads == [0; 4] && x.shape[1..] == conv.window.kernel =>
+        {
+            "Gemm"
+        }
+        ConvForm::Integer | ConvForm::Epilogue(_) | ConvForm::Wide(_) => "Conv",
     }
 }

@@ -102,7 +102,7 @@ mod tests {
         }
 
         fn graph(&self) -> (IntGraph, NodeId) {
-            let of = |(scale, zero_point): (f32, i32)| Quantization { scale, zero_point, offset: 0 };
+            let of = |(scale, zero_point): (f32, i32)| Quantization::byte(scale, zero_point, 0);
             let mut steps = vec![
                 Step::Dequantize((Operand::X, of(self.x))),
                 Step::BatchNormalization([Operand::Step(0), Operand::Channel(0), Operand::Channel(1)]),

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::fixed::{FixedFormat, FixedReport};
 use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
-use super::{LaneKind, LayerQuant, Tables, add, affine, average, offset, product, signed_bits};
+use super::{LaneKind, LayerQuant, Tables, add, affine, average, epilogue, offset, product, signed_bits};
 use crate::arith::lane::Channel;
 use crate::arith::{AddForm, AddSpec, requantize};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
@@ -82,7 +82,11 @@ pub(crate) fn solve(
                 let remedy = "change a scale or a constant by a little";
                 Diagnostics(faults.into_iter().map(|f| f.remedy(remedy)).collect())
             }),
-            ConvForm::Integer | ConvForm::Transposed => conv(&place("Conv"), op, format),
+            ConvForm::Epilogue(_) => conv(&place("Conv"), op, format).map_err(|Diagnostics(faults)| {
+                let remedy = "change a scale or a constant by a little";
+                Diagnostics(faults.into_iter().map(|f| f.remedy(remedy)).collect())
+            }),
+            ConvForm::Integer | ConvForm::Transposed | ConvForm::Wide(_) => conv(&place("Conv"), op, format),
         }
         .map(Some),
         (IntOp::AveragePool(op), Some(y)) => average::solve(&place("AveragePool"), op, y, format).map(Some),
@@ -274,6 +278,13 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         let layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
         return Ok(LayerQuant { weight_bits, ..layer });
     }
+    if let ConvForm::Epilogue(e) = &op.form {
+        let references = epilogue::references(place, op, e, &reach)?;
+        return rescaled(place, &references, (spec.lo, spec.hi), raw, None);
+    }
+    if let ConvForm::Wide(bytes) = op.form {
+        return wide(place, bytes, &reach, raw);
+    }
     let references: Vec<Reference> = reach
         .par_iter()
         .enumerate()
@@ -287,6 +298,26 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         .collect();
     let layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
     Ok(LayerQuant { weight_bits, ..layer })
+}
+
+/// The bytes of an accumulator: shifted, not clamped.
+fn wide(place: &Place, bytes: usize, reach: &[Interval], raw: Interval) -> Result<LayerQuant> {
+    let mut layer = passive(place.name, LaneKind::Offset, (0, 0), (-128, 127));
+    let bits = u32::try_from(8 * bytes).unwrap_or(u32::MAX);
+    if let Some((c, (from, to))) =
+        reach.iter().enumerate().find(|(_, (from, to))| signed_bits(*from).max(signed_bits(*to)) > bits)
+    {
+        let cause = format!("channel {c} reaches {from} to {to}, which {bytes} bytes do not hold");
+        return Err(place.fault(code::INTERNAL, "an accumulator is longer than its bytes", cause).into());
+    }
+    layer.channels = (0..reach.len())
+        .map(|c| Channel::Offset { m: 1, b: 0, shift: u8::try_from(8 * (c % bytes)).unwrap_or(0) })
+        .collect();
+    layer.intervals = reach.to_vec();
+    layer.reachable = reach.iter().copied().reduce(hull).unwrap_or((0, 0));
+    (layer.lo, layer.hi, layer.raw) = (127, -128, raw);
+    layer.accumulator_bits = signed_bits(raw.0).max(signed_bits(raw.1));
+    Ok(layer)
 }
 
 /// The cheap lane from x to the byte of a requantization, on every byte that the operand holds.

@@ -9,6 +9,7 @@
 mod add;
 mod affine;
 mod average;
+mod epilogue;
 mod fixed;
 mod float_sum;
 mod interval;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+pub(crate) use epilogue::StepFunction;
 pub use fixed::{Difference, FixedFormat, FixedReport};
 pub use float_sum::FloatSum;
 pub(crate) use product::KEY_BITS;
@@ -34,7 +36,7 @@ pub use tables::{Tables, Ties};
 
 use crate::arith::lane::Channel;
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
-use crate::graph::int::{IntGraph, IntOp};
+use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp};
 use crate::graph::{NodeId, Port};
 use interval::Interval;
 
@@ -80,7 +82,7 @@ pub struct LayerQuant {
     pub channels: Vec<Channel>,
     /// AveragePool: the divisors that occur, ascending. Else empty.
     pub divisors: Vec<i32>,
-    /// Canonical bounds of the output.
+    /// Canonical bounds of the output; where `lo` is above `hi` the low byte is taken instead, of an accumulator's bytes.
     pub lo: i32,
     /// See `lo`.
     pub hi: i32,
@@ -185,8 +187,13 @@ pub fn solve(graph: &IntGraph, mode: RescaleMode) -> Result<Quantized> {
             graph.inputs(id).iter().map(|p| ranges.get(p).copied().unwrap_or((-128, 127))).collect();
         if let IntOp::Input(_) = node.op {
             if let Some(value) = node.outputs.first() {
-                ranges.insert(id.into(), width(value.fact.bits));
+                ranges.insert(id.into(), bounds_of(&node.op).unwrap_or_else(|| width(value.fact.bits)));
             }
+            continue;
+        }
+        let known = graph.inputs(id).iter().all(|p| ranges.contains_key(p));
+        if !known && matches!(&node.op, IntOp::Conv(Conv { form: ConvForm::Wide(_), .. })) {
+            // Its bytes hold what the operand reaches, which is at fault.
             continue;
         }
         match layer::solve(graph, id, &operands, format) {
@@ -223,6 +230,12 @@ pub fn edges(channel: Channel, lo: i32, hi: i32, (from, to): Interval) -> Vec<i6
     let ends: std::collections::BTreeSet<i64> =
         steps.runs().flat_map(|(start, end, _)| [start, end]).collect();
     ends.into_iter().collect()
+}
+
+/// What an input that is quantized by a rule of its own holds.
+fn bounds_of(op: &IntOp) -> Option<Interval> {
+    let IntOp::Input(input) = op else { return None };
+    input.rule.map(|rule| (i64::from(rule.bounds.0), i64::from(rule.bounds.1)))
 }
 
 /// The values of a signed integer of `bits` bits.

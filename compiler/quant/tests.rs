@@ -21,7 +21,7 @@ pub(super) fn value(name: &str, fact: QFact) -> Vec<Value<QFact>> {
 
 pub(super) fn input(graph: &mut IntGraph, fact: QFact) -> NodeId {
     let arrangement = Arrangement { onnx_shape: vec![1], source: None };
-    let op = IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, arrangement });
+    let op = IntOp::Input(HostInput { dtype: HostType::I8, prepare: None, rule: None, arrangement });
     graph.add("x", op, &[], value("x", fact))
 }
 

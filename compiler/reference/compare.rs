@@ -386,6 +386,7 @@ fn scale(output: &HostOutput) -> Option<f64> {
         HostStep::Function("Relu" | "Clip" | "Sigmoid" | "Tanh" | "Abs" | "Neg" | "Softsign", _) => Some(at),
         HostStep::TopK { indices: false, .. } => Some(at),
         HostStep::Function(..)
+        | HostStep::Accumulator { .. }
         | HostStep::Softmax(_)
         | HostStep::LogSoftmax(_)
         | HostStep::TopK { .. }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::build::{Builder, MICROSOFT, sizes};
 use super::{expression, layout, prepare, steps};
-use crate::arith::{AddForm, AverageForm, ProductForm};
+use crate::arith::{AddForm, AverageForm, ProductForm, Rule};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::expression::{Expression, Operand, Quantization, Step};
 use crate::graph::int::*;
@@ -45,7 +45,19 @@ pub struct Exported {
 }
 
 /// Writes the graph.
+///
+/// # Errors
+/// O2C0203 for what QONNX has and ONNX has not.
 pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
+    for id in graph.ids() {
+        if let Some(cause) = beyond_onnx(&graph.node(id).op) {
+            let problem = "the network can't be written in ONNX's own operators";
+            return Err(Diagnostic::new(code::INPUT_UNSUPPORTED, problem, cause)
+                .at(format!("node {:?}", graph.node(id).name))
+                .remedy("its reference is the Python package qonnx: see `make qonnx`")
+                .into());
+        }
+    }
     let order = graph.topo().ok_or_else(|| {
         Diagnostic::new(code::INTERNAL, "the integer graph has a cycle", "found by the export")
     })?;
@@ -81,12 +93,55 @@ pub fn export(graph: &IntGraph, options: &ExportOptions) -> Result<Exported> {
     Ok(Exported { model: e.b.finish(), tensors: e.tensors })
 }
 
+/// What an operator has that ONNX Runtime's operators can't say.
+fn beyond_onnx(op: &IntOp) -> Option<&'static str> {
+    let ruled = |q: &Quantization| q.rule != Rule::Onnx;
+    let expression = |e: &Expression| {
+        let beyond = e.steps.iter().any(|step| match step {
+            Step::Quantize(_, q) => ruled(q),
+            Step::Accumulated { .. } | Step::Threshold(..) => true,
+            _ => false,
+        });
+        beyond.then_some("a quantizer rounds or clamps as QONNX has it")
+    };
+    match op {
+        IntOp::Input(input) => {
+            let thresholds = |p: &crate::graph::prepare::Prepare| {
+                p.steps.iter().any(|s| matches!(s.work, crate::graph::prepare::Work::Threshold(_)))
+            };
+            let beyond =
+                input.rule.as_ref().is_some_and(ruled) || input.prepare.as_ref().is_some_and(thresholds);
+            beyond.then_some("the input is quantized as QONNX has it")
+        }
+        IntOp::Conv(Conv { form: ConvForm::Epilogue(_) | ConvForm::Wide(_), .. }) => {
+            Some("a layer's accumulator becomes a float, not an integer of another scale")
+        }
+        IntOp::Conv(Conv { form: ConvForm::Affine(e), .. })
+        | IntOp::Table(Table { source: TableSource::Expression(e), .. }) => expression(e),
+        IntOp::Output(output) => output
+            .steps
+            .iter()
+            .any(|s| matches!(s, HostStep::Accumulator { .. }))
+            .then_some("an accumulator leaves the chip"),
+        IntOp::Conv(_)
+        | IntOp::Add(_)
+        | IntOp::Product(_)
+        | IntOp::Table(_)
+        | IntOp::MaxPool(_)
+        | IntOp::AveragePool(_)
+        | IntOp::Select(_)
+        | IntOp::Concat(_) => None,
+    }
+}
+
 /// The oldest ai.onnx opset that has what the graph needs.
 fn opset(graph: &IntGraph, order: &[NodeId]) -> i64 {
     let needs = |op: &IntOp| match op {
         IntOp::Table(Table { source: TableSource::Float(name, _), .. }) => expression::opset(name),
         IntOp::Table(Table { source: TableSource::Expression(e), .. })
-        | IntOp::Conv(Conv { form: ConvForm::Affine(e), .. }) => expression::opset_of(e),
+        | IntOp::Conv(Conv { form: ConvForm::Affine(e) | ConvForm::Epilogue(e), .. }) => {
+            expression::opset_of(e)
+        }
         IntOp::Output(output) => {
             let opset =
                 |s: &HostStep| if let HostStep::Function(f, _) = s { expression::opset(f) } else { 13 };
@@ -160,6 +215,9 @@ impl Exporter<'_> {
             IntOp::Conv(conv) => match &conv.form {
                 ConvForm::Affine(e) => self.expression(id, e, inputs[0], &target),
                 ConvForm::Integer | ConvForm::Transposed => self.conv(id, conv, inputs[0], &target)?,
+                ConvForm::Epilogue(_) | ConvForm::Wide(_) => {
+                    return Err(self.fault(id, "ONNX has no such operator"));
+                }
             },
             IntOp::Add(add) => match add.spec.form {
                 AddForm::QLinear => {
@@ -247,7 +305,15 @@ impl Exporter<'_> {
         if input.is_float() {
             let [scale, zero] = self.parameters[&id].clone();
             let to = self.b.fresh(tensor);
-            at = self.b.node(name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![]);
+            match &input.rule {
+                None => at = self.b.node(name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &to, vec![]),
+                Some(rule) => {
+                    let all = self.b.fresh(&format!("{tensor}_byte"));
+                    let all = self.b.node(name, ("", "QuantizeLinear"), &[&at, &scale, &zero], &all, vec![]);
+                    self.clip(name, &all, &to, fact, rule.bounds);
+                    at = to;
+                }
+            }
         }
         let layout = layout::find(&input.arrangement);
         at = layout::to_canonical(&mut self.b, name, &at, &input.arrangement, &layout, fact.shape);
@@ -297,11 +363,7 @@ impl Exporter<'_> {
             }
             TableSource::QLinear(op, attributes) => self.qlinear(&name, op, &[x], id, y, float(attributes)),
             TableSource::Float(op, attributes) => {
-                let q = |f: &QFact| Quantization {
-                    scale: f.scale,
-                    zero_point: f.zero_point,
-                    offset: f.source_offset,
-                };
+                let q = |f: &QFact| Quantization::byte(f.scale, f.zero_point, f.source_offset);
                 let steps = vec![
                     Step::Dequantize((Operand::X, q(self.fact(x)))),
                     Step::Function(op, attributes.clone(), Operand::Step(0)),

@@ -87,7 +87,15 @@ impl Writer<'_> {
             Step::Quantize(x, y) => {
                 let x = self.operand(*x, None);
                 let [scale, zero] = self.pair(y);
-                self.node(("", "QuantizeLinear"), &[x, scale, zero], to, &vec![]);
+                if y.bounds == (-128, 127) {
+                    self.node(("", "QuantizeLinear"), &[x, scale, zero], to, &vec![]);
+                } else {
+                    let all = self.b.fresh(&format!("{to}_byte"));
+                    self.node(("", "QuantizeLinear"), &[x, scale, zero], &all, &vec![]);
+                    let bounds = [y.bounds.0, y.bounds.1].map(|v| self.operand(Operand::Integer(v), Some(y)));
+                    let [lo, hi] = bounds;
+                    self.node(("", "Clip"), &[all, lo, hi], to, &vec![]);
+                }
             }
             Step::Clamp((x, q), lo, hi) => {
                 let inputs = [
@@ -122,6 +130,8 @@ impl Writer<'_> {
                 ];
                 self.node(("", "BatchNormalization"), &inputs, to, &vec![("epsilon", 0.0)]);
             }
+            // Refused before: ONNX Runtime has no integer accumulator that becomes a float.
+            Step::Accumulated { .. } | Step::Threshold(..) => {}
             Step::QLinearArithmetic(_, [(a, p), (b, q)], y) => {
                 triple(self, *a, p);
                 triple(self, *b, q);

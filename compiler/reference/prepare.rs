@@ -41,6 +41,8 @@ pub(crate) fn write(b: &mut Builder, name: &str, prepare: &Prepare, x: &str) -> 
             Work::Function(function, attributes) => {
                 expression::function(b, &node, function, attributes, first, &to)
             }
+            // Refused before: ONNX has no such operator.
+            Work::Threshold(_) => first.to_owned(),
             Work::Reshape => layout::reshape(b, &node, first, &step.shape, &to),
             Work::Transpose(perm) => b.node(&node, plain, &operands, &to, vec![("perm", sizes(perm))]),
             Work::Take(keep) => take(b, &node, first, keep, &to),

@@ -25,6 +25,8 @@ pub(crate) fn write(
         let to = if k + 1 == steps.len() { name.to_owned() } else { b.fresh(&format!("{name}_step{k}")) };
         let node = format!("{name}_{k}");
         at = match step {
+            // Refused before.
+            HostStep::Accumulator { .. } => at,
             HostStep::Dequantize(scale, zero) => {
                 let [scale, zero] = pair(b, &to, *scale, *zero, signed);
                 b.node(&node, ("", "DequantizeLinear"), &[&at, &scale, &zero], &to, vec![])

@@ -159,7 +159,7 @@ impl Net {
             1 => Arrangement { onnx_shape: vec![1, h, w, c], source: Some(channels_last(shape)) },
             _ => Arrangement { onnx_shape: vec![1, c * h * w], source: Some((0..elements).rev().collect()) },
         };
-        let input = IntOp::Input(HostInput { dtype, prepare: None, arrangement });
+        let input = IntOp::Input(HostInput { dtype, prepare: None, rule: None, arrangement });
         let id = self.g.add(node, input, &[], vec![Value { name: name.into(), fact }]);
         self.ports.push(id.into());
         id.into()
@@ -581,8 +581,7 @@ impl Net {
     /// BatchNormalization, or a constant product and sum, of each channel, of either sign, with or without Relu.
     fn lines(&mut self, x: Port, rng: &mut Rng) -> Port {
         let (xf, y) = (self.fact_of(x), self.fact(self.fact_of(x).shape));
-        let of =
-            |f: &QFact| Quantization { scale: f.scale, zero_point: f.zero_point, offset: f.source_offset };
+        let of = |f: &QFact| Quantization::byte(f.scale, f.zero_point, f.source_offset);
         let channels = xf.shape[0];
         // Ten digits: float32 has no ties.
         let factors: Vec<f32> = (0..channels)
@@ -775,10 +774,10 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 
 /// x * Sigmoid(x), the gate rounded to 8 bits and a float factor on top.
 fn gated(x: &QFact) -> Expression {
-    let of = |f: &QFact| Quantization { scale: f.scale, zero_point: f.zero_point, offset: f.source_offset };
+    let of = |f: &QFact| Quantization::byte(f.scale, f.zero_point, f.source_offset);
     let x = of(x);
-    let gate = Quantization { scale: 1.0 / 256.0, zero_point: -128, offset: x.offset };
-    let y = Quantization { scale: x.scale / 2.0, zero_point: -20, offset: x.offset };
+    let gate = Quantization::byte(1.0 / 256.0, -128, x.offset);
+    let y = Quantization::byte(x.scale / 2.0, -20, x.offset);
     let steps = vec![
         Step::QLinearFunction("QLinearSigmoid", vec![], (Operand::X, x), gate),
         Step::QLinearArithmetic(Binary::Mul, [(Operand::X, x), (Operand::Step(0), gate)], y),

@@ -18,7 +18,7 @@ struct Vector {
 };
 
 struct Seen {
-  uint64_t low = 0, high = 0, inner = 0, window = 0, half = 0, rounded = 0;
+  uint64_t low = 0, high = 0, inner = 0, window = 0, half = 0, rounded = 0, wrapped = 0;
 } seen;
 
 static i128 clamp(i128 v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
@@ -66,6 +66,10 @@ static int model(const Vector& v) {
     if (tie ? (k & 1) != 0 : twice > 0) ++k;
     wide = (v.acc < 0 ? -k : k) + sign_extended(v.off, 9);
   }
+  if (v.lo > v.hi) {
+    ++seen.wrapped;
+    return sign_extended(wide & 0xFF, 8);
+  }
   seen.low += wide < v.lo;
   seen.high += wide > v.hi;
   seen.inner += wide >= v.lo && wide <= v.hi;
@@ -100,6 +104,11 @@ static Vector random_vector(Random& r) {
     const int a = static_cast<int>(r.range(-128, 127)), b = static_cast<int>(r.range(-128, 127));
     v.lo = a < b ? a : b;
     v.hi = a < b ? b : a;
+  }
+  // No bounds: bytes.
+  if (!v.exact && r.chance(20)) {
+    v.hi = static_cast<int>(r.range(-128, 126));
+    v.lo = static_cast<int>(r.range(v.hi + 1, 127));
   }
   const i128 one = static_cast<i128>(1) << v.shift;
   const unsigned kind = static_cast<unsigned>(r.below(10));
@@ -169,6 +178,7 @@ int main(int argc, char** argv) {
       v.off = sign_extended(take(P_OFF_W), P_OFF_W < 31 ? P_OFF_W : 31);
       v.shift = static_cast<unsigned>(take(P_SHIFT_W)) + P_SHIFT_BASE;
       if (random.chance(20)) v.lo = static_cast<int>(random.range(-128, 0)), v.hi = static_cast<int>(random.range(0, 127));
+      if (random.chance(20)) v.lo = 127, v.hi = -128;
     } else {
       v = random_vector(random);
     }
@@ -203,6 +213,7 @@ int main(int argc, char** argv) {
       ++compared;
     }
   }
+  CHECK(seen.wrapped, "no vector was without bounds");
   CHECK(seen.inner && seen.low && seen.high, "the vectors never reached a bound or the inside");
   if (P_EXACT && P_SHIFT_MAX >= 26) CHECK(seen.window && seen.half, "the vectors never hit a tie window (%llu) or a half (%llu)",
         static_cast<unsigned long long>(seen.window), static_cast<unsigned long long>(seen.half));

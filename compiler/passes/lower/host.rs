@@ -49,6 +49,11 @@ impl Lower<'_> {
                 })
             };
             steps.push(match &graph.node(id).op {
+                Op::Accumulated(axis, e) => HostStep::Accumulator {
+                    bytes: graph.inputs(id).first().and_then(|p| self.wide.get(p)).copied().unwrap_or(4),
+                    axis: *axis,
+                    expression: e.clone(),
+                },
                 Op::Dequantize(p) => {
                     let (scale, zero) = one(p)?;
                     HostStep::Dequantize(scale, zero)
@@ -56,6 +61,16 @@ impl Lower<'_> {
                 Op::Quantize(p) => {
                     let (scale, zero) = one(p)?;
                     super::fact(graph, id, p, [1, 1, 1])?;
+                    if !p.is_byte() {
+                        return Err(at(
+                            graph,
+                            id,
+                            code::INPUT_UNSUPPORTED,
+                            "a quantizer behind the host's operators is not supported",
+                            "it is not QuantizeLinear to int8 or uint8",
+                        )
+                        .remedy(refuse::CUT_OFF));
+                    }
                     HostStep::Quantize(scale, zero, p.dtype == DType::I8)
                 }
                 Op::Softmax(axis) => HostStep::Softmax(*axis),
@@ -121,8 +136,10 @@ impl Lower<'_> {
             .remedy(refuse::CUT_OFF));
         }
         let onnx_shape = graph.value(here).fact.shape.clone();
-        let source = placed.position.as_deref().map(layout::inverse);
-        let arrangement = Arrangement { onnx_shape, source };
+        let arrangement = match self.wide.get(&here) {
+            Some(&bytes) => wide(&placed, have.shape, onnx_shape, bytes),
+            None => Arrangement { onnx_shape, source: placed.position.as_deref().map(layout::inverse) },
+        };
         let op = IntOp::Output(HostOutput { dtype, arrangement, steps, head: None });
         let name = unique(&mut self.nodes, name);
         self.int.add(name, op, &[placed.port], Vec::new());
@@ -147,6 +164,7 @@ fn unknown(steps: &[HostStep], mut signed: bool) -> Option<&'static str> {
     let mut values: Option<Vec<f32>> = None;
     for step in steps {
         match step {
+            HostStep::Accumulator { .. } => values = None,
             HostStep::Dequantize(scale, zero) => {
                 let (lo, hi) = host::bounds(signed);
                 values = Some((lo..=hi).map(|q| host::dequantize_linear(q, *scale, *zero)).collect());
@@ -168,4 +186,21 @@ fn unknown(steps: &[HostStep], mut signed: bool) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// Accumulators whose bytes are channels of `shape`: in the ONNX shape the bytes are a last axis of their own.
+fn wide(placed: &layout::Placed, shape: [usize; 3], mut onnx_shape: Vec<usize>, bytes: usize) -> Arrangement {
+    let [c, h, w] = shape;
+    let (channels, pixels) = (c / bytes.max(1), h * w);
+    let mut source = vec![0; c * pixels];
+    for j in 0..channels * pixels {
+        let at = placed.at(j);
+        for b in 0..bytes {
+            let canonical = (at / pixels * bytes + b) * pixels + at % pixels;
+            // Element counts are limited to u32 at import.
+            source[canonical] = u32::try_from(j * bytes + b).unwrap_or(u32::MAX);
+        }
+    }
+    onnx_shape.push(bytes);
+    Arrangement { onnx_shape, source: layout::simple(source) }
 }

@@ -35,13 +35,17 @@ pub(super) fn integers(graph: &FloatGraph, id: NodeId, port: Port) -> Lowered<&n
 
 /// The weights' zero points, one or one per channel, and a check of their width.
 pub(super) fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered<impl Fn(usize) -> i64> {
-    if integer_width(w.dtype).is_none_or(|(bits, _)| bits != 8) {
+    if w.bits() > 8 {
         return Err(at(
             graph,
             id,
             code::WIDTH_UNSUPPORTED,
             "a bit width is not supported",
-            format!("the weights are {:?}", w.dtype),
+            if integer_width(w.dtype).is_some_and(|(bits, _)| bits == w.bits()) {
+                format!("the weights are {:?}", w.dtype)
+            } else {
+                format!("the weights have {} bits; 1 to 8 are supported", w.bits())
+            },
         ));
     }
     let zero = w.zero_point.clone();
@@ -51,7 +55,7 @@ pub(super) fn weight_zero(graph: &FloatGraph, id: NodeId, w: &Params) -> Lowered
 /// Most channels of a constant operand of an Add or Mul: its weights are a square of zeros.
 const LARGEST_CONSTANT: usize = 4096;
 
-/// Centred 8-bit weights lie in -255 ..= 255.
+/// Centred weights of at most 8 bits lie in -255 ..= 255.
 pub(super) fn centred(q: i64, zero: i64) -> i16 {
     i16::try_from(q - zero).unwrap_or(0)
 }
@@ -121,7 +125,11 @@ impl Lower<'_> {
         for ((o, i, h, w), v) in own.indexed_iter() {
             weight[[o, i, h + top, w + left]] = centred(*v, zero(o));
         }
-        let yf = fact(graph, id, &q.output, layout::natural(&graph.value(id.into()).fact.shape))?;
+        let shape = layout::natural(&graph.value(id.into()).fact.shape);
+        if let Some(layer) = self.accumulated(id, q, (conv.window, conv.groups), weight.view())? {
+            return self.place_accumulated(id, layer, port, shape, None);
+        }
+        let yf = fact(graph, id, &q.output, shape)?;
         let op = int::Conv {
             window: conv.window,
             groups: conv.groups,
@@ -195,6 +203,9 @@ impl Lower<'_> {
             let position = position.map(|p| u32::try_from(p).unwrap_or(u32::MAX)).collect();
             (Window::POINT, weight, [n, h, w], layout::simple(position))
         };
+        if let Some(layer) = self.accumulated(id, q, (window, 1), weight.view())? {
+            return self.place_accumulated(id, layer, x.port, shape, position);
+        }
         let yf = fact(graph, id, &q.output, shape)?;
         let op = int::Conv {
             window,

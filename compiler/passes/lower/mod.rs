@@ -6,6 +6,7 @@
 mod affine;
 mod arrange;
 mod conv_transpose;
+mod epilogue;
 mod host;
 mod layer;
 mod layout;
@@ -15,6 +16,7 @@ mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fold_expressions::quantization;
 use super::integer_clip::params_below;
 use super::names::{at, unique};
 use crate::arith::{self, AddForm, AddSpec, AverageForm, AverageSpec};
@@ -39,6 +41,8 @@ struct Lower<'a> {
     inputs: BTreeMap<NodeId, NodeId>,
     nodes: BTreeSet<String>,
     values: BTreeSet<String>,
+    /// Of accumulators that leave the chip: bytes of each.
+    wide: BTreeMap<Port, usize>,
 }
 
 type Lowered<T> = std::result::Result<T, Diagnostic>;
@@ -55,6 +59,7 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
         inputs: BTreeMap::new(),
         nodes: BTreeSet::new(),
         values: BTreeSet::new(),
+        wide: BTreeMap::new(),
     };
     let mut faults = Vec::new();
     // What depends on a refused node is not judged.
@@ -78,10 +83,10 @@ pub(super) fn run(graph: &FloatGraph, model: &Model) -> Result<IntGraph> {
     if faults.is_empty() { Ok(lower.int) } else { Err(Diagnostics(faults)) }
 }
 
-/// The scale and zero point as the integer stage has them; 8 bits only.
+/// The scale and zero point as the integer stage has them; at most 8 bits.
 fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> Lowered<QFact> {
-    let width = integer_width(params.dtype).filter(|(bits, _)| *bits == 8);
-    let (Some((bits, _)), Some((scale, zero_point))) = (width, params.per_tensor()) else {
+    let width = Some(params.bits()).filter(|bits| *bits <= 8);
+    let (Some(bits), Some((scale, zero_point))) = (width, params.per_tensor()) else {
         return Err(if width.is_some() {
             at(
                 graph,
@@ -96,7 +101,11 @@ fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> L
                 id,
                 code::WIDTH_UNSUPPORTED,
                 "a bit width is not supported",
-                format!("an activation is {:?}", params.dtype),
+                if integer_width(params.dtype).is_some_and(|(bits, _)| bits == params.bits()) {
+                    format!("an activation is {:?}", params.dtype)
+                } else {
+                    format!("an activation has {} bits; 1 to 8 are supported", params.bits())
+                },
             )
         });
     };
@@ -105,7 +114,7 @@ fn fact(graph: &FloatGraph, id: NodeId, params: &Params, shape: [usize; 3]) -> L
         shape,
         bits: u8::try_from(bits).unwrap_or(u8::MAX),
         scale,
-        // Both fit: the zero point is inside the 8-bit type's range.
+        // Both fit: the zero point is inside the range of at most 8 bits.
         zero_point: i32::try_from(zero_point - offset).unwrap_or(0),
         source_offset: i32::try_from(offset).unwrap_or(0),
     })
@@ -184,6 +193,9 @@ impl Lower<'_> {
                 if let Some(x) = self.placed.get(&inputs[0]).cloned() {
                     self.placed.insert(id.into(), x);
                 }
+                if let Some(bytes) = self.wide.get(&inputs[0]).copied() {
+                    self.wide.insert(id.into(), bytes);
+                }
                 Ok(())
             }
             Op::Transpose(perm) => {
@@ -198,6 +210,7 @@ impl Lower<'_> {
             | Op::Dequantize(_)
             | Op::Softmax(_)
             | Op::LogSoftmax(_)
+            | Op::Accumulated(..)
             | Op::ArgMax(_)
             | Op::TopK(_)
             // Refused before lowering.
@@ -212,6 +225,7 @@ impl Lower<'_> {
             | Op::AveragePool(_)
             | Op::Mean(_)
             | Op::Identity
+            | Op::Threshold(_)
             | Op::Gather(_)
             | Op::Cast(_) => Ok(()),
         }
@@ -298,7 +312,9 @@ impl Lower<'_> {
         let fact = fact(self.graph, source, params, shape)?;
         let position = order.as_deref().map(layout::inverse);
         let arrangement = Arrangement { onnx_shape, source: order };
-        let op = IntOp::Input(HostInput { dtype, prepare, arrangement });
+        let quantizes = matches!(self.graph.node(id).op, Op::Quantize(_)) && !params.is_byte();
+        let rule = quantizes.then(|| quantization(params)).flatten();
+        let op = IntOp::Input(HostInput { dtype, prepare, rule, arrangement });
         // Node and value bear the ONNX input's name, by which the host feeds it.
         let name = self.graph.node(source).name.clone();
         let value = self.graph.value(source.into()).name.clone();

@@ -26,7 +26,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
     match &graph.node(id).op {
         Op::Input | Op::Const(_) | Op::Quantize(_) | Op::Dequantize(_) => true,
         Op::Softmax(_) | Op::LogSoftmax(_) | Op::ArgMax(_) | Op::TopK(_) => true,
-        Op::Quantized(_) | Op::Reshape(_) | Op::Prepare(_) => true,
+        Op::Quantized(_) | Op::Accumulated(..) | Op::Reshape(_) | Op::Prepare(_) => true,
         Op::Transpose(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Slice(_) | Op::Space(_) | Op::Pad(_) => {
             !is_float(graph.value(id.into()).fact.dtype)
         }
@@ -41,6 +41,7 @@ fn on_host(graph: &FloatGraph, id: NodeId) -> bool {
         | Op::AveragePool(_)
         | Op::Mean(_)
         | Op::Identity
+        | Op::Threshold(_)
         | Op::Gather(_)
         | Op::Cast(_) => false,
     }
@@ -101,7 +102,7 @@ pub(super) fn unsupported(graph: &FloatGraph) -> Vec<Diagnostic> {
 /// Whether an operator is a float function of a DequantizeLinear's elements, through others at most.
 fn dequantized(graph: &FloatGraph, id: NodeId) -> bool {
     match (&graph.node(id).op, graph.inputs(id).as_slice()) {
-        (Op::Dequantize(_), _) => true,
+        (Op::Dequantize(_) | Op::Accumulated(..), _) => true,
         (Op::Unary(_) | Op::Clip(_) | Op::Reshape(_), [x]) => {
             is_float(graph.value(*x).fact.dtype) && dequantized(graph, x.node)
         }

@@ -31,6 +31,14 @@ pub fn model(bytes: &[u8]) -> Model {
         outputs: g.output.iter().map(value).collect(),
         nodes: g.node.iter().map(node).collect(),
         initializers,
+        annotations: g
+            .quantization_annotation
+            .iter()
+            .flat_map(|a| a.quant_parameter_tensor_names.iter().map(move |e| (a, e)))
+            .filter(|(_, e)| e.key == "finn_datatype")
+            .map(|(a, e)| (a.tensor_name.clone(), e.value.clone()))
+            .collect(),
+        declared: Default::default(),
     }
 }
 

@@ -1,0 +1,78 @@
+//! Small QONNX models: every output of the executor, and of the proved hardware lanes, is what QONNX's own execution gave.
+//!
+//! The models, inputs and outputs in `compiler/tests/qonnx` come from `models/make_qonnx_cases.py`.
+#![allow(missing_docs, reason = "a test")]
+
+use std::path::{Path, PathBuf};
+
+use onnx2chip::diag::{Diagnostics, code};
+use onnx2chip::exec::{Data, Executor, npy};
+use onnx2chip::quant::{self, RescaleMode};
+use onnx2chip::{DEFAULT_STREAM_BITS, Heads, Options, targets};
+
+/// Functions of the accumulator that one multiplier and offset can't be: with a bend, with the widest step around zero or none
+/// there, or with steps over a value that is not taken.
+const WITHOUT_LANE: &[&str] = &["constants_of_channels", "rounding_down", "rounding_up", "thresholds"];
+
+fn floats(data: &Data) -> Vec<u32> {
+    let Data::F32(values) = data else { panic!("{} instead of float32", data.type_name()) };
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+fn check(model: &Path) {
+    let name = model.display();
+    let without_lane = WITHOUT_LANE.iter().any(|stem| model.file_stem().is_some_and(|s| s == *stem));
+    let source = onnx2chip::load(model).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let array = |kind: &str| npy::load(&model.with_extension(kind)).expect("an array");
+    let (x, y) = (array("x.npy"), array("y.npy"));
+    let plain = Executor::new(&source.graph).expect("an executor");
+    let mut executors = vec![plain];
+    match quant::solve(&source.graph, RescaleMode::Proved) {
+        Ok(proved) => {
+            assert!(!without_lane, "{name} has a lane now");
+            executors.push(Executor::new(&source.graph).expect("an executor").with_quantized(&proved));
+        }
+        Err(Diagnostics(faults)) => {
+            assert!(
+                without_lane && faults.iter().all(|f| f.code == code::RESCALE_INFEASIBLE),
+                "{name}: {faults:?}"
+            );
+        }
+    }
+    for executor in executors {
+        let got = executor.run(std::slice::from_ref(&x)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        // -0 and 0 are one value.
+        let bits = |all: &Data| {
+            floats(all).into_iter().map(|b| if b == 1 << 31 { 0 } else { b }).collect::<Vec<_>>()
+        };
+        assert_eq!(bits(&got[0]), bits(&y), "{name}");
+    }
+    if without_lane {
+        return;
+    }
+    let options = Options {
+        array: [2, 2, 4],
+        macs: None,
+        lanes: None,
+        stream_bits: DEFAULT_STREAM_BITS,
+        external: None,
+        target: targets::find("generic").expect("a target"),
+        name: None,
+        rescale: RescaleMode::Proved,
+        heads: Heads::Hardware,
+    };
+    onnx2chip::compile(source, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
+}
+
+#[test]
+fn every_value_is_qonnx() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("compiler/tests/qonnx");
+    let mut models: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "onnx"))
+        .collect();
+    models.sort();
+    assert!(models.len() >= 18, "{} cases", models.len());
+    models.iter().for_each(|model| check(model));
+}
