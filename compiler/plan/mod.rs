@@ -38,6 +38,7 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
 use crate::quant::Quantized;
+use crate::targets::Multipliers;
 use arena::Block;
 use budget::Shortage;
 use cycles::{Array, Loops};
@@ -68,7 +69,29 @@ pub struct Options {
     pub stream_bits: usize,
     /// Where weights and parameters are, if not all on the chip.
     pub external: Option<external::Options>,
+    /// What the array's multipliers are.
+    pub multipliers: Wish,
 }
+
+/// How firmly the kind of the array's multipliers is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The target's: where packed ones can't be, `*`.
+    Target(Multipliers),
+    /// The user's: for packed ones the array goes without its depthwise mode.
+    User(Multipliers),
+}
+
+impl Wish {
+    /// The kind.
+    pub fn kind(self) -> Multipliers {
+        let (Wish::Target(kind) | Wish::User(kind)) = self;
+        kind
+    }
+}
+
+/// Most bits of the weights of which a DSP of 25 x 18 bits multiplies two by one activation.
+const MOST_PACKED_BITS: usize = 8;
 
 /// A layer with its loops.
 #[derive(Clone, Debug)]
@@ -197,6 +220,8 @@ pub struct Plan<'a> {
     pub(crate) array: Array,
     /// Bits of both AXI4-Streams.
     pub(crate) stream_bits: usize,
+    /// What the array's multipliers are to be.
+    pub(crate) wish: Wish,
     /// Whether the array is built for depthwise layers too.
     pub(crate) has_slide: bool,
     /// Banks of the scratchpad: words that it can read at once.
@@ -233,6 +258,16 @@ impl<'a> Plan<'a> {
     /// Requantize lanes.
     pub fn lanes(&self) -> usize {
         self.array.r
+    }
+
+    /// What the array's multipliers are.
+    pub fn multipliers(&self) -> Multipliers {
+        let single =
+            || self.has_slide || self.array.k < 2 || images::weight_bits(&self.layers) > MOST_PACKED_BITS;
+        match self.wish {
+            Wish::Target(Multipliers::Packed) if single() => Multipliers::Infer,
+            Wish::Target(kind) | Wish::User(kind) => kind,
+        }
     }
 
     /// Bits of the weight memory and the scratchpad, weights of 8 bits: no design of this plan has fewer.
@@ -335,9 +370,13 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let array = |r| Array { p, c, k, r };
     let passes = layers.iter().any(|l| slide::takes_passes(l, array(1)));
     let slides = [Slides::None, Slides::Window].into_iter().chain(passes.then_some(Slides::Passes));
-    let arrays = lanes.into_iter().flat_map(|r| slides.clone().map(move |slides| (array(r), slides)));
-    let plan =
-        |(array, slides)| on_array(graph, quantized, &layers, array, slides, &ends, options.stream_bits);
+    let kinds = if options.multipliers == Wish::User(Multipliers::Packed) { 1 } else { 3 };
+    let arrays =
+        lanes.into_iter().flat_map(|r| slides.clone().take(kinds).map(move |slides| (array(r), slides)));
+    let plan = |(array, slides)| {
+        let plan = on_array(graph, quantized, &layers, array, slides, &ends, options.stream_bits)?;
+        Ok(Plan { wish: options.multipliers, ..plan })
+    };
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let no_plan = || Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried");
     let chosen = cheapest(plans.iter()).ok_or_else(no_plan)?;
@@ -376,6 +415,12 @@ pub fn arrays(macs: usize) -> Vec<[usize; 3]> {
 fn lanes(options: &Options) -> Result<Vec<usize>> {
     let [p, c, k] = options.array;
     check_array([p, c, k])?;
+    if options.multipliers == Wish::User(Multipliers::Packed) && k < 2 {
+        let cause = format!("{p},{c},{k} has one output channel; two share a multiplier");
+        return Err(Diagnostic::new(code::ARRAY_INVALID, "this array can't have packed multipliers", cause)
+            .remedy("give --array with K of 2 or more, or --multipliers infer")
+            .into());
+    }
     let group = k.min(p * c);
     match options.lanes {
         Some(r) if r.is_power_of_two() && r <= group => Ok(vec![r]),
@@ -488,6 +533,7 @@ fn on_array<'a>(
         quantized,
         array,
         stream_bits,
+        wish: Wish::Target(Multipliers::Infer),
         has_slide: slides != Slides::None,
         banks,
         steps: steps::resident(steps::whole(&planned)),

@@ -17,6 +17,19 @@ pub enum Family {
     Xilinx,
 }
 
+/// What the array's multipliers are; sums and cycles are the same with each. `rtl/o2c_dot.v` has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Multipliers {
+    /// `*`: what the device's tools make of it, a hardware multiplier for each product.
+    Infer,
+    /// LUTs alone.
+    Lut,
+    /// Hardware multipliers of 25 x 18 bits or more, each for two products that share a factor. Products of a depthwise layer on
+    /// the array's depthwise mode share none, so such an array can't have them.
+    Packed,
+}
+
 /// A device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
@@ -34,6 +47,8 @@ pub struct Target {
     pub multipliers: usize,
     /// Block memories; 0 for no limit.
     pub blocks: usize,
+    /// What the array's multipliers are unless asked for otherwise; packed only where they can be.
+    pub array: Multipliers,
 }
 
 /// Every target. Figures from the vendors' family tables (Lattice FPGA-DS-02012, AMD DS180 and DS190).
@@ -46,6 +61,17 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 0,
         blocks: 0,
+        array: Multipliers::Infer,
+    },
+    Target {
+        name: "generic-lut",
+        device: "any FPGA without multipliers, no limits checked",
+        family: Family::Generic,
+        part: "",
+        clock_mhz: 50,
+        multipliers: 0,
+        blocks: 0,
+        array: Multipliers::Lut,
     },
     Target {
         name: "ecp5-25k",
@@ -55,6 +81,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 75,
         multipliers: 28,
         blocks: 56,
+        array: Multipliers::Infer,
     },
     Target {
         name: "ecp5-45k",
@@ -64,6 +91,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 75,
         multipliers: 72,
         blocks: 108,
+        array: Multipliers::Infer,
     },
     Target {
         name: "ecp5-85k",
@@ -73,6 +101,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 75,
         multipliers: 156,
         blocks: 208,
+        array: Multipliers::Infer,
     },
     Target {
         name: "xc7a35t",
@@ -82,6 +111,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 90,
         blocks: 50,
+        array: Multipliers::Packed,
     },
     Target {
         name: "xc7a100t",
@@ -91,6 +121,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 240,
         blocks: 135,
+        array: Multipliers::Packed,
     },
     Target {
         name: "xc7z020",
@@ -100,6 +131,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 220,
         blocks: 140,
+        array: Multipliers::Packed,
     },
 ];
 
@@ -145,7 +177,37 @@ impl Family {
     }
 }
 
+impl Multipliers {
+    /// `MUL_STYLE` of `rtl/o2c_mac_array.v`.
+    pub fn style(self) -> u8 {
+        match self {
+            Multipliers::Infer => 0,
+            Multipliers::Lut => 1,
+            Multipliers::Packed => 2,
+        }
+    }
+
+    /// Its name as options and files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Multipliers::Infer => "infer",
+            Multipliers::Lut => "lut",
+            Multipliers::Packed => "packed",
+        }
+    }
+}
+
 impl Target {
+    /// Products a cycle for which the device's multipliers last if they are used in this way; `None` for no limit.
+    pub fn products(&self, multipliers: Multipliers) -> Option<usize> {
+        match multipliers {
+            Multipliers::Infer => Some(self.multipliers),
+            Multipliers::Packed => Some(2 * self.multipliers),
+            Multipliers::Lut => None,
+        }
+        .filter(|n| *n != 0)
+    }
+
     /// Block memories that a memory takes: an estimate of what Yosys makes of it. `None` without blocks to count.
     pub fn blocks_of(&self, memory: &MemoryShape) -> Option<usize> {
         let MemoryShape { width, depth, working, .. } = *memory;
@@ -177,7 +239,7 @@ impl Target {
     /// O2C0401 with both figures for each that does not fit.
     pub fn check(&self, design: &Design) -> Result<()> {
         let mut faults = Vec::new();
-        let need = design.multipliers();
+        let need = design.hardware_multipliers();
         if self.multipliers != 0 && need > self.multipliers {
             let [p, c, k] = design.array;
             let cause = format!(

@@ -289,7 +289,7 @@ fn targets_and_names() {
         [("ecp5-25k", 28, "--25k"), ("ecp5-45k", 72, "--45k"), ("xc7a35t", 90, "--85k")]
     {
         let v = compile(&lenet, &["--target", target]);
-        let used = number(&v["multipliers"]) + number(&v["lanes"]) * number(&v["lane_multipliers"]);
+        let used = number(&v["array_multipliers"]) + number(&v["lanes"]) * number(&v["lane_multipliers"]);
         assert!(used <= multipliers && used > multipliers / 3, "{target}: {used} of {multipliers}");
         assert!(file("Makefile").contains(line), "{target}");
         let part = if target == "xc7a35t" { "set part xc7a35tcsg324-1" } else { "set part xc7a100tcsg324-1" };
