@@ -1,12 +1,12 @@
 `default_nettype none
-// X * K dot products of C: X vectors x, K vectors w, every one with every other. The one place where multipliers are made.
+// X * K dot products of C: X vectors x, K vectors w, every one with every other. All kinds of multipliers are here.
 //
 //   sum[x][k] = sum over c < C of  x[x][c] * w[k][c]          (signed, exact)
 //
 // STYLE      0: `*`, one product each: for simulation, and what a device's tools infer
 //            1: LUTs, no multiplier: o2c_dot_table where the factors have four bits together, else o2c_dot_lut
-//            2: two or four products in one `*` of at most 27 x 18 bits, see o2c_dot_packed; four where X is even and the
-//               factors fit 25 x 18 bits
+//            2: two or four products in one `*` of at most 27 x 18 bits, see o2c_dot_packed; four where X is even and
+//               the factors fit 25 x 18 bits
 // X, K       1 ..     vectors; K even for STYLE 2
 // C          1 ..     products of a sum, a power of two
 // XB, WB     1 .. 16, 1 .. 9   bits of an x and a weight, two's complement; STYLE 2: as far as the factors fit
@@ -84,5 +84,40 @@ module o2c_dot #(
       end
     end
   endgenerate
+
+`ifdef FORMAL
+  // The sums are those of the factors LC + 1 cycles ago, whatever was before.
+  reg [(LC+1)*X*C*XB-1:0] f_x;
+  reg [(LC+1)*K*C*WB-1:0] f_w;
+  reg [LC:0]              f_filled;
+  initial f_filled = {(LC+1){1'b0}};
+  wire [(LC+2)*X*C*XB-1:0] f_x_next = {f_x, x_i};
+  wire [(LC+2)*K*C*WB-1:0] f_w_next = {f_w, w_i};
+  wire [LC+1:0]            f_filled_next = {f_filled, 1'b1};
+  always @(posedge clk_i) begin
+    f_x      <= f_x_next[(LC+1)*X*C*XB-1:0];
+    f_w      <= f_w_next[(LC+1)*K*C*WB-1:0];
+    f_filled <= f_filled_next[LC:0];
+  end
+  wire [X*C*XB-1:0] f_x_then = f_x[LC*X*C*XB +: X*C*XB];
+  wire [K*C*WB-1:0] f_w_then = f_w[LC*K*C*WB +: K*C*WB];
+  generate
+    for (x = 0; x < X; x = x + 1) begin : gen_formal_x
+      for (k = 0; k < K; k = k + 1) begin : gen_formal_k
+        wire [(C+1)*SW-1:0] f_sum;
+        assign f_sum[SW-1:0] = {SW{1'b0}};
+        for (c = 0; c < C; c = c + 1) begin : gen_formal_c
+          wire signed [XB:0] a = BIPOLAR_X != 0 ? {!f_x_then[(x*C+c)*XB], {XB{1'b1}}}
+                               : {f_x_then[(x*C+c)*XB+XB-1], f_x_then[(x*C+c)*XB +: XB]};
+          wire signed [WB:0] b = BIPOLAR_W != 0 ? {!f_w_then[(k*C+c)*WB], {WB{1'b1}}}
+                               : {f_w_then[(k*C+c)*WB+WB-1], f_w_then[(k*C+c)*WB +: WB]};
+          wire signed [SW-1:0] product = a * b;
+          assign f_sum[(c+1)*SW +: SW] = f_sum[c*SW +: SW] + product;
+        end
+        always @* if (f_filled[LC]) assert (sum_o[(x*K+k)*SW +: SW] == f_sum[C*SW +: SW]);
+      end
+    end
+  endgenerate
+`endif
 endmodule
 `default_nettype wire

@@ -10,8 +10,11 @@
 //
 // Two such products are added before they are taken apart: the adder behind a DSP's multiplier does that. A field
 // of S bits then holds a sum of two products, less one where the field below is negative. The largest is 2^(S-1), the
-// least above -2^(S-1): so the field is negative where its top bit is set and not alone. What a field lacks is a carry of
-// the tree that adds the C / 2 of them.
+// least above -2^(S-1): so the field is negative where its top bit is set and not alone. What a field lacks is a carry
+// of the tree that adds the C / 2 of them.
+//
+// Proved: whatever stands in the fields, what is taken out of them adds up to it, and every field but the last is
+// above -2^(S-1) and at most 2^(S-1). There is only one such way to take a number apart.
 //
 // X          1, 2     sums that share the weights
 // C          1 ..     products of a sum, a power of two
@@ -98,6 +101,21 @@ module o2c_dot_packed #(
         assign carry[f*N + n] = below[f];
       end
       wire unused_ok = &{1'b0, fields, below};
+
+`ifdef FORMAL
+      wire [(F+1)*(F*S+1)-1:0] f_sum;
+      assign f_sum[F*S:0] = {(F*S+1){1'b0}};
+      for (f = 0; f < F; f = f + 1) begin : gen_formal
+        wire signed [S:0]   f_value = value[(f*N + n)*(S+1) +: S+1];
+        wire signed [F*S:0] f_whole = f_value;
+        wire [F*S:0]        f_carry = f > 0 && n > 0 ? {{(F*S){1'b0}}, carry[f*N + n]} : {(F*S+1){1'b0}};
+        assign f_sum[(f+1)*(F*S+1) +: F*S+1] = f_sum[f*(F*S+1) +: F*S+1] + ((f_whole + f_carry) << (f*S));
+        if (f < F - 1 && (f == 0 || n > 0)) begin : gen_range
+          always @* assert (f_value > -(1 << (S-1)) && f_value <= (1 << (S-1)));
+        end
+      end
+      always @* assert (f_sum[F*(F*S+1) +: F*S+1] == fields[F*S:0]);
+`endif
     end
     for (f = 0; f < F; f = f + 1) begin : gen_sum
       wire [S+$clog2(N):0] sum;

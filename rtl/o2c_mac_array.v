@@ -24,8 +24,8 @@
 // XB       1 .. 16  bits of a signed x, that is of a word's channel
 // WB       1 .. 9   bits of a signed weight
 // BIPOLAR_X, BIPOLAR_W   1: one bit, 0 stands for -1 and 1 for 1 (XB = 1, WB = 1; with MUL_STYLE = 1)
-// MUL_STYLE         0: products by `*`; 1: in LUTs; 2: packed into wide multipliers (not with HAS_SLIDE, whose depthwise
-//                   products share no factor; K >= 2; widths see o2c_dot). Sums and cycles are the same.
+// MUL_STYLE         0: products by `*`; 1: in LUTs; 2: packed into wide multipliers (K >= 2; widths see o2c_dot; not with
+//                   HAS_SLIDE, whose depthwise products share no factor). Sums and cycles are the same.
 // ACC_W             bits of an accumulator, above XB + WB + log2(C); the planner proves that the final sum fits
 // R        1 .. K   values that leave the drain chain in a cycle; K a multiple of R
 //
@@ -190,7 +190,10 @@ module o2c_mac_array #(
 
     if (HAS_SLIDE != 0 && depthwise_i) begin
       if (acc_valid) begin
-        for (k = 0; k < K; k = k + 1) acc[k] = P > 1 ? rows_sum[SX > 1 ? 2*P*k + 1 : 0] : extend(MUL_STYLE != 0 ? sums[k*TW +: TW] : node[2*C*k + 1]);
+        for (k = 0; k < K; k = k + 1) begin
+          acc[k] = P > 1 ? rows_sum[SX > 1 ? 2*P*k + 1 : 0]
+                         : extend(MUL_STYLE != 0 ? sums[k*TW +: TW] : node[2*C*k + 1]);
+        end
         if (PSUM_DEPTH > 0) begin
           for (k = 0; k < QN; k = k + 1) begin
             acc[k] = acc[k] + psum[k*ACC_W +: ACC_W];
@@ -290,7 +293,9 @@ module o2c_mac_array #(
       wire unused_sums = &{1'b0, sums, x_q, w_q};
     end else if (HAS_SLIDE != 0) begin : gen_each
       for (g = 0; g < N; g = g + 1) begin : gen_dot
-        o2c_dot #(.STYLE (MUL_STYLE), .C (C), .XB (XB), .WB (WB), .BIPOLAR_X (BIPOLAR_X), .BIPOLAR_W (BIPOLAR_W)) u_dot (
+        o2c_dot #(
+          .STYLE (MUL_STYLE), .C (C), .XB (XB), .WB (WB), .BIPOLAR_X (BIPOLAR_X), .BIPOLAR_W (BIPOLAR_W)
+        ) u_dot (
           .clk_i (clk_i),
           .x_i   (x_q[g*C*XB +: C*XB]),
           .w_i   (w_q[g*C*WB +: C*WB]),
