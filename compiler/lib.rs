@@ -57,7 +57,7 @@ const DEFAULT_PLAN: plan::Options = plan::Options {
     lanes: None,
     stream_bits: DEFAULT_STREAM_BITS,
     external: None,
-    multipliers: plan::Wish::Target(targets::Multipliers::Infer),
+    multipliers: plan::Wish::Target(design::Multipliers::Infer),
 };
 
 /// What to build.

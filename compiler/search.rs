@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::int::IntGraph;
 use crate::plan::{self, Plan};
 use crate::quant::Quantized;
-use crate::targets::{Multipliers, Target};
+use crate::targets::Target;
 
 /// What is searched for.
 #[derive(Clone, Copy, Debug)]
@@ -76,11 +76,7 @@ pub(crate) fn fastest(
     };
     let exceeds = |need: usize, limit: usize| limit != 0 && need > limit;
     let smallest = plans.iter().min_by_key(|p| (size(p), p.lanes())).cloned();
-    let cells = |p: &Plan<'_>| match p.multipliers() {
-        Multipliers::Infer => size(p),
-        Multipliers::Lut => 0,
-        Multipliers::Packed => size(p) / 2,
-    };
+    let cells = |p: &Plan<'_>| p.multipliers().hardware(size(p));
     plans.retain(|p| !exceeds(cells(p) + p.lanes(), wanted.target.multipliers));
     // Within a budget a plan has as many cycles as with everything on the chip, or more: the best first.
     let within = wanted.external.is_none();

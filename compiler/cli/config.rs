@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use onnx2chip::Options;
+use onnx2chip::design::Multipliers as Kind;
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 use onnx2chip::emit::MemFormat;
 use onnx2chip::plan::{Wish, external};
 use onnx2chip::quant::RescaleMode;
-use onnx2chip::targets::Multipliers as Kind;
 use serde::Deserialize;
 
 /// How accumulators become bytes.

@@ -2,10 +2,12 @@
 //!
 //! `plan` builds a [`Design`]; [`Design::check`] is the only way to a [`Checked`] one, and `emit` takes nothing else.
 
+mod multipliers;
+
 use serde::Serialize;
 
 use crate::diag::{Diagnostic, Result, code};
-use crate::targets::Multipliers;
+pub use multipliers::Multipliers;
 
 /// A legal Verilog identifier, not a keyword of Verilog or SystemVerilog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -661,12 +663,7 @@ impl Design {
 
     /// Hardware multipliers of the array: one a product, a half where they are packed, none in LUTs.
     pub fn array_multipliers(&self) -> usize {
-        let products = if self.value("HAS_ARRAY") == 0 { 0 } else { self.array.iter().product() };
-        match self.multipliers {
-            Multipliers::Infer => products,
-            Multipliers::Lut => 0,
-            Multipliers::Packed => products / 2,
-        }
+        if self.value("HAS_ARRAY") == 0 { 0 } else { self.multipliers.hardware(self.array.iter().product()) }
     }
 
     /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two; and

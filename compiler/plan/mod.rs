@@ -33,12 +33,11 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::design::{Checked, Design};
+use crate::design::{Checked, Design, Multipliers};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
 use crate::quant::Quantized;
-use crate::targets::Multipliers;
 use arena::Block;
 use budget::Shortage;
 use cycles::{Array, Loops};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::design::{Design, MemoryShape};
+use crate::design::{Design, MemoryShape, Multipliers};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 
 /// Devices with the same cells and tools.
@@ -15,19 +15,6 @@ pub enum Family {
     Ecp5,
     /// AMD 7 series: Yosys for area, Vivado; DSP48E1, RAMB36E1.
     Xilinx,
-}
-
-/// What the array's multipliers are; sums and cycles are the same with each. `rtl/o2c_dot.v` has them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Multipliers {
-    /// `*`: what the device's tools make of it, a hardware multiplier for each product.
-    Infer,
-    /// LUTs alone.
-    Lut,
-    /// Hardware multipliers of 25 x 18 bits or more, each for two products that share a factor. Products of a depthwise layer on
-    /// the array's depthwise mode share none, so such an array can't have them.
-    Packed,
 }
 
 /// A device.
@@ -173,26 +160,6 @@ impl Family {
                 "RAMB36E1",
                 &[(72, 512), (36, 1024), (18, 2048), (9, 4096), (4, 8192), (2, 16_384), (1, 32_768)],
             ),
-        }
-    }
-}
-
-impl Multipliers {
-    /// `MUL_STYLE` of `rtl/o2c_mac_array.v`.
-    pub fn style(self) -> u8 {
-        match self {
-            Multipliers::Infer => 0,
-            Multipliers::Lut => 1,
-            Multipliers::Packed => 2,
-        }
-    }
-
-    /// Its name as options and files have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Multipliers::Infer => "infer",
-            Multipliers::Lut => "lut",
-            Multipliers::Packed => "packed",
         }
     }
 }

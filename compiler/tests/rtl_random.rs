@@ -8,13 +8,13 @@
 use std::path::Path;
 use std::process::Command;
 
+use onnx2chip::design::Multipliers;
 use onnx2chip::diag::Result;
 use onnx2chip::emit::folder;
 use onnx2chip::exec::Executor;
 use onnx2chip::graph::int::{IntGraph, IntOp};
 use onnx2chip::plan::{Wish, external};
 use onnx2chip::quant::RescaleMode;
-use onnx2chip::targets::Multipliers;
 use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
 
 mod random;
