@@ -63,6 +63,7 @@ module o2c_dot_lut #(
   reg  [NW-1:0]        less_q;
   wire [NW-1:0]        less = {NW{1'b0}} - total[NP*NW +: NW];
   assign total[NW-1:0] = {NW{1'b0}};
+  wire [ZW+NW-1:0]     less_wide = {{ZW{less_q[NW-1]}}, less_q};
   genvar p, k, l, j;
   generate
     for (p = 0; p < NP; p = p + 1) begin : gen_shared
@@ -151,7 +152,7 @@ module o2c_dot_lut #(
               if (p == 0 && j == 0) begin : gen_rest
                 localparam integer A = BIPOLAR_W != 0 ? XS + 2 : XS + 2 + (M > LC ? M : LC);
                 wire [ZW-1:0] late = {{(ZW-B){value_q[B-1]}}, value_q};
-                wire [A-1:0]  rest = BIPOLAR_W != 0 ? {A{1'b0}} : {{(A-NW){less_q[NW-1]}}, less_q};
+                wire [A-1:0]  rest = BIPOLAR_W != 0 ? {A{1'b0}} : less_wide[A-1:0];
                 wire [A:0]    sum  = {late[A-1:0], 1'b1} + {rest, neg1_late[0]};
                 assign node[AT +: ZW] = {{(ZW-A){sum[A]}}, sum[A:1]};
                 wire unused_ok = &{1'b0, sum[0], late};
@@ -161,7 +162,7 @@ module o2c_dot_lut #(
             end else if (l == CUT) begin : gen_rest
               localparam integer A = BIPOLAR_W != 0 ? XS + 2 : XS + 2 + (M > LC ? M : LC);
               if (p == 0 && j == 0) begin : gen_first
-                wire [A-1:0] rest = BIPOLAR_W != 0 ? {A{1'b0}} : {{(A-NW){less_q[NW-1]}}, less_q};
+                wire [A-1:0] rest = BIPOLAR_W != 0 ? {A{1'b0}} : less_wide[A-1:0];
                 wire [A:0]   sum  = {made[AT +: A], 1'b1} + {rest, neg1_late[0]};
                 assign node[AT +: ZW] = {{(ZW-A){sum[A]}}, sum[A:1]};
                 wire unused_ok = &{1'b0, sum[0]};
@@ -203,6 +204,6 @@ module o2c_dot_lut #(
     end
   endgenerate
 
-  wire unused_ok = &{1'b0, less_q};
+  wire unused_ok = &{1'b0, less_wide};
 endmodule
 `default_nettype wire
