@@ -105,6 +105,14 @@ synth: setup build ## ResNet-8 on 64 multipliers: area and clock on ECP5, area o
 	.venv/bin/python -m pip install -q --disable-pip-version-check -r .ci/requirements-synth.txt
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python testbench/synth.py $(O2C) $(MODEL) build/synth
 
+.PHONY: macs
+macs: ## LUTs and DSPs of a multiply-accumulate, for each kind of multiplier; writes docs/multipliers.md
+	python3 testbench/macs.py
+
+.PHONY: exhaustive
+exhaustive: ## all operands of pairs of products, 8 bits by 8 bits, through the multipliers in LUTs (minutes)
+	O2C_BENCHES=testbench/unit/exhaustive.txt testbench/unit/run.sh
+
 .PHONY: docs
 docs: build ## the generated pages of docs/
 	for page in diagnostics operators descriptor; do $(O2C) docs $$page >docs/$$page.md || exit 1; done

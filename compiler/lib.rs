@@ -61,15 +61,20 @@ pub const DEFAULT_ARRAY: [usize; 3] = [4, 4, 16];
 pub const DEFAULT_STREAM_BITS: usize = 32;
 
 /// What is planned for where nothing else is asked for.
-const DEFAULT_PLAN: plan::Options =
-    plan::Options { array: DEFAULT_ARRAY, lanes: None, stream_bits: DEFAULT_STREAM_BITS, external: None };
+const DEFAULT_PLAN: plan::Options = plan::Options {
+    array: DEFAULT_ARRAY,
+    lanes: None,
+    stream_bits: DEFAULT_STREAM_BITS,
+    external: None,
+    multipliers: plan::Wish::Target(design::Multipliers::Infer),
+};
 
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Pixels, channels, outputs at once; ignored with `macs`.
     pub array: [usize; 3],
-    /// Search the fastest array with at most this many multipliers that fits the target.
+    /// Search the fastest array with at most this many products a cycle that fits the target.
     pub macs: Option<usize>,
     /// Requantize lanes; `None` for the planner's choice.
     pub lanes: Option<usize>,
@@ -79,6 +84,8 @@ pub struct Options {
     pub external: Option<plan::external::Options>,
     /// The device.
     pub target: &'static targets::Target,
+    /// What the array's multipliers are.
+    pub multipliers: plan::Wish,
     /// The top module's name; `None` for the model file's.
     pub name: Option<String>,
     /// How accumulators become bytes.
@@ -122,17 +129,18 @@ pub fn compile(mut source: Source, options: &Options) -> Result<Compiled> {
     }
     let quantized = solve(&source.graph, options.rescale)?;
     let name = options.name.clone().unwrap_or_else(|| stem(&source.file));
-    let Options { lanes, target, stream_bits, external, .. } = *options;
+    let Options { lanes, target, stream_bits, external, multipliers, .. } = *options;
     let searched = |macs| {
-        let wanted = search::Wanted { macs, lanes, target, name: &name, stream_bits, external };
+        let wanted = search::Wanted { macs, lanes, target, name: &name, stream_bits, external, multipliers };
         search::fastest(&source.graph, &quantized, &wanted)
     };
     let design = match options.macs {
         Some(macs) => searched(macs)?,
         None => {
-            let shape = plan::Options { array: options.array, lanes, stream_bits, external };
+            let shape = plan::Options { array: options.array, lanes, stream_bits, external, multipliers };
             let design = plan::plan(&source.graph, &quantized, &shape)?.design(&name)?;
-            target.check(&design).map_err(|faults| with_fitting(faults, searched(target.multipliers)))?;
+            let most = target.products(multipliers.kind()).unwrap_or(target.multipliers);
+            target.check(&design).map_err(|faults| with_fitting(faults, searched(most)))?;
             design
         }
     };
@@ -160,7 +168,7 @@ fn with_fitting(
     let remedy = format!(
         "--array {p},{c},{k} --lanes {} fits ({} multipliers, {} cycles), and is what is built without --array",
         design.lanes,
-        design.multipliers(),
+        design.hardware_multipliers(),
         design.cycles
     );
     Diagnostics(faults.into_iter().map(|d| d.remedy(remedy.clone())).collect())
@@ -268,6 +276,7 @@ mod tests {
             macs: None,
             lanes: None,
             stream_bits: DEFAULT_STREAM_BITS,
+            multipliers: plan::Wish::Target(target.array),
             target,
             name: None,
             rescale,

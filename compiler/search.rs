@@ -1,7 +1,7 @@
-//! Which array: the fastest that a number of multipliers and a target allow.
+//! Which array: the fastest that a number of products a cycle and a target allow.
 //!
-//! In: a network with its proofs, a number of multipliers, a target. Out: a checked design that fits the target.
-//! Guarantees: only arrays that can be built are tried; fewest cycles first, among equal ones fewest multipliers;
+//! In: a network with its proofs, a number of products a cycle, a target. Out: a checked design that fits the target.
+//! Guarantees: only arrays that can be built are tried; fewest cycles first, among equal ones fewest products a cycle;
 //! the result depends on nothing else. Within a budget of memory on the chip only the [`MOST_TRIED`] arrays are
 //! compared that would be the fastest with everything on the chip, more only until one fits; the search ends when the
 //! [`MOST_SHORT`] fastest need more.
@@ -16,7 +16,7 @@ use crate::targets::Target;
 /// What is searched for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
-    /// Most multipliers of the array.
+    /// Most products of the array in a cycle.
     pub(crate) macs: usize,
     /// Requantize lanes; `None` for the planner's choice, fewer if the target has too few multipliers.
     pub(crate) lanes: Option<usize>,
@@ -28,12 +28,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) stream_bits: usize,
     /// External memory, if allowed.
     pub(crate) external: Option<plan::external::Options>,
+    /// What the array's multipliers are to be.
+    pub(crate) multipliers: plan::Wish,
 }
 
 impl Wanted<'_> {
     /// What to plan for, with everything on the chip.
     fn plan(&self, array: [usize; 3], lanes: Option<usize>) -> plan::Options {
-        plan::Options { array, lanes, stream_bits: self.stream_bits, external: None }
+        let (stream_bits, multipliers) = (self.stream_bits, self.multipliers);
+        plan::Options { array, lanes, stream_bits, external: None, multipliers }
     }
 }
 
@@ -73,7 +76,8 @@ pub(crate) fn fastest(
     };
     let exceeds = |need: usize, limit: usize| limit != 0 && need > limit;
     let smallest = plans.iter().min_by_key(|p| (size(p), p.lanes())).cloned();
-    plans.retain(|p| !exceeds(size(p) + p.lanes(), wanted.target.multipliers));
+    let cells = |p: &Plan<'_>| p.multipliers().hardware(size(p));
+    plans.retain(|p| !exceeds(cells(p) + p.lanes(), wanted.target.multipliers));
     // Within a budget a plan has as many cycles as with everything on the chip, or more: the best first.
     let within = wanted.external.is_none();
     let mut candidates: Vec<_> = plans.into_iter().map(|plan| Candidate { plan, within }).collect();
@@ -105,7 +109,7 @@ pub(crate) fn fastest(
         return Err(plan::refusal(&short, external));
     }
     let none = || {
-        let cause = format!("at most {} multipliers were asked for", wanted.macs);
+        let cause = format!("at most {} products a cycle were asked for", wanted.macs);
         Diagnostic::new(code::ARRAY_INVALID, "no array can be built", cause).into()
     };
     Err(smallest.and_then(|p| built(&p).err()).or(refused).unwrap_or_else(none))

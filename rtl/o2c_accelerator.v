@@ -20,7 +20,9 @@ module o2c_accelerator #(
   parameter integer C           = 4,
   parameter integer K           = 16,
   parameter integer R           = 4,
+  parameter integer XB          = 8,
   parameter integer WB          = 8,
+  parameter integer MUL_STYLE   = 0,
   parameter integer SUM_W       = 24,
   parameter integer POOL_W      = 16,
   parameter integer ACC_W       = 25,
@@ -258,7 +260,7 @@ module o2c_accelerator #(
   );
 
   o2c_engine #(
-    .P (P), .C (C), .K (K), .R (R), .WB (WB), .SUM_W (SUM_W),
+    .P (P), .C (C), .K (K), .R (R), .XB (XB), .WB (WB), .MUL_STYLE (MUL_STYLE), .SUM_W (SUM_W),
     .POOL_W (POOL_W), .ACC_W (ACC_W), .BIAS_W (BIAS_W), .MUL_W (MUL_W), .OFF_W (OFF_W), .SHIFT_W (SHIFT_W),
     .SHIFT_BASE (SHIFT_BASE), .SHIFT_MAX (SHIFT_MAX), .EXACT (EXACT), .DEPTH (DEPTH), .WDEPTH (WDEPTH), .PDEPTH (PDEPTH),
     .NLAYERS (NLAYERS), .CHANGES (CHANGES), .NROM (NROM), .CW (CW), .NW (NW), .MW (MW), .HAS_ARRAY (HAS_ARRAY), .HAS_POOL (HAS_POOL),

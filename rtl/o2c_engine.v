@@ -8,6 +8,8 @@
 //           are WEIGHT_INIT and PARAM_INIT
 // CHANGES   descriptors hold what changes from the one before, in NROM words: see o2c_sequencer
 // HAS_RING  tensors may stand in rings of rows, see words 26 to 28;  IN_RING  the input does, see word 29 and o2c_ingest
+// XB        bits of an activation that the array multiplies, 1 to 8: the low ones of a byte, two's complement
+// MUL_STYLE what the array's multipliers are, see o2c_mac_array
 // HAS_SLIDE depthwise layers; they need K >= W, and BANKS = 4 of the scratchpad, or 8 where a slot is two rows
 // PSUM_DEPTH   partial sums of W channels for depthwise layers of several passes; 0 if none has
 //
@@ -61,7 +63,9 @@ module o2c_engine #(
   parameter integer C         = 4,
   parameter integer K         = 16,
   parameter integer R         = 4,
+  parameter integer XB        = 8,
   parameter integer WB        = 8,
+  parameter integer MUL_STYLE = 0,
   parameter integer SUM_W     = 24,
   parameter integer POOL_W    = 16,
   parameter integer ACC_W     = 25,
@@ -153,9 +157,9 @@ module o2c_engine #(
   localparam integer WAW = WDEPTH > 1 ? $clog2(WDEPTH) : 1;
   localparam integer PAW = PDEPTH > 1 ? $clog2(PDEPTH) : 1;
 
-  generate if (CW > 16 || NW > 16 || MW > 24 || AW > 24 || WAW > 24 || PAW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
+  generate if (XB > 8 || CW > 16 || NW > 16 || MW > 24 || AW > 24 || WAW > 24 || PAW > 24 || POOL_W > SUM_W || SUM_W > ACC_W) begin : gen_bad
 `ifdef VERILATOR
-    $error("o2c_engine: CW, NW at most 16, MW, AW, weight addresses at most 24, POOL_W <= SUM_W <= ACC_W");
+    $error("o2c_engine: XB at most 8, CW, NW at most 16, MW, AW, weight addresses at most 24, POOL_W <= SUM_W <= ACC_W");
 `else
     o2c_engine_ERROR_parameters_see_header u_bad ();
 `endif
@@ -475,23 +479,40 @@ module o2c_engine #(
     end
     assign array_trig = depthwise ? last_q[LC+LP+DL+2] : last_q[LC+DL+2];
 
+    // The bits of every byte that count.
+    wire [XB*W-1:0]       array_word;
+    wire [XB*W*BANKS-1:0] array_window;
+    genvar b;
+    if (XB == 8) begin : gen_bytes
+      assign array_word   = s3_data;
+      assign array_window = window;
+    end else begin : gen_bits
+      for (b = 0; b < W; b = b + 1) begin : gen_word
+        assign array_word[b*XB +: XB] = s3_data[8*b +: XB];
+      end
+      for (b = 0; b < W * BANKS; b = b + 1) begin : gen_window
+        assign array_window[b*XB +: XB] = window[8*b +: XB];
+      end
+      wire unused_window = &{1'b0, window};
+    end
+
     o2c_mac_array #(
-      .P (P), .C (C), .K (K), .WB (WB), .ACC_W (SUM_W), .R (R), .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS),
-      .PSUM_DEPTH (PSUM_DEPTH)
+      .P (P), .C (C), .K (K), .XB (XB), .WB (WB), .MUL_STYLE (MUL_STYLE), .ACC_W (SUM_W), .R (R),
+      .HAS_SLIDE (HAS_SLIDE), .BANKS (BANKS), .PSUM_DEPTH (PSUM_DEPTH)
     ) u_array (
       .clk_i         (clk_i),
-      .word_i        (s3_data),
+      .word_i        (array_word),
       .word_shift_i  (s3_word),
       .word_last_i   (s3_word_last),
       .weight_i      (weight),
       .mac_valid_i   (run_q[DL+2]),
       .mac_first_i   (first_q[DL+2]),
       .depthwise_i   (depthwise),
-      .window_i      (window),
+      .window_i      (array_window),
       .window_shift_i (slide_shift),
       .window_pair_i (desc[32*0 + 6]),
       .window_rows_i (slide_rows),
-      .pad_value_i   (desc[32*0 + 8 +: 8]),
+      .pad_value_i   (desc[32*0 + 8 +: XB]),
       .weight_row_i  (weight_row),
       .psum_index_i  (index_q[DL+2]),
       .psum_add_i    (add_q[DL+2]),

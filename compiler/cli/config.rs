@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use onnx2chip::Options;
+use onnx2chip::design::Multipliers as Kind;
 use onnx2chip::diag::{Diagnostic, Diagnostics, Result, code};
 use onnx2chip::emit::MemFormat;
-use onnx2chip::plan::external;
+use onnx2chip::plan::{Wish, external};
 use onnx2chip::quant::RescaleMode;
 use serde::Deserialize;
 
@@ -39,6 +40,20 @@ impl From<Heads> for onnx2chip::Heads {
     }
 }
 
+/// What the array's multipliers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Multipliers {
+    /// By the target: LUTs where it has no multipliers, packed where two products fit one, else inferred.
+    Auto,
+    /// A `*` for each product, for the device's tools to map.
+    Infer,
+    /// LUTs alone.
+    Lut,
+    /// Two products that share a factor in one multiplier of 25 x 18 bits or more; without the depthwise mode.
+    Packed,
+}
+
 /// Every option of `compile` that a file may hold; the fields are the keys.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -46,7 +61,7 @@ pub(crate) struct Config {
     /// Array shape: pixels, channels, outputs at once; powers of two [default: 4,4,16, or the fastest that fits --target]
     #[arg(long, value_name = "P,C,K", value_parser = array, conflicts_with = "macs")]
     array: Option<Array>,
-    /// Search the array shape with at most this many multipliers that needs the fewest cycles and fits --target
+    /// Search the array shape with at most this many products a cycle that needs the fewest cycles and fits --target
     #[arg(long, value_name = "N")]
     macs: Option<usize>,
     /// Requantize lanes [default: by the array shape]
@@ -73,6 +88,9 @@ pub(crate) struct Config {
     /// Device, whose multipliers and memory the design must fit; the list is below [default: generic]
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+    /// What the array's multipliers are; sums and cycles are the same [default: auto]
+    #[arg(long, value_enum)]
+    multipliers: Option<Multipliers>,
     /// Name of the top module [default: the model file's]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -175,6 +193,7 @@ impl Config {
             outstanding: self.outstanding.or(base.outstanding),
             mem_latency: self.mem_latency.or(base.mem_latency),
             target: self.target.or(base.target),
+            multipliers: self.multipliers.or(base.multipliers),
             name: self.name.or(base.name),
             input: list(self.input, base.input),
             input_type: list(self.input_type, base.input_type),
@@ -209,7 +228,13 @@ impl Config {
         onnx2chip::plan::check_stream_bits(stream_bits)?;
         let target = onnx2chip::targets::find(self.target.as_deref().unwrap_or("generic"))?;
         // Without a wish of the user's, the target's multipliers are the limit.
-        let of_target = Some(target.multipliers).filter(|n| *n != 0 && self.array.is_none());
+        let multipliers = match self.multipliers.unwrap_or(Multipliers::Auto) {
+            Multipliers::Auto => Wish::Target(target.array),
+            Multipliers::Infer => Wish::User(Kind::Infer),
+            Multipliers::Lut => Wish::User(Kind::Lut),
+            Multipliers::Packed => Wish::User(Kind::Packed),
+        };
+        let of_target = target.products(multipliers.kind()).filter(|_| self.array.is_none());
         Ok(Options {
             array: self.array.map_or(onnx2chip::DEFAULT_ARRAY, |a| a.0),
             macs: self.macs.or(of_target),
@@ -217,6 +242,7 @@ impl Config {
             stream_bits,
             external: self.external()?,
             target,
+            multipliers,
             name: self.name.clone(),
             rescale: if fixed {
                 RescaleMode::Fixed { swl: self.swl.unwrap_or(16), sfl: self.sfl.unwrap_or(12) }

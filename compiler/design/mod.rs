@@ -2,9 +2,12 @@
 //!
 //! `plan` builds a [`Design`]; [`Design::check`] is the only way to a [`Checked`] one, and `emit` takes nothing else.
 
+mod multipliers;
+
 use serde::Serialize;
 
 use crate::diag::{Diagnostic, Result, code};
+pub use multipliers::Multipliers;
 
 /// A legal Verilog identifier, not a keyword of Verilog or SystemVerilog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -332,6 +335,8 @@ pub struct Design {
     pub name: Ident,
     /// P, C, K of the array.
     pub array: [usize; 3],
+    /// What the array's multipliers are.
+    pub multipliers: Multipliers,
     /// Requantize lanes.
     pub lanes: usize,
     /// Parameters of `o2c_accelerator`, in its order.
@@ -651,14 +656,14 @@ impl std::fmt::Display for Ident {
 }
 
 impl Design {
-    /// Hardware multiplications: P*C*K of the array, and those of each requantize lane.
-    pub fn multipliers(&self) -> usize {
+    /// Hardware multipliers: those of the array, and of each requantize lane.
+    pub fn hardware_multipliers(&self) -> usize {
         self.array_multipliers() + self.lanes * self.lane_multipliers()
     }
 
-    /// Multipliers of the array.
+    /// Hardware multipliers of the array: one a product, a half where they are packed, none in LUTs.
     pub fn array_multipliers(&self) -> usize {
-        if self.value("HAS_ARRAY") == 0 { 0 } else { self.array.iter().product() }
+        if self.value("HAS_ARRAY") == 0 { 0 } else { self.multipliers.hardware(self.array.iter().product()) }
     }
 
     /// Products of 18 x 18 bits that one lane forms: each factor of `rtl/o2c_mul_split.v` that exceeds a limb is two; and

@@ -22,6 +22,10 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_axis_unpack.v",
     "o2c_delay.v",
     "o2c_dma.v",
+    "o2c_dot.v",
+    "o2c_dot_lut.v",
+    "o2c_dot_packed.v",
+    "o2c_dot_table.v",
     "o2c_egress.v",
     "o2c_engine.v",
     "o2c_field_rw.v",
@@ -49,6 +53,7 @@ pub const RTL_FILES: &[(&str, &str)] = embed!("rtl":
     "o2c_skid.v",
     "o2c_softmax.v",
     "o2c_store.v",
+    "o2c_tree.v",
 );
 
 /// The files of `testbench/` that a folder carries.

@@ -208,8 +208,14 @@ pub struct Report {
     pub clock_mhz: u32,
     /// P, C, K.
     pub array: [usize; 3],
-    /// Multipliers: P * C * K.
+    /// Products in a cycle: P * C * K.
     pub multipliers: usize,
+    /// What makes them: `infer`, `lut` or `packed`.
+    #[serde(default)]
+    pub multiplier_kind: String,
+    /// Hardware multipliers that make them.
+    #[serde(default)]
+    pub array_multipliers: usize,
     /// Requantize lanes.
     pub lanes: usize,
     /// Multipliers of one lane, beside the array's.
@@ -322,6 +328,8 @@ impl Report {
             clock_mhz: facts.clock_mhz,
             array: d.array,
             multipliers,
+            multiplier_kind: d.multipliers.name().into(),
+            array_multipliers: d.array_multipliers(),
             lanes: d.lanes,
             lane_multipliers: d.lane_multipliers(),
             macs,
@@ -446,13 +454,20 @@ impl Report {
         let all = if self.device_multipliers == 0 {
             String::new()
         } else {
-            format!(" = {} of {}", self.multipliers + lanes, self.device_multipliers)
+            format!(" = {} of {}", self.array_multipliers + lanes, self.device_multipliers)
         };
-        format!(
-            "{} + {lanes} for {}{all}",
-            plural(self.multipliers, "multiplier"),
-            plural(self.lanes, "requantize lane")
-        )
+        let products = match self.multiplier_kind.as_str() {
+            "lut" => format!("{} in LUTs, multipliers: 0", plural(self.multipliers, "product")),
+            "packed" => {
+                format!(
+                    "{} in {}",
+                    plural(self.multipliers, "product"),
+                    plural(self.array_multipliers, "multiplier")
+                )
+            }
+            _ => plural(self.multipliers, "multiplier"),
+        };
+        format!("{products} + {lanes} for {}{all}", plural(self.lanes, "requantize lane"))
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn tiny_design() -> Design {
     Design {
         name: Ident::legalise("tiny"),
         array: [1, 2, 2],
+        multipliers: crate::design::Multipliers::Infer,
         lanes: 2,
         params: vec![param("STREAM_W", 64), param("P", 1)],
         memories: vec![Memory {

@@ -11,7 +11,7 @@ use super::fold::{Fold, Folding, folded};
 use super::layers::{Layer, Tail};
 use super::layout::{self, Wishes};
 use super::slide::{self, Slides};
-use super::{Plan, Planned, arena, base, blocks, in_place, steps};
+use super::{Plan, Planned, Wish, arena, base, blocks, in_place, steps};
 use crate::diag::{Diagnostic, Result, code};
 use crate::graph::Port;
 use crate::graph::int::{IntGraph, IntOp};
@@ -34,6 +34,8 @@ pub(crate) struct Subject<'s, 'a> {
     pub(crate) layers: &'s [Layer<'a>],
     pub(crate) ends: &'s Ends,
     pub(crate) stream_bits: usize,
+    /// What the array's multipliers are to be.
+    pub(crate) multipliers: Wish,
 }
 
 /// The plan for one array and no other means than these.
@@ -41,7 +43,7 @@ pub(crate) struct Subject<'s, 'a> {
 /// # Errors
 /// O2C0900 for a tensor without a layout.
 pub(crate) fn build<'a>(subject: &Subject<'_, 'a>, array: Array, means: Means) -> Result<Plan<'a>> {
-    let Subject { graph, quantized, layers, ends, stream_bits } = *subject;
+    let Subject { graph, quantized, layers, ends, stream_bits, multipliers } = *subject;
     let slides = means.slides;
     let pairs = pairs(graph, layers, array, slides, ends);
     let in_place = in_place::in_place(graph, layers, ends);
@@ -90,6 +92,7 @@ pub(crate) fn build<'a>(subject: &Subject<'_, 'a>, array: Array, means: Means) -
         array,
         stream_bits,
         means,
+        wish: multipliers,
         has_slide: slides != Slides::None,
         banks,
         steps: steps::resident(steps::whole(&planned)),

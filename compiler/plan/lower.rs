@@ -61,6 +61,11 @@ const RTL: &[&str] = &[
     "o2c_requantize.v",
     "o2c_addr_gen.v",
     "o2c_slide_gen.v",
+    "o2c_tree.v",
+    "o2c_dot_table.v",
+    "o2c_dot_lut.v",
+    "o2c_dot_packed.v",
+    "o2c_dot.v",
     "o2c_mac_array.v",
     "o2c_pool.v",
     "o2c_pool_float.v",
@@ -176,13 +181,16 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     };
     let units = plan.ends.heads(plan.graph);
     let behind = head::build(&units)?;
+    let multipliers = plan.multipliers();
     let params = [
         ("STREAM_W", int(plan.stream_bits)),
         ("P", int(array.p)),
         ("C", int(array.c)),
         ("K", int(array.k)),
         ("R", int(array.r)),
+        ("XB", 8),
         ("WB", int(weight_bits)),
+        ("MUL_STYLE", i64::from(multipliers.style())),
         ("SUM_W", int(sum)),
         ("POOL_W", int(pool)),
         ("ACC_W", int(acc)),
@@ -314,6 +322,7 @@ pub(super) fn design(plan: &Plan<'_>, name: &str) -> Result<Checked<Design>> {
     Design {
         name: Ident::legalise(name),
         array: [array.p, array.c, array.k],
+        multipliers,
         lanes: array.r,
         params,
         memories,

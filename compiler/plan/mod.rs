@@ -35,7 +35,7 @@ mod sweep;
 
 use std::ops::Range;
 
-use crate::design::{Checked, Design};
+use crate::design::{Checked, Design, Multipliers};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::Port;
 use crate::graph::int::IntGraph;
@@ -71,7 +71,29 @@ pub struct Options {
     pub stream_bits: usize,
     /// Where weights and parameters are, if not all on the chip.
     pub external: Option<external::Options>,
+    /// What the array's multipliers are.
+    pub multipliers: Wish,
 }
+
+/// How firmly the kind of the array's multipliers is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The target's: where packed ones can't be, `*`.
+    Target(Multipliers),
+    /// The user's: for packed ones the array goes without its depthwise mode.
+    User(Multipliers),
+}
+
+impl Wish {
+    /// The kind.
+    pub fn kind(self) -> Multipliers {
+        let (Wish::Target(kind) | Wish::User(kind)) = self;
+        kind
+    }
+}
+
+/// Most bits of the weights of which a DSP of 25 x 18 bits multiplies two by one activation.
+const MOST_PACKED_BITS: usize = 8;
 
 /// A layer with its loops.
 #[derive(Clone, Debug)]
@@ -202,6 +224,8 @@ pub struct Plan<'a> {
     pub(crate) stream_bits: usize,
     /// What it may use.
     pub(crate) means: Means,
+    /// What the array's multipliers are to be.
+    pub(crate) wish: Wish,
     /// Whether the array is built for depthwise layers too.
     pub(crate) has_slide: bool,
     /// Banks of the scratchpad: words that it can read at once.
@@ -238,6 +262,15 @@ impl<'a> Plan<'a> {
     /// Requantize lanes.
     pub fn lanes(&self) -> usize {
         self.array.r
+    }
+
+    /// What the array's multipliers are.
+    pub fn multipliers(&self) -> Multipliers {
+        let single = || self.has_slide || self.array.k < 2 || self.weight_bits() > MOST_PACKED_BITS;
+        match self.wish {
+            Wish::Target(Multipliers::Packed) if single() => Multipliers::Infer,
+            Wish::Target(kind) | Wish::User(kind) => kind,
+        }
     }
 
     /// Bits of the weight memory and the scratchpad, weights of 8 bits: no design of this plan has fewer.
@@ -282,8 +315,9 @@ impl<'a> Plan<'a> {
     /// The same on the same array by other means.
     fn with(&self, means: Means) -> Result<Plan<'a>> {
         let layers: Vec<Layer<'a>> = self.layers.iter().map(|l| l.layer.clone()).collect();
-        let Plan { graph, quantized, stream_bits, .. } = *self;
-        let subject = Subject { graph, quantized, layers: &layers, ends: &self.ends, stream_bits };
+        let Plan { graph, quantized, stream_bits, wish: multipliers, .. } = *self;
+        let ends = &self.ends;
+        let subject = Subject { graph, quantized, layers: &layers, ends, stream_bits, multipliers };
         build::build(&subject, self.array, means)
     }
 
@@ -381,9 +415,11 @@ pub fn plan<'a>(graph: &'a IntGraph, quantized: &'a Quantized, options: &Options
     let array = |r| Array { p, c, k, r };
     let passes = layers.iter().any(|l| slide::takes_passes(l, array(1)));
     let slides = [Slides::None, Slides::Window].into_iter().chain(passes.then_some(Slides::Passes));
-    let arrays = lanes.into_iter().flat_map(|r| slides.clone().map(move |slides| (array(r), slides)));
-    let stream_bits = options.stream_bits;
-    let subject = Subject { graph, quantized, layers: &layers, ends: &ends, stream_bits };
+    let kinds = if options.multipliers == Wish::User(Multipliers::Packed) { 1 } else { 3 };
+    let arrays =
+        lanes.into_iter().flat_map(|r| slides.clone().take(kinds).map(move |slides| (array(r), slides)));
+    let Options { stream_bits, multipliers, .. } = *options;
+    let subject = Subject { graph, quantized, layers: &layers, ends: &ends, stream_bits, multipliers };
     let plan = |(array, slides)| build::build(&subject, array, Means { slides, folding: Folding::Window });
     let plans = arrays.map(plan).collect::<Result<Vec<_>>>()?;
     let no_plan = || Diagnostic::new(code::INTERNAL, "no plan", "no number of lanes was tried");
@@ -418,6 +454,12 @@ pub fn arrays(macs: usize) -> Vec<[usize; 3]> {
 fn lanes(options: &Options) -> Result<Vec<usize>> {
     let [p, c, k] = options.array;
     check_array([p, c, k])?;
+    if options.multipliers == Wish::User(Multipliers::Packed) && k < 2 {
+        let cause = format!("{p},{c},{k} has one output channel; two share a multiplier");
+        return Err(Diagnostic::new(code::ARRAY_INVALID, "this array can't have packed multipliers", cause)
+            .remedy("give --array with K of 2 or more, or --multipliers infer")
+            .into());
+    }
     let group = k.min(p * c);
     match options.lanes {
         Some(r) if r.is_power_of_two() && r <= group => Ok(vec![r]),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::design::{Design, MemoryShape};
+use crate::design::{Design, MemoryShape, Multipliers};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 
 /// Devices with the same cells and tools.
@@ -34,6 +34,8 @@ pub struct Target {
     pub multipliers: usize,
     /// Block memories; 0 for no limit.
     pub blocks: usize,
+    /// What the array's multipliers are unless asked for otherwise; packed only where they can be.
+    pub array: Multipliers,
 }
 
 /// Every target. Figures from the vendors' family tables (Lattice FPGA-DS-02012, AMD DS180 and DS190).
@@ -46,6 +48,17 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 0,
         blocks: 0,
+        array: Multipliers::Infer,
+    },
+    Target {
+        name: "generic-lut",
+        device: "any FPGA without multipliers, no limits checked",
+        family: Family::Generic,
+        part: "",
+        clock_mhz: 50,
+        multipliers: 0,
+        blocks: 0,
+        array: Multipliers::Lut,
     },
     Target {
         name: "ecp5-25k",
@@ -55,6 +68,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 75,
         multipliers: 28,
         blocks: 56,
+        array: Multipliers::Infer,
     },
     Target {
         name: "ecp5-45k",
@@ -64,6 +78,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 75,
         multipliers: 72,
         blocks: 108,
+        array: Multipliers::Infer,
     },
     Target {
         name: "ecp5-85k",
@@ -73,6 +88,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 75,
         multipliers: 156,
         blocks: 208,
+        array: Multipliers::Infer,
     },
     Target {
         name: "xc7a35t",
@@ -82,6 +98,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 90,
         blocks: 50,
+        array: Multipliers::Packed,
     },
     Target {
         name: "xc7a100t",
@@ -91,6 +108,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 240,
         blocks: 135,
+        array: Multipliers::Packed,
     },
     Target {
         name: "xc7z020",
@@ -100,6 +118,7 @@ pub const TARGETS: &[Target] = &[
         clock_mhz: 100,
         multipliers: 220,
         blocks: 140,
+        array: Multipliers::Packed,
     },
 ];
 
@@ -146,6 +165,16 @@ impl Family {
 }
 
 impl Target {
+    /// Products a cycle for which the device's multipliers last if they are used in this way; `None` for no limit.
+    pub fn products(&self, multipliers: Multipliers) -> Option<usize> {
+        match multipliers {
+            Multipliers::Infer => Some(self.multipliers),
+            Multipliers::Packed => Some(2 * self.multipliers),
+            Multipliers::Lut => None,
+        }
+        .filter(|n| *n != 0)
+    }
+
     /// Block memories that a memory takes: an estimate of what Yosys makes of it. `None` without blocks to count.
     pub fn blocks_of(&self, memory: &MemoryShape) -> Option<usize> {
         let MemoryShape { width, depth, working, .. } = *memory;
@@ -177,7 +206,7 @@ impl Target {
     /// O2C0401 with both figures for each that does not fit.
     pub fn check(&self, design: &Design) -> Result<()> {
         let mut faults = Vec::new();
-        let need = design.multipliers();
+        let need = design.hardware_multipliers();
         if self.multipliers != 0 && need > self.multipliers {
             let [p, c, k] = design.array;
             let cause = format!(

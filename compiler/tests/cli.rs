@@ -81,6 +81,8 @@ fn refusals() {
     let large = ["compile", &lenet, "-o", &out, "--target", "ecp5-25k", "--array", "4,4,16"];
     check(&large, 2, "LFE5U-25F has 28\n remedy: --array ");
     check(&["compile", &lenet, "-o", &out, "--config", &shape], 2, "three numbers are expected");
+    let single = ["compile", &lenet, "-o", &out, "--array", "4,4,1", "--multipliers", "packed"];
+    check(&single, 2, "two share a multiplier");
     check(&["compile", &lenet, "-o", &out, "--swl", "16"], 2, "error[O2C0004]");
     for wrong in [
         &["--burst", "8"][..],
@@ -289,12 +291,26 @@ fn targets_and_names() {
         [("ecp5-25k", 28, "--25k"), ("ecp5-45k", 72, "--45k"), ("xc7a35t", 90, "--85k")]
     {
         let v = compile(&lenet, &["--target", target]);
-        let used = number(&v["multipliers"]) + number(&v["lanes"]) * number(&v["lane_multipliers"]);
+        let used = number(&v["array_multipliers"]) + number(&v["lanes"]) * number(&v["lane_multipliers"]);
         assert!(used <= multipliers && used > multipliers / 3, "{target}: {used} of {multipliers}");
         assert!(file("Makefile").contains(line), "{target}");
         let part = if target == "xc7a35t" { "set part xc7a35tcsg324-1" } else { "set part xc7a100tcsg324-1" };
         assert!(file("constraints/vivado.tcl").contains(part), "{target}");
         assert!(v["memories"].as_array().unwrap().iter().all(|m| number(&m["blocks"]) > 0));
+    }
+    // The target's kind of multipliers, or the user's.
+    for (extra, kind, used) in [
+        (&["--target", "generic-lut"][..], "lut", 0),
+        (&["--target", "generic", "--multipliers", "packed"], "packed", 8),
+        (&["--target", "xc7a35t"], "packed", 8),
+        (&["--target", "xc7a35t", "--multipliers", "infer"], "infer", 16),
+    ] {
+        let v = compile(&lenet, &[extra, &["--array", "2,2,4"]].concat());
+        assert_eq!(
+            (&v["multiplier_kind"], &v["array_multipliers"]),
+            (&kind.into(), &used.into()),
+            "{extra:?}"
+        );
     }
     // "At most": what can't be built is not tried, and what does not help is not taken.
     assert!(number(&compile(&lenet, &["--macs", "1000000"])["multipliers"]) <= 16_384);

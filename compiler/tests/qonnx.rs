@@ -55,6 +55,7 @@ fn check(model: &Path) {
         macs: None,
         lanes: None,
         stream_bits: DEFAULT_STREAM_BITS,
+        multipliers: onnx2chip::plan::Wish::Target(onnx2chip::design::Multipliers::Infer),
         external: None,
         target: targets::find("generic").expect("a target"),
         name: None,

@@ -8,11 +8,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use onnx2chip::design::Multipliers;
 use onnx2chip::diag::Result;
 use onnx2chip::emit::folder;
 use onnx2chip::exec::Executor;
 use onnx2chip::graph::int::{IntGraph, IntOp};
-use onnx2chip::plan::external;
+use onnx2chip::plan::{Wish, external};
 use onnx2chip::quant::RescaleMode;
 use onnx2chip::{self as o2c, Compiled, Options, Source, targets};
 
@@ -69,22 +70,42 @@ fn stream_bits(seed: u64) -> usize {
     8 << (seed % 5)
 }
 
-fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>, stream_bits: usize) -> Result<Compiled> {
-    compile_on(graph, array, lanes, stream_bits, None)
+/// What the multipliers are for a seed: every kind on every array in the end.
+fn multipliers(seed: u64, array: [usize; 3]) -> Wish {
+    let kinds = [Multipliers::Infer, Multipliers::Lut, Multipliers::Packed];
+    let kind = kinds[usize::try_from(seed / 2 + seed / 18).unwrap() % kinds.len()];
+    if array[2] > 1 { Wish::User(kind) } else { Wish::Target(kind) }
+}
+
+fn compile(graph: IntGraph, array: [usize; 3], lanes: Option<usize>, seed: u64) -> Result<Compiled> {
+    let external = None;
+    compile_on(graph, array, lanes, seed, multipliers(seed, array), external)
 }
 
 fn compile_on(
     graph: IntGraph,
     array: [usize; 3],
     lanes: Option<usize>,
-    stream_bits: usize,
+    seed: u64,
+    multipliers: Wish,
     external: Option<external::Options>,
 ) -> Result<Compiled> {
     let source = Source { file: "random.onnx".into(), sha256: "0".repeat(64), graph };
     let target = targets::find("generic")?;
     let (rescale, heads) = (RescaleMode::Proved, o2c::Heads::Hardware);
-    let options =
-        Options { array, macs: None, lanes, stream_bits, external, target, name: None, rescale, heads };
+    let stream_bits = stream_bits(seed);
+    let options = Options {
+        array,
+        macs: None,
+        lanes,
+        stream_bits,
+        external,
+        target,
+        multipliers,
+        name: None,
+        rescale,
+        heads,
+    };
     o2c::compile(source, &options)
 }
 
@@ -151,9 +172,10 @@ fn network(seed: u64) -> std::result::Result<(usize, u64), String> {
     let array = ARRAYS[usize::try_from(seed).unwrap() % ARRAYS.len()];
     let group = array[2].min(array[0] * array[1]);
     let lanes = rng.pick(&[None, Some(1 << rng.clone().size(0, group.ilog2() as usize))]);
-    let what = format!("seed {seed}, array {array:?}, lanes {lanes:?}");
+    let kind = multipliers(seed, array);
+    let what = format!("seed {seed}, array {array:?}, lanes {lanes:?}, {kind:?}");
     let fail = |cause: String| Err(format!("{what}: {cause}\n{}", describe(&graph)));
-    let compiled = match compile(graph.clone(), array, lanes, stream_bits(seed)) {
+    let compiled = match compile(graph.clone(), array, lanes, seed) {
         Ok(compiled) => compiled,
         Err(faults) => return fail(format!("{faults:?}")),
     };
@@ -241,15 +263,17 @@ fn external_memory() {
         };
         let mut graph = random::graph(seed, profile);
         prepare(&mut graph);
+        // Icarus simulates some of them, and takes long for multipliers in LUTs.
+        let plain = Wish::Target(Multipliers::Infer);
         let within = |on_chip| {
             let external = external::Options { on_chip, bus_bits, burst, outstanding, latency: 20 };
-            compile_on(graph.clone(), array, None, stream_bits(seed), Some(external))
+            compile_on(graph.clone(), array, None, seed, plain, Some(external))
         };
         // The least that is said to do, and more.
         let least = least(&within(1).unwrap_err());
         // Budgets are not monotone: a little less may do in another way.
         assert!(within(least - least / 10).is_err());
-        let all: usize = compile(graph.clone(), array, None, stream_bits(seed))
+        let all: usize = compile_on(graph.clone(), array, None, seed, plain, None)
             .unwrap()
             .design
             .memory_shapes()
@@ -337,7 +361,7 @@ fn icarus_agrees() {
     }
     let mut graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
     prepare(&mut graph);
-    let compiled = compile(graph.clone(), [2, 2, 4], None, o2c::DEFAULT_STREAM_BITS).unwrap();
+    let compiled = compile(graph.clone(), [2, 2, 4], None, 2).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");
     folder::write(&dir, &o2c::hand_off(&compiled, &random::inputs(&graph, 3, 2), &[]).unwrap()).unwrap();

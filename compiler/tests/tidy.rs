@@ -318,6 +318,7 @@ fn accelerator_parameters() {
         lanes: None,
         stream_bits: onnx2chip::DEFAULT_STREAM_BITS,
         target: onnx2chip::targets::find("generic").unwrap(),
+        multipliers: onnx2chip::plan::Wish::Target(onnx2chip::design::Multipliers::Infer),
         name: None,
         rescale: onnx2chip::quant::RescaleMode::Proved,
         heads: onnx2chip::Heads::Hardware,

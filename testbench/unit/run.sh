@@ -3,7 +3,7 @@
 #
 #   testbench/unit/run.sh [-j N] [PATTERN...]     PATTERN selects lines of benches.txt that contain it
 #
-# A bench is built once for each content of its sources and parameters; builds live in build/unit/.
+# O2C_BENCHES=FILE takes another list. A bench is built once for each content of its sources and parameters; builds live in build/unit/.
 # Exit status 0: every bench passed. The last line is "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -78,7 +78,7 @@ while IFS='|' read -r bench top parameters arguments; do
   [ "${#running[@]}" -lt "$jobs" ] || settle
   one $bench $top "$(echo $parameters)" "$(echo $arguments)" &
   running+=($!)
-done < testbench/unit/benches.txt
+done < "${O2C_BENCHES:-testbench/unit/benches.txt}"
 while [ "${#running[@]}" -gt 0 ]; do settle; done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
