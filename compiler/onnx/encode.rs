@@ -35,6 +35,7 @@ pub fn encode(model: &Model) -> diag::Result<Vec<u8>> {
         initializer,
         input: model.inputs.iter().map(value_info).collect(),
         output: model.outputs.iter().map(value_info).collect(),
+        quantization_annotation: model.annotations.iter().map(annotation).collect(),
         ..GraphProto::default()
     };
     let opset = |(domain, version): (&String, &i64)| OperatorSetIdProto {
@@ -101,6 +102,17 @@ fn data_type(dtype: DType) -> DataType {
         DType::U2 => DataType::Uint2,
         DType::I2 => DataType::Int2,
         DType::String => DataType::String,
+    }
+}
+
+fn annotation((tensor, kind): (&String, &String)) -> super::proto::TensorAnnotation {
+    let entry = super::proto::StringStringEntryProto {
+        key: Some("finn_datatype".to_owned()),
+        value: Some(kind.clone()),
+    };
+    super::proto::TensorAnnotation {
+        tensor_name: Some(tensor.clone()),
+        quant_parameter_tensor_names: vec![entry],
     }
 }
 

@@ -560,15 +560,15 @@ known! {
     "finn.custom_op.general" "IntQuant" quant::import_quant, "as Quant";
     "finn.custom_op.general" "MultiThreshold" quant::import_multi_threshold, "behind a layer, and on the host, at the start";
     "finn.custom_op.general" "Quant" quant::import_quant, "1 to 8 bits, every rounding; per axis for weights; 32 bits for biases";
-    "finn.custom_op.general" "Trunc" quant::import_trunc, "table";
+    "finn.custom_op.general" "Trunc" quant::import_trunc, "a table of its operand";
     "onnx.brevitas" "BipolarQuant" quant::import_bipolar, "weights, activations: -1 and 1";
     "onnx.brevitas" "IntQuant" quant::import_quant, "as Quant";
     "onnx.brevitas" "MultiThreshold" quant::import_multi_threshold, "behind a layer, and on the host, at the start";
     "onnx.brevitas" "Quant" quant::import_quant, "1 to 8 bits, every rounding; per axis for weights; 32 bits for biases";
-    "onnx.brevitas" "Trunc" quant::import_trunc, "table";
+    "onnx.brevitas" "Trunc" quant::import_trunc, "a table of its operand";
     "qonnx.custom_op.general" "BipolarQuant" quant::import_bipolar, "weights, activations: -1 and 1";
     "qonnx.custom_op.general" "IntQuant" quant::import_quant, "as Quant";
     "qonnx.custom_op.general" "MultiThreshold" quant::import_multi_threshold, "behind a layer, and on the host, at the start";
     "qonnx.custom_op.general" "Quant" quant::import_quant, "1 to 8 bits, every rounding; per axis for weights; 32 bits for biases";
-    "qonnx.custom_op.general" "Trunc" quant::import_trunc, "table";
+    "qonnx.custom_op.general" "Trunc" quant::import_trunc, "a table of its operand";
 }
