@@ -361,7 +361,7 @@ fn icarus_agrees() {
     }
     let mut graph = random::graph(3, Profile { nodes: (3, 3), macs: 2000, ..PROFILE });
     prepare(&mut graph);
-    let compiled = compile(graph.clone(), [2, 2, 4], None, 2).unwrap();
+    let compiled = compile(graph.clone(), [2, 2, 4], None, 7).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("design");
     folder::write(&dir, &o2c::hand_off(&compiled, &random::inputs(&graph, 3, 2), &[]).unwrap()).unwrap();
