@@ -24,8 +24,8 @@
 // XB       1 .. 16  bits of a signed x, that is of a word's channel
 // WB       1 .. 9   bits of a signed weight
 // BIPOLAR_X, BIPOLAR_W   1: one bit, 0 stands for -1 and 1 for 1 (XB = 1, WB = 1; with MUL_STYLE = 1)
-// MUL_STYLE         0: products by `*`; 1: in LUTs; 2: packed into wide multipliers (K >= 2; widths see o2c_dot; not with
-//                   HAS_SLIDE, whose depthwise products share no factor). Sums and cycles are the same.
+// MUL_STYLE         0: products by `*`; 1: in LUTs; 2: packed into wide multipliers (K >= 2; widths see o2c_dot; not
+//                   with HAS_SLIDE, whose depthwise products share no factor). Sums and cycles are the same.
 // ACC_W             bits of an accumulator, above XB + WB + log2(C); the planner proves that the final sum fits
 // R        1 .. K   values that leave the drain chain in a cycle; K a multiple of R
 //

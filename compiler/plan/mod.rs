@@ -339,10 +339,10 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Bits that weights have in memory which need so many.
+/// Bits that weights have in memory which need so many: those of selections are 1.
 fn weight_bits(needed: u32) -> usize {
     // Lossless: at most 64.
-    needed.max(8) as usize
+    needed.max(2) as usize
 }
 
 /// The refusal of a budget by all of these plans, with the least that would do for one of them.
