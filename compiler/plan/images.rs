@@ -7,7 +7,7 @@ use super::image::{self, TableImage};
 use super::layers::Kernel;
 use super::layout::Layouts;
 use super::requant::{self, Entry, Widths};
-use super::{Planned, cycles::Array, internal};
+use super::{Planned, bits, cycles::Array, internal};
 use crate::diag::Result;
 use crate::graph::{NodeId, Port};
 use crate::quant::{KEY_BITS, LayerQuant, Quantized, Ties};
@@ -124,21 +124,27 @@ pub(crate) fn float_bits(layers: &[Planned<'_>], quantized: &Quantized) -> usize
     bits.max().unwrap_or(0)
 }
 
-/// The words of the weight memory: K x C weights of `bits` bits each.
+/// The words of the weight memory: K x C weights of `width` bits each.
 ///
 /// # Errors
-/// O2C0900 for a tensor without a layout.
+/// O2C0900 for a tensor without a layout, or a weight that needs more bits.
 pub(crate) fn weights(
     layers: &[Planned<'_>],
     layouts: &Layouts,
     array: Array,
-    bits: usize,
+    width: usize,
 ) -> Result<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     for l in layers.iter().filter(|l| l.layer.kernel.on_array()) {
         let (y, _) =
             layouts.get(&Port::from(l.layer.last)).ok_or_else(|| internal("a tensor has no layout"))?;
-        image::weights(l, y, array, bits, &mut words);
+        let fits = |w: &i16| bits::signed(i64::from(*w)) <= width;
+        if let Kernel::Array(conv) = l.layer.kernel
+            && !conv.weight.iter().all(fits)
+        {
+            return Err(internal(format!("a weight of \"{}\" has more than {width} bits", l.layer.name)));
+        }
+        image::weights(l, y, array, width, &mut words);
     }
     Ok(words)
 }

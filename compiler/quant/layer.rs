@@ -7,7 +7,7 @@ use super::interval::{self, Interval, Operand, hull};
 use super::steps::Steps;
 use super::{LaneKind, LayerQuant, Tables, add, affine, average, epilogue, offset, product, signed_bits};
 use crate::arith::lane::Channel;
-use crate::arith::{AddForm, AddSpec, requantize};
+use crate::arith::{AddForm, AddSpec, RescaleSpec, requantize};
 use crate::diag::{Diagnostic, Diagnostics, Result, code};
 use crate::graph::NodeId;
 use crate::graph::int::{Conv, ConvForm, IntGraph, IntOp, QFact, Table, TableSource};
@@ -271,33 +271,34 @@ fn conv(place: &Place, op: &Conv, format: Option<FixedFormat>) -> Result<LayerQu
         raw = hull(raw, partial);
         reach.push(centred);
     }
-    let least = op.weight.iter().fold((0, 0), |(lo, hi), &w| (w.min(lo), w.max(hi)));
-    let weight_bits = signed_bits(least.0.into()).max(signed_bits(least.1.into()));
-    if let ConvForm::Affine(e) = &op.form {
-        let references = affine::references(place, op, e, &reach)?;
-        let layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
-        return Ok(LayerQuant { weight_bits, ..layer });
-    }
-    if let ConvForm::Epilogue(e) = &op.form {
-        let references = epilogue::references(place, op, e, &reach)?;
-        return rescaled(place, &references, (spec.lo, spec.hi), raw, None);
-    }
-    if let ConvForm::Wide(bytes) = op.form {
-        return wide(place, bytes, &reach, raw);
-    }
-    let references: Vec<Reference> = reach
-        .par_iter()
-        .enumerate()
-        .map(|(c, &(from, to))| {
-            let scale = spec.channel_scale(c);
-            let f = |acc| i32::from(requantize(int32(acc), scale, spec.zero_point, spec.lo, spec.hi));
-            let slope = f64::from(scale);
-            let steps = Steps::find(f, from, to, slope, f64::from(spec.zero_point));
-            Reference { steps, slope, intercept: f64::from(spec.zero_point), scale }
-        })
-        .collect();
-    let layer = rescaled(place, &references, (spec.lo, spec.hi), raw, format)?;
+    let bounds = (spec.lo, spec.hi);
+    let layer = match &op.form {
+        ConvForm::Affine(e) => {
+            rescaled(place, &affine::references(place, op, e, &reach)?, bounds, raw, format)?
+        }
+        ConvForm::Epilogue(e) => {
+            rescaled(place, &epilogue::references(place, op, e, &reach)?, bounds, raw, None)?
+        }
+        ConvForm::Wide(bytes) => wide(place, *bytes, &reach, raw)?,
+        ConvForm::Integer | ConvForm::Transposed => {
+            rescaled(place, &requantized(spec, &reach), bounds, raw, format)?
+        }
+    };
+    let (least, most) = op.weight.iter().fold((0, 0), |(lo, hi), &w| (w.min(lo), w.max(hi)));
+    let weight_bits = signed_bits(least.into()).max(signed_bits(most.into()));
     Ok(LayerQuant { weight_bits, ..layer })
+}
+
+/// The reference of each channel's requantization.
+fn requantized(spec: &RescaleSpec, reach: &[Interval]) -> Vec<Reference> {
+    let channel = |(c, &(from, to)): (usize, &Interval)| {
+        let scale = spec.channel_scale(c);
+        let f = |acc| i32::from(requantize(int32(acc), scale, spec.zero_point, spec.lo, spec.hi));
+        let slope = f64::from(scale);
+        let steps = Steps::find(f, from, to, slope, f64::from(spec.zero_point));
+        Reference { steps, slope, intercept: f64::from(spec.zero_point), scale }
+    };
+    reach.par_iter().enumerate().map(channel).collect()
 }
 
 /// The bytes of an accumulator: shifted, not clamped.

@@ -77,3 +77,40 @@ fn every_value_is_qonnx() {
     assert!(models.len() >= 18, "{} cases", models.len());
     models.iter().for_each(|model| check(model));
 }
+
+/// Weights of few bits, wide outputs and additions between them, in hardware.
+#[test]
+fn verilog_equals_the_executor() {
+    let tool = |name: &str| {
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|d| d.join(name).exists())
+    };
+    if !tool("verilator") {
+        eprintln!("skipped: verilator is not installed");
+        return;
+    }
+    let scratch = tempfile::tempdir().expect("a folder");
+    for case in ["bipolar", "residual", "wide_output"] {
+        let model = Path::new("compiler/tests/qonnx").join(case);
+        let dir = scratch.path().join(case);
+        let run = |args: &[&std::ffi::OsStr]| {
+            let program = env!("CARGO_BIN_EXE_onnx2chip");
+            let mut command = std::process::Command::new(program);
+            let done =
+                command.current_dir(env!("CARGO_MANIFEST_DIR")).args(args).output().expect("a program");
+            assert!(done.status.success(), "{case}: {}", String::from_utf8_lossy(&done.stderr));
+        };
+        let (onnx, x) = (model.with_extension("onnx"), model.with_extension("x.npy"));
+        let array = "2,2,4".as_ref();
+        run(&[
+            "compile".as_ref(),
+            onnx.as_ref(),
+            "-o".as_ref(),
+            dir.as_ref(),
+            "--array".as_ref(),
+            array,
+            "--input".as_ref(),
+            x.as_ref(),
+        ]);
+        run(&["simulate".as_ref(), dir.as_ref(), "--stall".as_ref(), "random".as_ref()]);
+    }
+}
