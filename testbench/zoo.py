@@ -88,7 +88,12 @@ def measure(folder, name, model):
     if done.returncode == 2:
         return {"name": name, "refused": refusal(done.stderr)}
     args += more
-    x, labelled = inputs(folder, name, model)
+    try:
+        x, labelled = inputs(folder, name, model)
+    except Exception as fault:  # one class for each of the runtime's codes, and no common one
+        if "onnxruntime" not in type(fault).__module__:
+            raise
+        return {"name": name, "foreign": True}
     path = results.save(f"zoo_{name}", x)
     run([*args, "--input", path])
     bits, _, _ = compare(model, path, None)
@@ -107,7 +112,7 @@ def document(found, info):
             "on chip, KiB", "moved, bytes", "top-1"]
     rows = []
     for f in found:
-        if "refused" in f:
+        if "bits" not in f:
             continue
         bits, sim, report = f["bits"], f["sim"], f["report"]
         memory = sum(m["bits"] for m in report["memories"]) / 8192
@@ -119,6 +124,7 @@ def document(found, info):
                      number(sim["cycles"]["measured"]), percent(sim["efficiency"]), ",".join(map(str, report["array"])),
                      f"{memory:,.1f}", number(moved),
                      f"{f['top1']['correct']} of {number(f['top1']['of'])}" if f["top1"] else "-"])
+    foreign = [f"`{f['name']}`" for f in found if "foreign" in f]
     refused = [[f"`{f['name']}`", f["refused"].replace("|", "\\|")] for f in found if "refused" in f]
     out = ["# Models tried", "",
            "Written by `make zoo` (`testbench/zoo.py`); do not edit. Counts are exact. "
@@ -126,6 +132,8 @@ def document(found, info):
            f"{BUDGET} KiB on the chip or, where that is too little, what {ARRAY} needs at least; what has no place there moves over {BUS} bits from and to "
            "external memory. One image simulated in Verilator. The int8 session runs the user's file, the canonical form every intermediate tensor.", "",
            table(head, rows)]
+    if foreign:
+        out += ["They compile, but ONNX Runtime does not know their operators, so [low_bit.md](low_bit.md) judges them: " + ", ".join(foreign) + ".", ""]
     if refused:
         out += ["Refused, with what is missing:", "", table(["model", "diagnostics"], refused)]
     return "\n".join(out).rstrip() + "\n"
@@ -141,15 +149,15 @@ def main():
         if pattern.search(model.stem):
             note(model.stem)
             found.append(measure(folder, model.stem, model))
-    one = next((f for f in found if "refused" not in f), None)
+    one = next((f for f in found if "bits" in f), None)
     if one is None:
-        sys.exit(f"{folder}/models has no model that compiles")
+        sys.exit(f"{folder}/models has no model that compiles and that ONNX Runtime knows")
     details = compare(folder / f"models/{one['name']}.onnx", results.WORK / f"inputs/zoo_{one['name']}.npy", None)[2]
     info = {"runtime": f"ONNX Runtime {details['version'] or details['runtime']}", **{k: details["cpu"][k] for k in ("vnni",)},
             "cpu": details["cpu"]["name"]}
     (ROOT / "docs/zoo.md").write_text(document(found, info))
     judged = lambda f: [b for b in f["bits"].values() if b["judged"]]
-    wrong = [f["name"] for f in found if "refused" not in f
+    wrong = [f["name"] for f in found if "bits" in f
              and (any(b["error"] or b["differing"] for b in judged(f)) or f["sim"]["mismatches"]
                   or any(l["cycles_predicted"] != l["cycles_measured"] for l in f["sim"]["layers"]))]
     if wrong:
