@@ -148,7 +148,7 @@ fn operators() -> String {
          Unsqueeze, Flatten, Transpose, Slice, Split, Gather, Pad and Concat. They\nhave ONNX Runtime's float32 bits, and the \
          hand-off folder lists them with their constants.\n\
          \n\
-         Batch 1, 8-bit activations and weights, one or two spatial axes. Any number of inputs and outputs, the latter anywhere \
+         Batch 1, activations and weights of 1 to 8 bits, one or two spatial axes. Any number of inputs and outputs, the latter anywhere \
          in the network;\nan input that no output depends on is ignored.\nFunctions that ONNX Runtime computes with a library exponential or logarithm are refused where \
          an entry of the table lies so near a\nrounding threshold that the library's last bit decides.\n\n| domain | operator | |\n| --- | --- | --- |\n",
         import::OPSETS.start(),

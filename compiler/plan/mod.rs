@@ -273,11 +273,11 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Bits of the weight memory and the scratchpad, weights of 8 bits: no design of this plan has fewer.
+    /// Bits of the weight memory and the scratchpad: no design of this plan has fewer.
     pub fn least_memory_bits(&self) -> usize {
         let array = self.layers.iter().filter(|l| l.layer.kernel.on_array());
         let words: usize = array.map(|l| l.loops.reads * l.loops.blocks).sum();
-        8 * (words * self.array.k * self.array.c + self.words * self.array.word())
+        words * self.array.k * self.array.c * self.weight_bits() + 8 * self.words * self.array.word()
     }
 
     /// Bits of a weight of the array.
