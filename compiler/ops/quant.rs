@@ -54,26 +54,39 @@ fn scale(ctx: &Context<'_>, i: usize, dims: &[usize]) -> Result<(Vec<f32>, Optio
     if let Some(bad) = scales.iter().find(|s| !s.is_finite() || **s <= 0.0) {
         return Err(fail(format!("a scale is {bad}; scales must be finite and above 0")));
     }
-    let shape = values.shape();
-    if scales.len() == 1 && shape.len() <= dims.len().max(1) {
-        return Ok((scales, None));
-    }
-    let mut several = (0..shape.len()).filter(|d| shape[*d] > 1);
-    let along = match (several.next(), several.next(), dims.len().checked_sub(shape.len())) {
-        (Some(at), None, Some(before)) if dims[before + at] == shape[at] => before + at,
-        _ => {
-            return Err(ctx.error(
-                code::ATTRIBUTE_UNSUPPORTED,
-                "the scale is neither one for all nor one for each index of one axis",
-                format!("its shape is {shape:?}, the tensor's {dims:?}"),
-            ));
-        }
-    };
-    Ok((scales, Some(along)))
+    let along = along(ctx, "scale", values.shape(), dims)?;
+    Ok((scales, along))
 }
 
-/// Zero points, as many as scales.
-fn zero_points(ctx: &Context<'_>, i: usize, scales: usize) -> Result<Vec<i64>, Diagnostic> {
+/// The axis of a tensor of shape `dims` along which a quantization's numbers are; `None` for one number.
+fn along(
+    ctx: &Context<'_>,
+    what: &str,
+    shape: &[usize],
+    dims: &[usize],
+) -> Result<Option<usize>, Diagnostic> {
+    let before = dims.len().max(1).checked_sub(shape.len());
+    let mut several = (0..shape.len()).filter(|d| shape[*d] != 1);
+    match (several.next(), several.next(), before) {
+        (None, None, Some(_)) => Ok(None),
+        (Some(at), None, Some(before)) if shape[at] > 0 && dims.get(before + at) == Some(&shape[at]) => {
+            Ok(Some(before + at))
+        }
+        _ => Err(ctx.error(
+            code::ATTRIBUTE_UNSUPPORTED,
+            format!("the {what} is neither one for all nor one for each index of one axis"),
+            format!("its shape is {shape:?}, the tensor's {dims:?}"),
+        )),
+    }
+}
+
+/// Zero points, as many as scales, which are along an axis of the tensor of shape `dims`.
+fn zero_points(
+    ctx: &Context<'_>,
+    i: usize,
+    dims: &[usize],
+    (scales, axis): (usize, Option<usize>),
+) -> Result<Vec<i64>, Diagnostic> {
     let values = numbers(ctx, i)?;
     // float32 holds integers up to 2^24.
     if let Some(bad) = values.iter().find(|z| z.fract() != 0.0 || z.abs() > f64::from(1 << 24)) {
@@ -84,10 +97,14 @@ fn zero_points(ctx: &Context<'_>, i: usize, scales: usize) -> Result<Vec<i64>, D
     if whole.iter().any(|z| *z != 0) && !matches!(ctx.required(i)?.dtype, DType::F32) {
         return Err(ctx.operand(i, "a zero point other than 0 has to be a float32 tensor"));
     }
-    match whole.as_slice() {
-        [z] => Ok(vec![*z; scales]),
-        all if all.len() == scales => Ok(whole),
-        all => Err(ctx.operand(i, format!("there are {} zero points and {scales} scales", all.len()))),
+    let shape = ctx.required(i)?.shape();
+    match (whole.as_slice(), along(ctx, "zero point", shape, dims)?) {
+        ([z], None) => Ok(vec![*z; scales]),
+        (all, at) if at == axis && all.len() == scales => Ok(whole),
+        (all, _) => Err(ctx.operand(
+            i,
+            format!("there are {} zero points and {scales} scales, along different axes", all.len()),
+        )),
     }
 }
 
@@ -156,7 +173,7 @@ pub fn import_quant(ctx: &Context<'_>) -> Imported {
     ctx.arity_within(4, 4)?;
     let dims = float_operand(ctx)?;
     let (scale, axis) = scale(ctx, 1, &dims)?;
-    let zero_point = zero_points(ctx, 2, scale.len())?;
+    let zero_point = zero_points(ctx, 2, &dims, (scale.len(), axis))?;
     let bits = width(ctx, 3, "bit width")?;
     let signed = required_flag(ctx, "signed")?;
     let narrow = required_flag(ctx, "narrow")?;
@@ -188,7 +205,7 @@ pub fn import_trunc(ctx: &Context<'_>) -> Imported {
     let (from, None) = scale(ctx, 1, &dims)? else {
         return Err(ctx.operand(1, "the scale has to be one for all"));
     };
-    let zero = zero_points(ctx, 2, 1)?;
+    let zero = zero_points(ctx, 2, &dims, (1, None))?;
     let input = width(ctx, 3, "input bit width")?;
     let output = width(ctx, if second { 5 } else { 4 }, "output bit width")?;
     let rounding = rounding(ctx, "FLOOR")?;

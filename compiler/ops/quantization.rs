@@ -68,6 +68,10 @@ impl Params {
     pub fn is_byte(&self) -> bool {
         self.rule == Rule::Onnx && matches!(self.dtype, DType::U8 | DType::I8)
     }
+    /// Whether the bounds are those of signed and of unsigned integers of a width together: a Trunc of five operands says neither.
+    pub fn is_of_either_sign(&self) -> bool {
+        self.lo < 0 && self.hi == -2 * self.lo - 1
+    }
     /// Whether the rule is ONNX's, or gives the same integers.
     pub fn is_nearest(&self) -> bool {
         match self.rule {

@@ -133,6 +133,10 @@ fn layer(graph: &FloatGraph, node: NodeId) -> Found<Layer> {
                 return Ok(None);
             }
             let values: Vec<f32> = values.iter().map(|v| if beta == 1.0 { *v } else { v * beta }).collect();
+            if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
+                let problem = "a bias is not finite";
+                return Err(at(graph, node, code::SCALE_INVALID, problem, format!("an element is {bad}")));
+            }
             Some(if values.len() == 1 { vec![values[0]; channels] } else { values })
         }
     };
@@ -450,6 +454,8 @@ pub(super) fn run(graph: &mut FloatGraph) -> Result<()> {
             }
             match rewrite(graph, &mut names, id) {
                 Ok(found) => changed |= found.is_some(),
+                // Both rewrites may find the same.
+                Err(fault) if faults.contains(&fault) => {}
                 Err(fault) => faults.push(fault),
             }
         }

@@ -6,6 +6,7 @@
 mod tests;
 
 mod absorb_padding;
+mod check_trunc;
 mod dead_code;
 mod declare_inputs;
 mod expand_mean;
@@ -67,6 +68,11 @@ const MERGE_CONVERSIONS: Pass = Pass {
     summary: "merges QuantizeLinear, and DequantizeLinear, nodes that do the same to the same tensor",
     run: merge_conversions::run,
 };
+const CHECK_TRUNC: Pass = Pass {
+    name: "check-trunc",
+    summary: "refuses QONNX truncations that may leave their width",
+    run: check_trunc::run,
+};
 const PREPARE_INPUT: Pass = Pass {
     name: "prepare-input",
     summary: "makes float operators before the first QuantizeLinear one operator, which the host runs",
@@ -126,6 +132,7 @@ pub const PIPELINE: &[Pass] = &[
     REMOVE_IDENTITY,
     EXPAND_MEAN,
     MERGE_CONVERSIONS,
+    CHECK_TRUNC,
     PREPARE_INPUT,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,
@@ -176,6 +183,7 @@ pub const PASSES: &[Pass] = &[
     REMOVE_IDENTITY,
     EXPAND_MEAN,
     MERGE_CONVERSIONS,
+    CHECK_TRUNC,
     PREPARE_INPUT,
     FUSE_BATCH_NORM,
     FUSE_HARD_SWISH,

@@ -154,12 +154,41 @@ fn reason(graph: &FloatGraph, id: NodeId) -> String {
              no others"
                 .to_owned()
         }
-        Op::Identity | Op::Clip(_) | Op::Unary(_) if unquantized.is_empty() => {
-            "no QuantizeLinear follows".to_owned()
-        }
-        _ if unquantized.is_empty() => "its operands are quantized, but no QuantizeLinear follows".to_owned(),
+        _ if unquantized.is_empty() => match behind(graph, id.into()) {
+            Some((name, why)) => format!("its operands are quantized, and its result by \"{name}\", but {why}"),
+            None if matches!(op, Op::Identity | Op::Clip(_) | Op::Unary(_)) => {
+                "no QuantizeLinear follows".to_owned()
+            }
+            None => "its operands are quantized, but no QuantizeLinear follows".to_owned(),
+        },
         _ => format!("operand {} is float, not the result of a DequantizeLinear", unquantized.join(", ")),
     }
+}
+
+/// The quantizer behind a float value, by its name, and why it can't be fused with what is before it.
+fn behind(graph: &FloatGraph, port: Port) -> Option<(&str, String)> {
+    let &[(reader, _)] = graph.consumers(port).as_slice() else { return None };
+    let node = graph.node(reader);
+    let Op::Quantize(p) = &node.op else {
+        let passes = matches!(
+            node.op,
+            Op::Clip(_) | Op::Unary(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Binary(_) | Op::Threshold(_)
+        );
+        return if passes { behind(graph, reader.into()) } else { None };
+    };
+    let why = if let Some(axis) = p.axis {
+        format!("that has a scale for each index of axis {axis}; activations have one for all")
+    } else if p.bits() > 8 {
+        format!("that has {} bits; activations have at most 8", p.bits())
+    } else if !p.is_nearest() {
+        format!(
+            "that rounds by {}; behind this operator only rounding to nearest, ties to even, is supported, with zero point 0",
+            p.rule
+        )
+    } else {
+        "what lies between them, or a constant there that is not finite, is not supported together".to_owned()
+    };
+    Some((&node.name, why))
 }
 
 /// Whether a BatchNormalization's factors and summands are known, and finite.
